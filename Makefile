@@ -1,0 +1,62 @@
+# Two commands: `make run` starts a peer, `make test` proves that it works. Each sets up what it needs.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+BUILD := build
+READY := $(BUILD)/ready
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock clean
+
+help: ## list the commands
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
+
+setup: $(READY) ## make the environment in .venv, nothing else
+
+$(READY): requirements-dev.lock pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Lichen needs Python 3.11 or newer; set PYTHON=...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	mkdir -p $(BUILD) && touch $@
+
+run: setup ## start a peer in the terminal (its data: LICHEN_HOME, else your data folder)
+	$(BIN)/lichen start
+
+test: lint unit interop ## everything: rules, unit tests, tests against real JavaScript peers
+	@echo "All tests passed."
+
+lint: setup ## style, types and the borders between rooms
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+unit: setup ## tests that need no other program
+	$(BIN)/pytest --ignore tests/interop
+
+interop: setup js ## tests against real JavaScript peers
+	$(BIN)/pytest tests/interop
+
+.PHONY: js
+js: setup ## install the JavaScript peers that the tests talk to, into build/js
+	$(BIN)/python tests/js/install.py
+
+bench: setup js ## measure, rivals in the same run; prints every figure
+	$(BIN)/python bench/run.py
+
+campaign-canonical: setup js ## one million values and messages compared with V8
+	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
+
+campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
+	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz
+
+lock: setup ## renew the lock files from pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+	printf 'hatchling\neditables\n' > $(BUILD)/backend.in
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml $(BUILD)/backend.in --extra dev -o requirements-dev.lock
+
+clean: ## remove what setup and tests made; never a peer's data
+	rm -rf $(VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis

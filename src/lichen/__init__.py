@@ -1,0 +1,3 @@
+"""Lichen: a Secure Scuttlebutt peer."""
+
+__version__ = "0.1.0"
