@@ -1,0 +1,43 @@
+"""Runs the fuzz targets of this room briefly, on any bytes and on bytes that look like frames."""
+
+import runpy
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from lichen.wire.packets import pack_header
+
+TARGETS = runpy.run_path(str(Path(__file__).parent.parent / "fuzz" / "wire_targets.py"))["TARGETS"]
+
+bodies = st.one_of(
+    st.sampled_from(
+        [
+            b"true",
+            b'{"name":["a"],"args":[]}',
+            b'{"name":["a"],"args":[],"type":"source"}',
+            b'{"name":"a","args":[1],"type":"duplex"}',
+            b'{"name":["a"],"args":[],"type":"sink"}',
+            b'{"message":"no","name":"Error","stack":""}',
+        ]
+    ),
+    st.binary(max_size=40),
+)
+plausible_frames = st.lists(
+    st.builds(
+        lambda flags, number, body: pack_header(flags, len(body), number) + body,
+        st.sampled_from([0, 1, 2, 3, 4, 6, 8, 9, 10, 12, 13, 14, 0xFA]),
+        st.integers(-6, 6) | st.integers(-(2**31), 2**31 - 1),
+        bodies,
+    ),
+    max_size=12,
+).map(b"".join)
+
+
+@pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
+@settings(max_examples=150, deadline=None)
+@given(data=st.binary(max_size=400) | plausible_frames)
+def test_nothing_but_refusals(target: Callable[[bytes], None], data: bytes) -> None:
+    target(data)
