@@ -1,0 +1,63 @@
+"""What a data directory is bound to: one network, one HMAC key, one own feed.
+
+The binding lies in the log itself. Messages of two networks in one log would look like bad ones to
+every peer of either, and two identities writing to one log would each fork the other's feed.
+"""
+
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from lichen.feed.message import FeedId
+from lichen.store.errors import Unreadable, WrongNetwork, reason_of
+from lichen.store.log import LogWriter
+
+LOG_FILE = "log.db"
+
+
+class Binding(msgspec.Struct, frozen=True):
+    """The network a data directory belongs to."""
+
+    network_key: bytes
+    hmac_key: bytes | None = None
+
+
+def read_binding(directory: Path) -> Binding | None:
+    """Return what a data directory is bound to, None if nothing is there yet. Takes no lock."""
+    path = directory / LOG_FILE
+    if not path.exists() or path.stat().st_size == 0:
+        return None
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+        try:
+            facts: dict[str, bytes] = dict(db.execute("SELECT name, value FROM meta"))
+        finally:
+            db.close(True)
+    except apsw.Error as error:
+        raise Unreadable(path, reason_of(error)) from error
+    if "network_key" not in facts:
+        return None
+    return Binding(facts["network_key"], facts["hmac_key"] or None)
+
+
+def check_binding(directory: Path, log: LogWriter, binding: Binding) -> None:
+    """Bind a new log; refuse one that is bound to another network."""
+    bound = log.meta("network_key")
+    if bound is None:
+        log.set_meta(network_key=binding.network_key, hmac_key=binding.hmac_key or b"")
+    elif bound != binding.network_key:
+        raise WrongNetwork(directory, "network key")
+    elif log.meta("hmac_key") != (binding.hmac_key or b""):
+        raise WrongNetwork(directory, "HMAC key")
+
+
+def bound_feed(log: LogWriter) -> FeedId | None:
+    """Return the own feed that a log is bound to."""
+    own = log.meta("own")
+    return None if own is None else FeedId(own.decode())
+
+
+def bind_feed(log: LogWriter, own: FeedId) -> None:
+    """Bind a log to the own feed, for good."""
+    log.set_meta(own=own.encode())

@@ -1,0 +1,191 @@
+"""What can go wrong with the data on disk.
+
+``str(error)`` is one sentence for a person; ``hint`` is the next step, empty where there is none.
+Messages that are refused are not errors but values (``lichen.feed.message.Rejected``).
+"""
+
+# ruff: noqa: N818 (each name says what is the case)
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+
+from lichen.feed.message import FeedId
+
+
+class StoreError(Exception):
+    """Something the store cannot do, in words, with the next step in ``hint``."""
+
+    def __init__(self, words: str, hint: str = "") -> None:
+        super().__init__(words)
+        self.hint = hint
+
+
+class DataDirLocked(StoreError):
+    """Another process holds the data directory; ``pid`` is its process, None if not readable."""
+
+    def __init__(self, directory: Path, pid: int | None) -> None:
+        who = "another process" if pid is None else f"process {pid}"
+        super().__init__(
+            f"The folder {directory} is in use by {who}.",
+            "Stop that process first, or use another folder.",
+        )
+        self.pid = pid
+
+
+class NewerFormat(StoreError):
+    """A file was written by a later version of this program."""
+
+    def __init__(self, path: Path, found: int, known: int) -> None:
+        super().__init__(
+            f"{path} has data format {found}, and this version knows formats up to {known}.",
+            "Install the newer version again; older ones never touch such a file.",
+        )
+
+
+class WrongNetwork(StoreError):
+    """The data directory belongs to another network key or HMAC key."""
+
+    def __init__(self, directory: Path, what: str) -> None:
+        super().__init__(
+            f"The folder {directory} belongs to a network with another {what}.",
+            "Start with the key it was made with, or use another folder for this network.",
+        )
+
+
+class WrongIdentity(StoreError):
+    """The log was written by another identity than the secret file's."""
+
+    def __init__(self, bound: FeedId, given: FeedId) -> None:
+        super().__init__(
+            f"This folder holds the log of {bound}, and the secret file is that of {given}.",
+            "Put the right secret file back, or use another folder for this identity.",
+        )
+        self.bound = bound
+
+
+class Unreadable(StoreError):
+    """A file that cannot be derived from others is damaged, or is no database of ours."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            f"{path} cannot be read: {reason}.",
+            "Restore it from a backup; or move it away, and messages come again from peers, "
+            "while publishing waits until they were asked for your own feed.",
+        )
+
+
+class StoreWriteFailed(StoreError):
+    """Nothing of a write is on disk; ``reason`` says why in a few words, e.g. ``disk full``."""
+
+    def __init__(self, reason: str, hint: str = "") -> None:
+        super().__init__(f"Nothing was written: {reason}.", hint)
+        self.reason = reason
+
+
+class StoreReadFailed(StoreError):
+    """Something could not be read back from disk."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(f"The data on disk cannot be read: {reason}.")
+        self.reason = reason
+
+
+class StoreClosed(StoreError):
+    """The store is closed or closing and takes no more work."""
+
+    def __init__(self) -> None:
+        super().__init__("The store is closed.")
+
+
+class PublishGuarded(StoreError):
+    """Publishing waits until peers were asked for the own feed."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "Nothing is published yet: this key may have been used elsewhere, and a message "
+            "written now could split its feed for good.",
+            "Connect to at least two peers that know you, or allow publishing in words.",
+        )
+
+
+class OwnFeedForked(StoreError):
+    """The own feed has two different messages with one sequence; it cannot go on."""
+
+    def __init__(self, feed: FeedId, sequence: int) -> None:
+        super().__init__(
+            f"The feed {feed} is forked at sequence {sequence}: two different messages of it "
+            "exist, and no peer takes anything later.",
+            "Start again with a new identity, and tell your friends by another way.",
+        )
+
+
+class ContentRefused(StoreError):
+    """One content of a batch cannot be published, so none of the batch was."""
+
+    def __init__(self, index: int, words: str) -> None:
+        super().__init__(f"Content {index + 1} cannot be published: {words}.")
+        self.index = index
+        self.words = words
+
+
+_FULL = "disk full"
+_REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
+    (apsw.FullError, _FULL),
+    (apsw.ReadOnlyError, "the disk or the file is read-only"),
+    (apsw.CantOpenError, "a file cannot be opened"),
+    (apsw.PermissionsError, "access is not permitted"),
+    (apsw.BusyError, "another program holds the database"),
+    (apsw.LockedError, "another program holds the database"),
+    (apsw.CorruptError, "the database is damaged"),
+    (apsw.NotADBError, "it is not a database"),
+    (apsw.NoMemError, "out of memory"),
+    (apsw.IOError, "the disk reports an input or output error"),
+)
+
+
+def reason_of(error: Exception) -> str:
+    """Say in a few words what a database or system error means."""
+    for kind, words in _REASONS:
+        if isinstance(error, kind):
+            return words
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror.lower()
+    return str(error) or type(error).__name__
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Turn database errors into ``StoreReadFailed``."""
+    try:
+        yield
+    except apsw.ConnectionClosedError as error:
+        raise StoreClosed from error
+    except apsw.Error as error:
+        raise StoreReadFailed(reason_of(error)) from error
+
+
+@contextmanager
+def opening(path: Path) -> Iterator[None]:
+    """Turn database and system errors into ``Unreadable``."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        raise Unreadable(path, reason_of(error)) from error
+    except StoreReadFailed as error:
+        raise Unreadable(path, error.reason) from error
+
+
+@contextmanager
+def writing() -> Iterator[None]:
+    """Turn database and system errors into ``StoreWriteFailed``."""
+    try:
+        yield
+    except (apsw.Error, OSError) as error:
+        reason = reason_of(error)
+        hint = "Make room on the disk; what waits is tried again." if reason == _FULL else ""
+        raise StoreWriteFailed(reason, hint) from error
+    except StoreReadFailed as error:
+        raise StoreWriteFailed(error.reason) from error

@@ -1,0 +1,264 @@
+"""Facts about this machine and this run: settings, what peers had, addresses, the publish guard.
+
+None of it can be derived from messages. Small facts are mirrored in memory, so that reading never
+waits; writing goes through the writer thread. A peer's clock may be used only if nothing was lost
+since it was saved, so clocks carry a generation: an unclean end of a run begins a new one.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import Future
+
+import apsw
+import msgspec
+
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId
+from lichen.store.schema import Readers, Schema, durable, immediate
+
+LOCAL_SCHEMA = Schema(
+    name="local",
+    application_id=0x4C63_6C63,
+    steps=(
+        """
+        CREATE TABLE settings(name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE peer_clocks(
+            peer TEXT PRIMARY KEY, generation INTEGER NOT NULL, clock TEXT NOT NULL) STRICT;
+        CREATE TABLE addresses(
+            address TEXT PRIMARY KEY, peer TEXT NOT NULL, autoconnect INTEGER NOT NULL,
+            failures INTEGER NOT NULL) STRICT;
+        CREATE TABLE guard(
+            only INTEGER PRIMARY KEY CHECK (only = 1), is_guarded INTEGER NOT NULL,
+            asked_peers TEXT NOT NULL) STRICT;
+        CREATE TABLE run(
+            only INTEGER PRIMARY KEY CHECK (only = 1), is_dirty INTEGER NOT NULL,
+            generation INTEGER NOT NULL) STRICT;
+        CREATE TABLE log_seen(
+            only INTEGER PRIMARY KEY CHECK (only = 1), received_no INTEGER NOT NULL,
+            key TEXT NOT NULL) STRICT;
+        INSERT INTO guard VALUES(1, 0, '[]');
+        INSERT INTO run VALUES(1, 0, 1);
+        """,
+    ),
+)
+
+Submit = Callable[[Callable[[], None]], "Future[None]"]
+"""Have the writer thread do something, after all notes that were submitted before."""
+
+
+class SavedAddress(msgspec.Struct, frozen=True):
+    """An entry of the address book. ``failures``: attempts since the peer was last reached."""
+
+    address: str
+    peer: FeedId
+    autoconnect: bool = True
+    failures: int = 0
+
+
+class Guard(msgspec.Struct, frozen=True):
+    """Whether publishing waits, and which peers were asked for the own feed meanwhile."""
+
+    is_guarded: bool
+    asked_peers: tuple[FeedId, ...] = ()
+
+
+class LogEnd(msgspec.Struct, frozen=True):
+    """The newest message of the log when a run ended well; number 0 for an empty log."""
+
+    received_no: int
+    key: str
+
+
+_decode_clock = msgspec.json.Decoder(dict[FeedId, int]).decode
+_decode_peers = msgspec.json.Decoder(tuple[FeedId, ...]).decode
+
+
+class Local:
+    """local.db. Reading is for any thread and never waits; saving returns a future to wait for."""
+
+    __slots__ = (
+        "_addresses", "_clocks", "_db", "_flush_log", "_generation", "_guard", "_is_clean",
+        "_log_end", "_readers", "_settings", "_submit",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        db: apsw.Connection,
+        readers: Readers,
+        submit: Submit,
+        flush_log: Callable[[], LogEnd],
+    ) -> None:
+        self._db = db
+        self._readers = readers
+        self._submit = submit
+        self._flush_log = flush_log
+        self._settings: dict[str, JsonValue] = {
+            name: msgspec.json.decode(value)
+            for name, value in db.execute("SELECT name, value FROM settings")
+        }
+        self._addresses = {
+            address: SavedAddress(address, FeedId(peer), bool(autoconnect), failures)
+            for address, peer, autoconnect, failures in db.execute(
+                "SELECT address, peer, autoconnect, failures FROM addresses"
+            )
+        }
+        is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
+        self._guard = Guard(bool(is_guarded), _decode_peers(asked))
+        is_dirty, self._generation = db.execute("SELECT is_dirty, generation FROM run").get
+        self._is_clean = not is_dirty
+        row = db.execute("SELECT received_no, key FROM log_seen").get
+        self._log_end = None if row is None else LogEnd(*row)
+        self._clocks: dict[FeedId, Mapping[FeedId, int]] = {}
+
+    # Settings
+
+    def setting(self, name: str) -> JsonValue:
+        """Return a setting, None if it was never set."""
+        return self._settings.get(name)
+
+    def settings(self) -> dict[str, JsonValue]:
+        """Return all settings."""
+        return dict(self._settings)
+
+    def set_setting(self, name: str, value: JsonValue) -> Future[None]:
+        """Keep a setting; None forgets it."""
+        text = msgspec.json.encode(value).decode()
+        if value is None:
+            self._settings.pop(name, None)
+            return self._write("DELETE FROM settings WHERE name = ?", name)
+        self._settings[name] = value
+        return self._write("REPLACE INTO settings VALUES(?,?)", name, text)
+
+    # Peers
+
+    def addresses(self) -> list[SavedAddress]:
+        """Return the address book."""
+        return list(self._addresses.values())
+
+    def save_address(
+        self, address: str, peer: FeedId, autoconnect: bool = True, failures: int = 0
+    ) -> Future[None]:
+        """Keep how a peer was reached, or how often it was not."""
+        self._addresses[address] = SavedAddress(address, peer, autoconnect, failures)
+        return self._write(
+            "REPLACE INTO addresses VALUES(?,?,?,?)", address, peer, int(autoconnect), failures
+        )
+
+    def forget_address(self, address: str) -> Future[None]:
+        """Take an entry out of the address book."""
+        self._addresses.pop(address, None)
+        return self._write("DELETE FROM addresses WHERE address = ?", address)
+
+    def load_clock(self, peer: FeedId) -> dict[FeedId, int]:
+        """Return what a peer had when last seen, empty if that cannot be trusted any more."""
+        waiting = self._clocks.get(peer)
+        if waiting is not None:
+            return dict(waiting)
+        return self._read_clock(peer)
+
+    def save_clock(self, peer: FeedId, clock: Mapping[FeedId, int]) -> Future[None]:
+        """Keep what a peer has."""
+        self._clocks[peer] = clock
+
+        def save() -> None:
+            with immediate(self._db):
+                self._db.execute(
+                    "REPLACE INTO peer_clocks VALUES(?,?,?)",
+                    (peer, self._generation, msgspec.json.encode(clock).decode()),
+                )
+            if self._clocks.get(peer) is clock:
+                del self._clocks[peer]
+
+        return self._submit(save)
+
+    # Publishing
+
+    def guard(self) -> Guard:
+        """Return whether publishing waits for the own feed."""
+        return self._guard
+
+    def save_guard(self, is_guarded: bool, asked_peers: Sequence[FeedId] = ()) -> Future[None]:
+        """Close or open publishing. It counts at once, and is durable when the future resolves."""
+        self._guard = Guard(is_guarded, tuple(asked_peers))
+        return self._submit(lambda: self._write_guard(self._guard))
+
+    # Runs
+
+    def begin_run(self) -> bool:
+        """Mark the run as open, durably; return whether the last one ended well.
+
+        If it did not, all saved clocks are void: the log may have lost what a peer believes we
+        have. Waits for the disk.
+        """
+        is_clean = self._is_clean
+        self._is_clean = False
+        if not is_clean:
+            self._generation += 1
+        self._submit(lambda: self._write_run(is_dirty=True)).result()
+        return is_clean
+
+    def end_run(self) -> Future[None]:
+        """Mark the run as ended well, once everything in the log has reached the disk."""
+
+        def end() -> None:
+            self._write_log_end(self._flush_log())
+            self._write_run(is_dirty=False)
+            self._is_clean = True
+
+        return self._submit(end)
+
+    def distrust_clocks(self) -> Future[None]:
+        """Make all saved clocks void, durably: the log was restored or healed."""
+        self._generation += 1
+        self._clocks.clear()
+        return self._submit(lambda: self._write_run(is_dirty=True))
+
+    @property
+    def log_end(self) -> LogEnd | None:
+        """Return the end of the log when a run last ended well, None if none ever has."""
+        return self._log_end
+
+    def note_replaced_log(self) -> None:
+        """Trust no clock and guard publishing: the log is not the one this machine wrote last.
+
+        Called while the store opens, before the writer thread starts.
+        """
+        self._generation += 1
+        self._write_run(is_dirty=not self._is_clean)
+        self._write_log_end(None)
+        self._guard = Guard(is_guarded=True)
+        self._write_guard(self._guard)
+
+    def _read_clock(self, peer: FeedId) -> dict[FeedId, int]:
+        with self._readers.lend() as db:
+            clock: str | None = db.execute(
+                "SELECT clock FROM peer_clocks WHERE peer = ? AND generation = ?",
+                (peer, self._generation),
+            ).get
+        return {} if clock is None else _decode_clock(clock)
+
+    def _write_guard(self, guard: Guard) -> None:
+        with durable(self._db):
+            self._db.execute(
+                "UPDATE guard SET is_guarded = ?, asked_peers = ?",
+                (int(guard.is_guarded), msgspec.json.encode(guard.asked_peers).decode()),
+            )
+
+    def _write_run(self, *, is_dirty: bool) -> None:
+        with durable(self._db):
+            self._db.execute(
+                "UPDATE run SET is_dirty = ?, generation = ?", (int(is_dirty), self._generation)
+            )
+
+    def _write_log_end(self, end: LogEnd | None) -> None:
+        with durable(self._db):
+            self._db.execute("DELETE FROM log_seen")
+            if end is not None:
+                self._db.execute("INSERT INTO log_seen VALUES(1,?,?)", (end.received_no, end.key))
+        self._log_end = end
+
+    def _write(self, sql: str, *bindings: str | int) -> Future[None]:
+        def write() -> None:
+            with immediate(self._db):
+                self._db.execute(sql, bindings)
+
+        return self._submit(write)

@@ -1,0 +1,43 @@
+"""One process per data directory: an advisory lock (flock) on a file that names its holder.
+
+Two programs writing one identity's feed would fork it, so the lock is taken before anything is
+opened. The system drops it when the process ends, however it ends; the file itself stays.
+"""
+
+import fcntl
+import os
+from pathlib import Path
+
+from lichen.store.errors import DataDirLocked
+
+
+class DirectoryLock:
+    """Holds a data directory until ``release``."""
+
+    __slots__ = ("_descriptor",)
+
+    def __init__(self, directory: Path) -> None:
+        """Take the lock, or raise ``DataDirLocked`` with the holder's process id."""
+        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            pid = _holder(descriptor)
+            os.close(descriptor)
+            raise DataDirLocked(directory, pid) from None
+        except BaseException:
+            os.close(descriptor)
+            raise
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+
+    def release(self) -> None:
+        """Let another process have the directory."""
+        os.ftruncate(self._descriptor, 0)
+        os.close(self._descriptor)
+
+
+def _holder(descriptor: int) -> int | None:
+    text = os.pread(descriptor, 32, 0).strip()
+    return int(text) if text.isdigit() else None

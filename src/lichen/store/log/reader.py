@@ -1,0 +1,286 @@
+"""The read side of the log, and the clock in memory. Everything may be called from any thread."""
+
+# ruff: noqa: S608 (only fixed texts and question marks are put into SQL)
+
+from binascii import Error as Base64Error
+from binascii import a2b_base64
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+
+import msgspec
+
+from lichen.feed.canonical import encode_string
+from lichen.feed.message import FeedId, MsgId
+from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.store.schema import Readers
+
+_COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
+LogRow = tuple[int, int, int, bytes, float, bytes]
+
+
+class Stored(msgspec.Struct, frozen=True):
+    """A message as it lies in the log. ``received_no`` counts up in the order of receipt."""
+
+    received_no: int
+    key: MsgId
+    feed: FeedId
+    sequence: int
+    received_ms: float
+    data: bytes
+    format: str = "classic"
+
+
+class StoredFork(msgspec.Struct, frozen=True):
+    """Two messages of one feed that cannot both be: the one in the log, and the other one."""
+
+    feed: FeedId
+    sequence: int
+    first_key: MsgId
+    first: bytes
+    second_key: MsgId
+    second: bytes
+
+
+class Log:
+    """The read side. Everything may be called from any thread."""
+
+    __slots__ = ("_clock", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers")
+
+    def __init__(self, path: Path) -> None:
+        self._readers = Readers(path)
+        self._clock: dict[FeedId, int] = {}
+        self._feeds: dict[int, tuple[FeedId, str]] = {}
+        self._feed_nos: dict[FeedId, int] = {}
+        self._forked: set[FeedId] = set()
+        self._last_no = 0
+        with self._readers.lend() as db:
+            for number, feed, name, last in db.execute(
+                "SELECT feed_no, feed, format,"
+                " (SELECT max(sequence) FROM messages m WHERE m.feed_no = f.feed_no) FROM feeds f"
+            ):
+                self._feeds[number] = (FeedId(feed), name)
+                self._feed_nos[FeedId(feed)] = number
+                if last is not None:
+                    self._clock[FeedId(feed)] = last
+            self._forked.update(self._feeds[no][0] for (no,) in db.execute(
+                "SELECT feed_no FROM forks"
+            ))
+            self._last_no = db.execute("SELECT ifnull(max(received_no), 0) FROM messages").get
+
+    @property
+    def last_no(self) -> int:
+        """Return the ``received_no`` of the newest message, 0 for an empty log."""
+        return self._last_no
+
+    def received(self, feed: FeedId) -> int:
+        """Return the sequence of the last message held of a feed, 0 for none. Never blocks."""
+        return self._clock.get(feed, 0)
+
+    def clock(self) -> Mapping[FeedId, int]:
+        """Return feed to last held sequence as of now, for feeds with messages. Never blocks."""
+        return MappingProxyType(self._clock.copy())
+
+    def is_forked(self, feed: FeedId) -> bool:
+        """Tell whether a fork of this feed is proved: nothing is added to it any more."""
+        return feed in self._forked
+
+    def forked(self) -> frozenset[FeedId]:
+        """Return all feeds with a proved fork."""
+        return frozenset(self._forked)
+
+    def fork(self, feed: FeedId) -> StoredFork | None:
+        """Return the proof that a feed is forked."""
+        with self._readers.lend() as db:
+            row = db.execute(
+                "SELECT sequence, first_key, first_data, second_key, second_data FROM forks"
+                " WHERE feed_no = ?",
+                (self._feed_nos.get(feed),),
+            ).fetchone()
+        if row is None:
+            return None
+        sequence, first_key, first, second_key, second = row
+        return StoredFork(
+            feed, sequence, msg_id_from_bytes(first_key), first,
+            msg_id_from_bytes(second_key), second,
+        )  # fmt: skip
+
+    def get(self, key: MsgId) -> Stored | None:
+        """Return a message by its id."""
+        found = self._select("WHERE key = ?", (msg_key_bytes(key),))
+        return found[0] if found else None
+
+    def at(self, feed: FeedId, sequence: int) -> Stored | None:
+        """Return a message by its place in its feed."""
+        found = self.run(feed, sequence, sequence, 0)
+        return found[0] if found else None
+
+    def run(self, feed: FeedId, first: int, last: int, bytes_max: int) -> list[Stored]:
+        """Return messages ``first`` to ``last`` of a feed, as many as fit: always one if any."""
+        number = self._feed_nos.get(feed)
+        if number is None:
+            return []
+        name = self._feeds[number][1]
+        found: list[Stored] = []
+        size = 0
+        with self._readers.lend() as db:
+            for no, sequence, key, received_ms, data in db.execute(
+                "SELECT received_no, sequence, key, received_ms, data FROM messages"
+                " WHERE feed_no = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+                (number, first, last),
+            ):
+                size += len(data)
+                if found and size > bytes_max:
+                    break
+                found.append(
+                    Stored(no, msg_id_from_bytes(key), feed, sequence, received_ms, data, name)
+                )
+        return found
+
+    def run_data(self, feed: FeedId, first: int, last: int, bytes_max: int) -> list[bytes]:
+        """Return the texts alone of ``run``: what is sent to peers that want plain values."""
+        found: list[bytes] = []
+        size = 0
+        with self._readers.lend() as db:
+            for (data,) in db.execute(
+                "SELECT data FROM messages"
+                " WHERE feed_no = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+                (self._feed_nos.get(feed), first, last),
+            ):
+                size += len(data)
+                if found and size > bytes_max:
+                    break
+                found.append(data)
+        return found
+
+    def since(self, received_no: int, limit: int) -> list[Stored]:
+        """Return up to ``limit`` messages received after ``received_no``, oldest first."""
+        return self._select(
+            "WHERE received_no > ? ORDER BY received_no LIMIT ?", (received_no, limit)
+        )
+
+    def before(self, received_no: int, limit: int) -> list[Stored]:
+        """Return up to ``limit`` messages received before ``received_no``, newest first."""
+        return self._select(
+            "WHERE received_no < ? ORDER BY received_no DESC LIMIT ?", (received_no, limit)
+        )
+
+    def at_numbers(self, numbers: Sequence[int]) -> list[Stored]:
+        """Return the messages with these ``received_no``, in the order asked for."""
+        found: list[Stored] = []
+        with self._readers.lend() as db:
+            for number in numbers:
+                found += self._stored(
+                    db.execute(f"SELECT {_COLUMNS} FROM messages WHERE received_no = ?", (number,))
+                )
+        return found
+
+    def between(
+        self, first: int, last: int, types: Sequence[str] | None = None
+    ) -> Iterator[Stored]:
+        """Yield messages by ``received_no``, both ends included, oldest first.
+
+        With ``types``, only messages whose text has one of these types somewhere, which nearly
+        always is their own: a quick sieve, not an answer.
+        """
+        sieve = ""
+        marks: list[bytes] = []
+        if types is not None:
+            sieve = f"AND ({' OR '.join(['instr(data, ?)'] * len(types)) or 'FALSE'})"
+            # Stored text is canonical, so a member has one spelling.
+            marks = [b'"type":' + encode_string(kind).encode() for kind in types]
+        with self._readers.lend() as db:
+            yield from self._stored(
+                db.execute(
+                    f"SELECT {_COLUMNS} FROM messages"
+                    f" WHERE received_no BETWEEN ? AND ? {sieve} ORDER BY received_no",
+                    (first, last, *marks),
+                )
+            )
+
+    def numbers_of(
+        self, feed: FeedId, *, after: int, before: int, limit: int, newest_first: bool
+    ) -> list[int]:
+        """Return the ``received_no`` of a feed's messages between two numbers, both left out."""
+        direction = "DESC" if newest_first else "ASC"
+        with self._readers.lend() as db:
+            return [
+                number
+                for (number,) in db.execute(
+                    "SELECT received_no FROM messages INDEXED BY messages_by_feed"
+                    " WHERE feed_no = ? AND received_no > ? AND received_no < ?"
+                    f" ORDER BY sequence {direction} LIMIT ?",
+                    (self._feed_nos.get(feed), after, before, limit),
+                )
+            ]
+
+    def missing(self, keys: Sequence[MsgId]) -> list[MsgId]:
+        """Return those ids whose messages are not in the log."""
+        with self._readers.lend() as db:
+            return [
+                key
+                for key in keys
+                if not db.execute(
+                    "SELECT 1 FROM messages WHERE key = ?", (msg_key_bytes(key),)
+                ).get
+            ]
+
+    def last_no_at(self, received_ms: float) -> int:
+        """Return the ``received_no`` of the last message received at or before a time, or 0."""
+        with self._readers.lend() as db:
+
+            def received_ms_of(number: int) -> float:
+                found: float | None = db.execute(
+                    "SELECT received_ms FROM messages WHERE received_no >= ?"
+                    " ORDER BY received_no LIMIT 1",
+                    (number,),
+                ).get
+                return float("inf") if found is None else found
+
+            return bisect_right(range(1, self._last_no + 1), received_ms, key=received_ms_of)
+
+    def ids_with_prefix(self, prefix: str, limit: int) -> list[MsgId]:
+        """Return up to ``limit`` message ids that begin like ``prefix``, with or without ``%``."""
+        wanted = prefix.removeprefix("%")
+        base64 = wanted.removesuffix(".sha256")[:43]
+        try:
+            low = a2b_base64(base64.ljust(43, "A") + "=")
+            high = a2b_base64(base64.ljust(43, "/") + "=")
+        except (Base64Error, ValueError):
+            return []
+        with self._readers.lend() as db:
+            found = [
+                msg_id_from_bytes(key)
+                for (key,) in db.execute(
+                    "SELECT key FROM messages WHERE key BETWEEN ? AND ? ORDER BY key LIMIT ?",
+                    (low, high, limit),
+                )
+            ]
+        return [key for key in found if key[1:].startswith(wanted)]
+
+    def feeds_with_prefix(self, prefix: str, limit: int) -> list[FeedId]:
+        """Return up to ``limit`` held feeds that begin like ``prefix``, with or without ``@``."""
+        wanted = "@" + prefix.removeprefix("@")
+        return sorted(feed for feed in self._clock.copy() if feed.startswith(wanted))[:limit]
+
+    def damage(self) -> str:
+        """Read the whole file and return what is damaged in it, nothing if all is well."""
+        with self._readers.lend() as db:
+            found = [str(words) for (words,) in db.execute("PRAGMA quick_check(3)")]
+        return "" if found == ["ok"] else "; ".join(found)
+
+    def close(self) -> None:
+        """Close the reading connections."""
+        self._readers.close()
+
+    def _select(self, where: str, bindings: tuple[object, ...]) -> list[Stored]:
+        with self._readers.lend() as db:
+            return list(
+                self._stored(db.execute(f"SELECT {_COLUMNS} FROM messages {where}", bindings))
+            )
+
+    def _stored(self, rows: Iterable[LogRow]) -> Iterator[Stored]:
+        for number, feed_no, sequence, key, received_ms, data in rows:
+            feed, name = self._feeds[feed_no]
+            yield Stored(number, msg_id_from_bytes(key), feed, sequence, received_ms, data, name)

@@ -1,0 +1,179 @@
+"""The write side of the log, for the writer thread: transactions, and the memory kept level."""
+
+from collections.abc import Mapping, Sequence
+
+import apsw
+
+from lichen.feed.message import FeedId, FeedState, ForkProof, Message, MsgId
+from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.store.log.reader import Log, LogRow
+from lichen.store.schema import Schema, durable, immediate
+
+LOG_SCHEMA = Schema(
+    name="log",
+    application_id=0x4C63_6C6F,
+    page_bytes=8192,
+    steps=(
+        """
+        CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
+        CREATE TABLE feeds(
+            feed_no INTEGER PRIMARY KEY, feed TEXT NOT NULL UNIQUE, format TEXT NOT NULL) STRICT;
+        CREATE TABLE messages(
+            received_no INTEGER PRIMARY KEY,
+            feed_no INTEGER NOT NULL,
+            sequence INTEGER NOT NULL,
+            key BLOB NOT NULL UNIQUE,
+            received_ms REAL NOT NULL,
+            data BLOB NOT NULL) STRICT;
+        CREATE UNIQUE INDEX messages_by_feed ON messages(feed_no, sequence);
+        CREATE TABLE forks(
+            feed_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,
+            first_key BLOB NOT NULL, first_data BLOB NOT NULL,
+            second_key BLOB NOT NULL, second_data BLOB NOT NULL) STRICT;
+        """,
+    ),
+)
+
+RECEIVED_STEP_MS = 0.001
+"""Receive times grow at least this much from message to message, so that they order the log."""
+
+
+class LogWriter:
+    """The write side, for the writer thread alone: transactions, and the memory kept level."""
+
+    __slots__ = ("_db", "_last_ms", "_log", "_states")
+
+    def __init__(self, db: apsw.Connection, log: Log) -> None:
+        self._db = db
+        self._log = log
+        self._states: dict[FeedId, FeedState] = {}
+        self._last_ms: float = db.execute(
+            "SELECT ifnull((SELECT received_ms FROM messages ORDER BY received_no DESC LIMIT 1), 0)"
+        ).get
+
+    def state(self, feed: FeedId) -> FeedState | None:
+        """Return where a feed stands in the log, None if nothing of it is held."""
+        state = self._states.get(feed)
+        if state is not None:
+            return state
+        sequence = self._log._clock.get(feed, 0)
+        if sequence == 0:
+            return None
+        key = self._db.execute(
+            "SELECT key FROM messages WHERE feed_no = ? AND sequence = ?",
+            (self._log._feed_nos[feed], sequence),
+        ).get
+        state = self._states[feed] = FeedState(sequence, msg_id_from_bytes(key))
+        return state
+
+    def is_forked(self, feed: FeedId) -> bool:
+        """Tell whether a fork of this feed is proved."""
+        return feed in self._log._forked
+
+    def fork_sequence(self, feed: FeedId) -> int | None:
+        """Return at which sequence a feed is proved to be forked, None if it is not."""
+        found: int | None = self._db.execute(
+            "SELECT sequence FROM forks WHERE feed_no = ?", (self._log._feed_nos.get(feed),)
+        ).get
+        return found
+
+    def held(self, feed: FeedId, sequence: int) -> tuple[MsgId, bytes] | None:
+        """Return key and text of a message in the log."""
+        row = self._db.execute(
+            "SELECT key, data FROM messages WHERE feed_no = ? AND sequence = ?",
+            (self._log._feed_nos.get(feed), sequence),
+        ).fetchone()
+        return None if row is None else (msg_id_from_bytes(row[0]), row[1])
+
+    def append(
+        self,
+        messages: Sequence[Message],
+        forks: Sequence[ForkProof] = (),
+        *,
+        now_ms: float,
+        is_durable: bool = False,
+    ) -> None:
+        """Write messages, each following the last of its feed, and proofs of forks, or nothing.
+
+        ``is_durable``: they have reached the disk itself when this returns.
+        """
+        if not messages and not forks:
+            return
+        log = self._log
+        number = log._last_no
+        received_ms = self._last_ms
+        rows: list[LogRow] = []
+        with durable(self._db) if is_durable else immediate(self._db):
+            new_feeds = self._add_feeds(messages, forks)
+            feed_nos = {**log._feed_nos, **new_feeds} if new_feeds else log._feed_nos
+            for message in messages:
+                number += 1
+                received_ms = max(now_ms, round(received_ms + RECEIVED_STEP_MS, 3))
+                rows.append((
+                    number, feed_nos[message.author], message.sequence,
+                    msg_key_bytes(message.key), received_ms, message.data,
+                ))  # fmt: skip
+            self._db.executemany("INSERT INTO messages VALUES(?,?,?,?,?,?)", rows)
+            self._db.executemany(
+                "INSERT OR IGNORE INTO forks VALUES(?,?,?,?,?,?)",
+                [_fork_row(feed_nos, fork) for fork in forks],
+            )
+        self._last_ms = received_ms
+        self._remember(new_feeds, messages, forks, number)
+
+    def flush(self) -> None:
+        """Return once every message in the log has reached the disk itself."""
+        # A durable transaction flushes the write-ahead log with all that stood in it before.
+        with durable(self._db):
+            self._db.execute("REPLACE INTO meta VALUES('flushed_at', ?)", (self._last_ms,))
+
+    def meta(self, name: str) -> bytes | None:
+        """Return one of the log's facts about itself."""
+        found: bytes | None = self._db.execute(
+            "SELECT value FROM meta WHERE name = ?", (name,)
+        ).get
+        return found
+
+    def set_meta(self, **facts: bytes) -> None:
+        """Write facts about the log itself."""
+        with immediate(self._db):
+            self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
+
+    def _add_feeds(
+        self, messages: Sequence[Message], forks: Sequence[ForkProof]
+    ) -> dict[FeedId, int]:
+        known = self._log._feed_nos
+        new = {message.author: message.format for message in messages}
+        new.update({fork.first.author: fork.first.format for fork in forks})
+        added: dict[FeedId, int] = {}
+        for feed, name in new.items():
+            if feed not in known:
+                self._db.execute("INSERT INTO feeds(feed, format) VALUES(?,?)", (feed, name))
+                number = added[feed] = self._db.last_insert_rowid()
+                # Readers may see the new rows from the moment they are committed. If they never
+                # are, the number goes to the next new feed, and this entry with it.
+                self._log._feeds[number] = (feed, name)
+        return added
+
+    def _remember(
+        self,
+        new_feeds: Mapping[FeedId, int],
+        messages: Sequence[Message],
+        forks: Sequence[ForkProof],
+        last_no: int,
+    ) -> None:
+        log = self._log
+        log._feed_nos.update(new_feeds)
+        for message in messages:
+            self._states[message.author] = FeedState(message.sequence, message.key)
+            log._clock[message.author] = message.sequence
+        log._forked.update(fork.first.author for fork in forks)
+        log._last_no = last_no
+
+
+def _fork_row(feed_nos: Mapping[FeedId, int], fork: ForkProof) -> tuple[int | bytes, ...]:
+    return (
+        feed_nos[fork.first.author], fork.first.sequence,
+        msg_key_bytes(fork.first.key), fork.first.data,
+        msg_key_bytes(fork.second.key), fork.second.data,
+    )  # fmt: skip

@@ -1,0 +1,121 @@
+"""Making own messages: place and time from the log, signed, and read back before they count.
+
+A message that a peer may have seen must never be lost, or the next one would fork the feed. So the
+batch is one durable transaction, and the bytes that were written are taken apart and verified like
+a stranger's before it is committed. Timestamps strictly increase (monotonic-timestamp).
+"""
+
+import math
+from collections.abc import Sequence
+
+import msgspec
+
+from lichen.feed.formats import ContentError, FeedFormat
+from lichen.feed.identity import Identity
+from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Rejected
+from lichen.store.errors import (
+    ContentRefused,
+    OwnFeedForked,
+    StoreError,
+    StoreWriteFailed,
+    writing,
+)
+from lichen.store.log import LogWriter
+from lichen.store.writer import Task
+
+TIMESTAMP_STEP_MS = 0.001
+"""How much later the next message of the same millisecond claims to be."""
+
+
+class Publication(msgspec.Struct, frozen=True):
+    """What is to be published: JSON texts, by whom, when."""
+
+    contents: Sequence[bytes]
+    identity: Identity
+    now_ms: float
+
+
+class _Head(msgspec.Struct):
+    """Where the own feed will stand, message by message."""
+
+    state: FeedState | None
+    timestamp: float
+
+
+def publish_all(
+    tasks: Sequence[Task[Publication, list[Message]]],
+    feed_format: FeedFormat,
+    log: LogWriter,
+    now_ms: float,
+) -> None:
+    """Make the messages of all tasks, which are one person's, and write them as one batch.
+
+    A task whose content is refused has no part in it.
+    """
+    made: list[tuple[Task[Publication, list[Message]], list[Message]]] = []
+    head: _Head | None = None
+    for task in tasks:
+        try:
+            if head is None:
+                head = _head_of(task.asked.identity.id, feed_format, log)
+            made.append((task, _make(task.asked, feed_format, head)))
+        except StoreError as error:
+            task.future.set_exception(error)
+    try:
+        with writing():
+            everything = [message for _, messages in made for message in messages]
+            log.append(everything, now_ms=now_ms, is_durable=True)
+    except StoreWriteFailed as error:
+        for task, _ in made:
+            task.future.set_exception(error)
+        return
+    for task, messages in made:
+        task.future.set_result(messages)
+
+
+def next_timestamp(now_ms: float, last_ms: float) -> float:
+    """Return the claimed time of a message made now, later than that of the one before it."""
+    if now_ms > last_ms:
+        return now_ms
+    later = max(round(last_ms + TIMESTAMP_STEP_MS, 3), math.nextafter(last_ms, math.inf))
+    return later if math.isfinite(later) else last_ms
+
+
+def _make(asked: Publication, feed_format: FeedFormat, head: _Head) -> list[Message]:
+    made: list[Message] = []
+    state, timestamp = head.state, head.timestamp
+    for index, content in enumerate(asked.contents):
+        timestamp = next_timestamp(asked.now_ms, timestamp)
+        try:
+            message = feed_format.create(content, asked.identity, state, timestamp)
+        except ContentError as error:
+            raise ContentRefused(index, str(error)) from error
+        if _read(message.data, feed_format, state) != message:
+            raise StoreWriteFailed("a message that was just signed does not verify")
+        made.append(message)
+        state = FeedState(message.sequence, message.key)
+    head.state, head.timestamp = state, timestamp
+    return made
+
+
+def _read(data: bytes, feed_format: FeedFormat, state: FeedState | None) -> Message | Rejected:
+    """Read a message from its bytes as if a stranger had sent them."""
+    raw = feed_format.parse(data)
+    chained = raw if isinstance(raw, Rejected) else feed_format.chain(raw, state)
+    return chained if isinstance(chained, Rejected) else feed_format.verify(chained)
+
+
+def _head_of(feed: FeedId, feed_format: FeedFormat, log: LogWriter) -> _Head:
+    fork = log.fork_sequence(feed)
+    if fork is not None:
+        raise OwnFeedForked(feed, fork)
+    with writing():
+        state = log.state(feed)
+        held = None if state is None else log.held(feed, state.sequence)
+    if held is None:
+        return _Head(None, -math.inf)
+    raw = feed_format.parse(held[1])
+    newest = raw if isinstance(raw, Rejected) else feed_format.chain_alone(raw)
+    if not isinstance(newest, ChainedMessage):
+        raise StoreWriteFailed(f"the newest own message in the log is damaged: {newest.reason}")
+    return _Head(state, newest.timestamp)

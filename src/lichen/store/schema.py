@@ -1,0 +1,168 @@
+"""Opening database files: made private, versioned from the first day, never guessed at.
+
+``application_id`` says which of our files it is, ``user_version`` its format. An older format is
+brought forward step by step in one transaction; a newer one, or a file that is something else, is
+refused untouched.
+"""
+
+import os
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import apsw
+import msgspec
+
+from lichen.store.errors import NewerFormat, Unreadable, reading, reason_of
+
+BUSY_WAIT_MS_MAX = 5_000
+"""How long to wait for another program that reads or copies one of the files."""
+WRITE_CACHE_KIB = 16_384
+"""Pages the writing connection keeps in memory: the inner pages of a million messages' indexes."""
+CHECKPOINT_BYTES = 16 * 1024 * 1024
+"""Size of the write-ahead log at which it is moved to the file: rarer flushes in a first sync."""
+
+
+class Schema(msgspec.Struct, frozen=True):
+    """One kind of file. ``steps[n]`` is the SQL that brings format n to format n + 1.
+
+    ``page_bytes`` counts when a file is made: bigger pages waste less behind long rows.
+    """
+
+    name: str
+    application_id: int
+    steps: tuple[str, ...]
+    page_bytes: int = 4096
+
+    @property
+    def version(self) -> int:
+        """Return the format that this version of the program writes."""
+        return len(self.steps)
+
+
+def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
+    """Open or create a file, bring it to the current format, and return the one writing connection.
+
+    Raises ``NewerFormat`` or ``Unreadable``.
+    """
+    db: apsw.Connection | None = None
+    try:
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READWRITE)
+        db.set_busy_timeout(BUSY_WAIT_MS_MAX)
+        db.pragma("page_size", schema.page_bytes)
+        _check_and_migrate(db, path, schema)
+        db.pragma("journal_mode", "wal")
+        db.pragma("synchronous", "normal")
+        db.pragma("cache_size", -WRITE_CACHE_KIB)
+        db.wal_autocheckpoint(CHECKPOINT_BYTES // schema.page_bytes)
+    except (apsw.Error, OSError) as error:
+        _close(db)
+        raise Unreadable(path, reason_of(error)) from error
+    except BaseException:
+        _close(db)
+        raise
+    return db
+
+
+def delete_database(path: Path) -> None:
+    """Throw a database away, with its write-ahead log."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        Path(f"{path}{suffix}").unlink(missing_ok=True)
+
+
+def _close(db: apsw.Connection | None) -> None:
+    if db is not None:
+        db.close(True)
+
+
+def _check_and_migrate(db: apsw.Connection, path: Path, schema: Schema) -> None:
+    found_id = db.pragma("application_id")
+    found = db.pragma("user_version")
+    # A crash while the file was being made leaves it empty, which is as good as new.
+    is_empty = found_id == 0 and found == 0 and not db.execute(
+        "SELECT count(*) FROM sqlite_schema"
+    ).get
+    if not is_empty and found_id != schema.application_id:
+        raise Unreadable(path, f"it is not a {schema.name} file of this program")
+    if found > schema.version:
+        raise NewerFormat(path, found, schema.version)
+    if found == schema.version:
+        return
+    with immediate(db):
+        for step in schema.steps[found:]:
+            db.execute(step)
+        db.pragma("application_id", schema.application_id)
+        db.pragma("user_version", schema.version)
+
+
+@contextmanager
+def immediate(db: apsw.Connection) -> Iterator[None]:
+    """Run a block as one write transaction; whatever goes wrong, nothing of it stays."""
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        db.execute("COMMIT")
+    except BaseException:
+        # A full disk may have ended the transaction already.
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+@contextmanager
+def durable(db: apsw.Connection) -> Iterator[None]:
+    """Run a block as one write transaction that has reached the disk itself when it ends."""
+    db.pragma("synchronous", "full")
+    try:
+        with immediate(db):
+            yield
+    finally:
+        db.pragma("synchronous", "normal")
+
+
+class Readers:
+    """Read-only connections to one file, lent to any thread, one at a time each."""
+
+    __slots__ = ("_generation", "_idle", "_is_closed", "_path")
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._idle: deque[tuple[int, apsw.Connection]] = deque()
+        self._generation = 0
+        self._is_closed = False
+
+    @contextmanager
+    def lend(self) -> Iterator[apsw.Connection]:
+        """Lend a connection; database errors within become ``StoreReadFailed``."""
+        with reading():
+            try:
+                generation, db = self._idle.pop()
+            except IndexError:
+                generation, db = self._generation, self._open()
+            try:
+                yield db
+            finally:
+                if self._is_closed or generation != self._generation:
+                    db.close(True)
+                else:
+                    self._idle.append((generation, db))
+
+    def renew(self) -> None:
+        """Forget all connections: another file lies there now."""
+        self._generation += 1
+        while self._idle:
+            self._idle.pop()[1].close(True)
+
+    def close(self) -> None:
+        """Close all connections; one that is lent is closed when it comes back."""
+        self._is_closed = True
+        self.renew()
+
+    def _open(self) -> apsw.Connection:
+        if self._is_closed:
+            raise apsw.ConnectionClosedError
+        db = apsw.Connection(str(self._path), flags=apsw.SQLITE_OPEN_READONLY)
+        db.set_busy_timeout(BUSY_WAIT_MS_MAX)
+        return db

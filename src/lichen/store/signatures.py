@@ -1,0 +1,112 @@
+"""Checking many signatures on several cores from one writer thread.
+
+libsodium works without Python's global lock, so threads help, but only if nobody sits on that lock:
+a thread that comes back from libsodium waits for it up to the switch interval (5 ms by default)
+while another one computes in Python. Therefore the writer never prepares more than a few messages
+in a row: as soon as ``BACKLOG`` jobs wait, it checks one signature itself, which frees the lock.
+The figures are in README.md.
+"""
+
+import os
+import threading
+from queue import Empty, SimpleQueue
+
+from lichen.feed.formats import FeedFormat
+from lichen.feed.message import ChainedMessage, Message, Rejected
+
+BACKLOG = 8
+"""Jobs that may wait per worker before the writer checks one itself: enough to keep them busy."""
+WORKERS_MAX = 4
+"""Worker threads at most; beyond that the writer's own share of the work is what takes time."""
+
+Verdict = Message | Rejected
+
+
+class SignaturePass:
+    """The signatures of one batch. Belongs to the writer thread; ``finish`` ends it."""
+
+    __slots__ = ("_backlog", "_jobs", "_outstanding", "_verdicts")
+
+    def __init__(self, jobs: "SimpleQueue[_Job | None]", backlog: int) -> None:
+        self._jobs = jobs
+        self._backlog = backlog
+        self._verdicts: SimpleQueue[_Verdict] = SimpleQueue()
+        self._outstanding = 0
+
+    def add(self, number: int, feed_format: FeedFormat, message: ChainedMessage) -> None:
+        """Have a signature checked; ``number`` finds its verdict in the result."""
+        self._jobs.put((number, feed_format, message, self._verdicts))
+        self._outstanding += 1
+        if self._jobs.qsize() > self._backlog:
+            self._help()
+
+    def finish(self) -> dict[int, Verdict]:
+        """Check what is left and return all verdicts by number."""
+        while self._help():
+            pass
+        found: dict[int, Verdict] = {}
+        fault: Exception | None = None
+        for _ in range(self._outstanding):
+            number, verdict = self._verdicts.get()
+            if isinstance(verdict, Exception):
+                fault = verdict
+            else:
+                found[number] = verdict
+        self._outstanding = 0
+        if fault is not None:
+            raise fault
+        return found
+
+    def _help(self) -> bool:
+        try:
+            job = self._jobs.get_nowait()
+        except Empty:
+            return False
+        assert job is not None, "workers are told to stop only after the last pass"
+        _perform(job)
+        return True
+
+
+_Verdict = tuple[int, Verdict | Exception]
+_Job = tuple[int, FeedFormat, ChainedMessage, SimpleQueue[_Verdict]]
+
+
+class SignatureThreads:
+    """The worker threads, started once and shared by all batches, one after the other."""
+
+    __slots__ = ("_jobs", "_threads")
+
+    def __init__(self, count: int | None = None) -> None:
+        if count is None:
+            count = min(WORKERS_MAX, max(1, len(os.sched_getaffinity(0)) - 1))
+        self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
+        self._threads = [
+            threading.Thread(target=_work, args=(self._jobs,), name=f"signatures-{n}", daemon=True)
+            for n in range(count)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def begin(self) -> SignaturePass:
+        """Begin a batch."""
+        return SignaturePass(self._jobs, BACKLOG * len(self._threads))
+
+    def close(self) -> None:
+        """Stop the threads."""
+        for _ in self._threads:
+            self._jobs.put(None)
+        for thread in self._threads:
+            thread.join()
+
+
+def _work(jobs: "SimpleQueue[_Job | None]") -> None:
+    while (job := jobs.get()) is not None:
+        _perform(job)
+
+
+def _perform(job: _Job) -> None:
+    number, feed_format, message, verdicts = job
+    try:
+        verdicts.put((number, feed_format.verify(message)))
+    except Exception as fault:  # noqa: BLE001 (raised again in the writer, which waits for it)
+        verdicts.put((number, fault))

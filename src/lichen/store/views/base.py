@@ -1,0 +1,109 @@
+"""The views every peer has: which messages there are, what links to what, who follows whom."""
+
+from collections.abc import Iterator, Sequence
+
+import apsw
+
+from lichen.feed.canonical import JsonValue
+from lichen.feed.content import contact_of
+from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
+from lichen.store.views.rows import FoldRow, View
+
+REL_CHARACTERS_MAX = 200
+"""Longest path of keys kept with a link; real ones have a dozen characters."""
+
+
+class IndexView:
+    """Every message by type, and every link in its content.
+
+    A link is a text that is wholly the id of a feed, message or blob; ``rel`` is the path of keys
+    that leads to it, without the places in lists: ``root``, ``branch``, ``vote.link``.
+    """
+
+    name = "index"
+    version = 1
+    schema = """
+        CREATE TABLE messages(
+            received_no INTEGER PRIMARY KEY, key TEXT NOT NULL, feed TEXT NOT NULL,
+            sequence INTEGER NOT NULL, timestamp REAL NOT NULL, received_ms REAL NOT NULL,
+            type TEXT);
+        CREATE INDEX messages_by_type ON messages(type, received_no);
+        CREATE TABLE links(
+            target TEXT NOT NULL, rel TEXT NOT NULL, received_no INTEGER NOT NULL,
+            PRIMARY KEY(target, rel, received_no)) WITHOUT ROWID;
+        """
+
+    def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
+        """Note each message and what it links to."""
+        db.executemany(
+            "INSERT OR REPLACE INTO messages VALUES(?,?,?,?,?,?,?)",
+            [
+                (
+                    row.received_no, row.key, row.feed, row.sequence,
+                    row.timestamp, row.received_ms, row.type,
+                )
+                for row in rows
+            ],
+        )  # fmt: skip
+        db.executemany(
+            "INSERT OR IGNORE INTO links VALUES(?,?,?)",
+            [
+                (target, rel, row.received_no)
+                for row in rows
+                if not isinstance(row.content, str)
+                for target, rel in links_in(row.content)
+            ],
+        )
+
+
+class ContactsView:
+    """Who follows and blocks whom: the latest contact message of each source about each target."""
+
+    name = "contacts"
+    version = 1
+    types = frozenset({"contact"})
+    schema = """
+        CREATE TABLE contacts(
+            source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
+            sequence INTEGER NOT NULL, PRIMARY KEY(source, target)) WITHOUT ROWID;
+        """
+
+    def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
+        """Keep what the later message says."""
+        contacts = [
+            contact_of(row.feed, row.sequence, row.content)
+            for row in rows
+            if not isinstance(row.content, str)
+        ]
+        db.executemany(
+            "INSERT INTO contacts VALUES(?,?,?,?) ON CONFLICT DO UPDATE"
+            " SET value = excluded.value, sequence = excluded.sequence"
+            " WHERE excluded.sequence > contacts.sequence",
+            [
+                (contact.source, contact.target, contact.value, contact.sequence)
+                for contact in contacts
+                if contact is not None
+            ],
+        )
+
+
+def base_views() -> list[View]:
+    """Return the views that the store itself asks questions of."""
+    return [ContactsView(), IndexView()]
+
+
+def links_in(content: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
+    """Yield each link in a content with its path of keys."""
+    waiting: list[tuple[str, JsonValue]] = list(content.items())
+    while waiting:
+        path, value = waiting.pop()
+        if isinstance(value, str):
+            # Nearly all texts are ruled out by their length.
+            if 52 <= len(value) <= 53 and (
+                is_msg_id(value) or is_feed_id(value) or is_blob_id(value)
+            ):
+                yield value, path[:REL_CHARACTERS_MAX]
+        elif isinstance(value, dict):
+            waiting.extend((f"{path}.{key}", item) for key, item in value.items())
+        elif isinstance(value, list):
+            waiting.extend((path, item) for item in value)

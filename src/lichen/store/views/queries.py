@@ -1,0 +1,175 @@
+"""Questions to log and views that every peer can answer: by author, by type, by link, contacts.
+
+A page is part of an order by receipt. It goes on after (or, newest first, before) the
+``received_no`` of the last message seen, so that what arrives in between shifts nothing.
+"""
+
+# ruff: noqa: S608 (only fixed texts and question marks are put into SQL)
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+
+import apsw
+import msgspec
+
+from lichen.feed.content import Contact
+from lichen.feed.message import FeedId
+from lichen.store.errors import StoreReadFailed
+from lichen.store.log import Log, Stored
+from lichen.store.views.engine import FoldEngine
+from lichen.store.views.intervals import count
+
+SqlValue = None | int | float | str | bytes
+"""What a column may hold."""
+EVERYTHING = 2**62
+"""Above every ``received_no``."""
+AUTHOR_NUMBERS = 1_000
+"""How many of an author's messages are looked up at once when asked for one type."""
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Which part of an order: numbers between ``after`` and ``before``, both left out."""
+
+    limit: int = 100
+    after: int = 0
+    before: int = EVERYTHING
+    newest_first: bool = True
+
+
+class Link(msgspec.Struct, frozen=True):
+    """A message that links to something, and by which path of keys, e.g. ``vote.link``."""
+
+    source: Stored
+    rel: str
+
+
+class ViewProgress(msgspec.Struct, frozen=True):
+    """How much of the log a view shows: ``folded`` of ``total`` messages."""
+
+    name: str
+    folded: int
+    total: int
+
+
+class Views:
+    """The read side of the views. Everything may be called from any thread."""
+
+    __slots__ = ("_engine", "_log", "_on_damage", "_readers")
+
+    def __init__(self, log: Log, engine: FoldEngine, on_damage: Callable[[str], None]) -> None:
+        self._readers = engine.readers
+        self._log = log
+        self._engine = engine
+        self._on_damage = on_damage
+
+    def read(
+        self, sql: str, bindings: Sequence[SqlValue] | Mapping[str, SqlValue] = ()
+    ) -> list[tuple[SqlValue, ...]]:
+        """Ask the tables of views.db anything; nothing can be changed.
+
+        If the file turns out to be damaged this fails, and the views are made anew.
+        """
+        try:
+            with self._readers.lend() as db:
+                return db.execute(sql, bindings).fetchall()
+        except StoreReadFailed as error:
+            if isinstance(error.__cause__, apsw.CorruptError | apsw.NotADBError):
+                self._on_damage(error.reason)
+            raise
+
+    def progress(self) -> list[ViewProgress]:
+        """Return how far each view is."""
+        total = self._log.last_no
+        return [
+            ViewProgress(name, min(count(intervals), total), total)
+            for name, intervals in self._engine.folded().items()
+        ]
+
+    def contacts(self) -> list[Contact]:
+        """Return the contacts as folded so far; ``Store.contacts`` waits for all of them."""
+        return [
+            Contact(FeedId(str(source)), FeedId(str(target)), _int(value), _int(sequence))
+            for source, target, value, sequence in self.read(
+                "SELECT source, target, value, sequence FROM contacts"
+            )
+        ]
+
+    def by_type(self, kind: str, page: Page) -> list[Stored]:
+        """Return messages of one content type."""
+        return self._stored(
+            self.read(
+                "SELECT received_no FROM messages WHERE type = ?"
+                " AND received_no > ? AND received_no < ? ORDER BY received_no"
+                f" {_direction(page)} LIMIT ?",
+                (kind, page.after, page.before, page.limit),
+            )
+        )
+
+    def by_author(self, feed: FeedId, page: Page, *, kind: str | None = None) -> list[Stored]:
+        """Return messages of one author, of one type if ``kind`` is given."""
+        if kind is None:
+            return self._log.at_numbers(self._numbers_of(feed, page, page.limit))
+        found: list[int] = []
+        while len(found) < page.limit:
+            numbers = self._numbers_of(feed, page, AUTHOR_NUMBERS)
+            of_kind = self._of_type(numbers, kind)
+            found += [number for number in numbers if number in of_kind]
+            if len(numbers) < AUTHOR_NUMBERS:
+                break
+            if page.newest_first:
+                page = msgspec.structs.replace(page, before=numbers[-1])
+            else:
+                page = msgspec.structs.replace(page, after=numbers[-1])
+        return self._log.at_numbers(found[: page.limit])
+
+    def by_link(self, target: str, page: Page, *, rel: str | None = None) -> list[Stored]:
+        """Return messages that link to an id, each once, by the path ``rel`` if given."""
+        return self._stored(
+            self.read(
+                "SELECT DISTINCT received_no FROM links WHERE target = ?1"
+                " AND (?2 IS NULL OR rel = ?2) AND received_no > ?3 AND received_no < ?4"
+                f" ORDER BY received_no {_direction(page)} LIMIT ?5",
+                (target, rel, page.after, page.before, page.limit),
+            )
+        )
+
+    def links_to(self, target: str, page: Page) -> list[Link]:
+        """Return the links to an id; a message that links twice by different paths comes twice."""
+        rows = self.read(
+            "SELECT received_no, rel FROM links WHERE target = ?"
+            " AND received_no > ? AND received_no < ?"
+            f" ORDER BY received_no {_direction(page)}, rel LIMIT ?",
+            (target, page.after, page.before, page.limit),
+        )
+        sources = self._stored((number,) for number, _ in rows)
+        return [Link(source, str(row[1])) for source, row in zip(sources, rows, strict=True)]
+
+    def _numbers_of(self, feed: FeedId, page: Page, limit: int) -> list[int]:
+        return self._log.numbers_of(
+            feed,
+            after=page.after,
+            before=page.before,
+            limit=limit,
+            newest_first=page.newest_first,
+        )
+
+    def _of_type(self, numbers: list[int], kind: str) -> set[int]:
+        marks = ",".join("?" * len(numbers))
+        return {
+            _int(number)
+            for (number,) in self.read(
+                f"SELECT received_no FROM messages WHERE type = ? AND received_no IN ({marks})",
+                (kind, *numbers),
+            )
+        }
+
+    def _stored(self, rows: Iterable[Sequence[SqlValue]]) -> list[Stored]:
+        return self._log.at_numbers([_int(row[0]) for row in rows])
+
+
+def _direction(page: Page) -> str:
+    return "DESC" if page.newest_first else "ASC"
+
+
+def _int(value: SqlValue) -> int:
+    assert isinstance(value, int), "the column holds integers"
+    return value

@@ -1,0 +1,83 @@
+"""The disk says no: nothing is half written, nothing is believed, and the next batch works."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lichen.store.errors import StoreWriteFailed
+from lichen.store.store import Store
+
+MakeAuthor = Callable[[int], Any]
+
+
+def fill_disk(store: Store) -> Callable[[], None]:
+    db = store._log_writer._db
+    pages = db.pragma("page_count")
+    limit = db.pragma("max_page_count")
+    db.pragma("max_page_count", pages + 4)
+    return lambda: db.pragma("max_page_count", limit)
+
+
+def forbid_writing(store: Store) -> Callable[[], None]:
+    db = store._log_writer._db
+    db.pragma("query_only", 1)
+    return lambda: db.pragma("query_only", 0)
+
+
+def fail_commits(store: Store) -> Callable[[], None]:
+    db = store._log_writer._db
+    db.set_commit_hook(lambda: True)
+    return lambda: db.set_commit_hook(None)
+
+
+@pytest.mark.parametrize(
+    ("break_disk", "words"),
+    [(fill_disk, "disk full"), (forbid_writing, "read-only"), (fail_commits, "Nothing")],
+)
+def test_failed_batch_leaves_nothing_and_later_ones_work(
+    open_store: Callable[[], Store],
+    author: MakeAuthor,
+    break_disk: Callable[[Store], Callable[[], None]],
+    words: str,
+) -> None:
+    store, ada, bob = open_store(), author(1), author(2)
+    store.ingest(ada.posts(3)).result(10)
+    mend = break_disk(store)
+    messages = ada.posts(200) + bob.posts(2)
+    with pytest.raises(StoreWriteFailed, match=words):
+        store.ingest(messages).result(10)
+    with pytest.raises(StoreWriteFailed):
+        store.publish(
+            [b'{"type":"post","text":"%d"}' % n for n in range(100)], author(3).identity, 1.0
+        ).result(10)
+    assert dict(store.log.clock()) == {ada.id: 3}
+    assert store.log.last_no == 3
+    assert store.log.get(bob.messages[0].key) is None
+    mend()
+    result = store.ingest(messages).result(10)
+    assert {grown.feed: grown.last for grown in result.progress} == {ada.id: 203, bob.id: 2}
+    store.close()
+    store = open_store()
+    assert dict(store.log.clock()) == {ada.id: 203, bob.id: 2}
+    assert store.quick_check() == ""
+
+
+def test_full_disk_of_the_views_is_told_and_waited_for(
+    open_store: Callable[..., Store], author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lichen.store.views.engine.RETRY_S", 0.01)
+    notices: list[str] = []
+    store = open_store(on_notice=notices.append)
+    db = store._engine._db
+    limit = db.pragma("max_page_count")
+    db.pragma("max_page_count", db.pragma("page_count"))
+    store.ingest(author(1).posts(500)).result(10)
+    future = store.wait_folded()
+    with pytest.raises(TimeoutError):
+        future.result(0.1)
+    assert "disk full" in notices[0]
+    assert store.log.last_no == 500
+    store._submit(lambda: db.pragma("max_page_count", limit))
+    future.result(10)
+    assert {p.folded for p in store.views.progress()} == {500}

@@ -1,0 +1,152 @@
+"""Facts of this machine: clocks that may be trusted, the guard, the mark of a clean end."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+from lichen.store.local import SavedAddress
+from lichen.store.store import Store
+
+MakeAuthor = Callable[[int], Any]
+OpenStore = Callable[..., Store]
+
+
+def end(store: Store) -> None:
+    store.local.end_run().result(10)
+    store.close()
+
+
+def test_clock_of_a_peer_lasts_over_clean_ends_only(
+    open_store: OpenStore, author: MakeAuthor
+) -> None:
+    ada, bob = author(1).id, author(2).id
+    store = open_store()
+    assert store.local.begin_run()
+    store.local.save_clock(ada, {bob: 7, ada: -1})
+    assert store.local.load_clock(ada) == {bob: 7, ada: -1}
+    assert store.local.load_clock(bob) == {}
+    end(store)
+
+    store = open_store()
+    assert store.local.begin_run()
+    assert store.local.load_clock(ada) == {bob: 7, ada: -1}
+    store.local.save_clock(ada, {bob: 8}).result(10)
+    assert store.local.load_clock(ada) == {bob: 8}
+    store.close()  # without end_run: as good as a crash
+
+    store = open_store()
+    assert not store.local.begin_run()
+    assert store.local.load_clock(ada) == {}
+    store.local.save_clock(ada, {bob: 9})
+    end(store)
+
+    store = open_store()
+    assert store.local.begin_run()
+    assert store.local.load_clock(ada) == {bob: 9}
+    store.local.distrust_clocks()
+    assert store.local.load_clock(ada) == {}
+    end(store)
+    assert open_store().local.load_clock(ada) == {}
+
+
+def test_dirty_mark_is_flushed(store: Store) -> None:
+    levels: list[int] = []
+    db = store.local._db
+    db.set_commit_hook(lambda: levels.append(db.pragma("synchronous")) or False)
+    store.local.begin_run()
+    store.local.save_guard(True).result(10)
+    store.local.end_run().result(10)
+    assert set(levels) == {2}
+
+
+def test_clean_mark_is_set_only_after_the_log_is_flushed(store: Store, author: MakeAuthor) -> None:
+    order: list[tuple[str, int]] = []
+    log, local = store._log_writer._db, store.local._db
+    store.local.begin_run()
+    store.ingest(author(1).posts(2)).result(10)
+    log.set_commit_hook(lambda: order.append(("log", log.pragma("synchronous"))) or False)
+    local.set_commit_hook(lambda: order.append(("local", 2)) or False)
+    store.local.end_run().result(10)
+    assert order[0] == ("log", 2)
+
+
+def test_settings_and_addresses_last(open_store: OpenStore, author: MakeAuthor) -> None:
+    store, ada = open_store(), author(1).id
+    store.local.set_setting("hops", 3)
+    store.local.set_setting("odd", {"a": [1, None, "\u00e4"]})
+    store.local.set_setting("gone", True)
+    store.local.set_setting("gone", None)
+    store.local.save_address("net:a:1", ada)
+    store.local.save_address("net:a:1", ada, autoconnect=False, failures=4)
+    store.local.save_address("net:b:1", ada)
+    store.local.forget_address("net:b:1")
+    assert store.local.setting("hops") == 3
+    store.close()
+    local = open_store().local
+    assert local.settings() == {"hops": 3, "odd": {"a": [1, None, "\u00e4"]}}
+    assert local.addresses() == [SavedAddress("net:a:1", ada, autoconnect=False, failures=4)]
+
+
+def grown(open_store: OpenStore, directory: Path, author: MakeAuthor) -> None:
+    store = open_store(directory=directory)
+    store.local.begin_run()
+    store.ingest(author(1).posts(3)).result(10)
+    store.local.save_clock(author(2).id, {author(1).id: 3})
+    end(store)
+
+
+def check_guarded(open_store: OpenStore, directory: Path, author: MakeAuthor) -> None:
+    notices: list[str] = []
+    store = open_store(directory=directory, on_notice=notices.append)
+    assert store.local.guard().is_guarded
+    assert store.local.load_clock(author(2).id) == {}
+    assert "publishing waits" in notices[0]
+    end(store)
+    notices.clear()
+    assert open_store(directory=directory, on_notice=notices.append).local.guard().is_guarded
+    assert notices == []
+
+
+def test_log_restored_from_a_backup_guards_publishing(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    open_store(directory=tmp_path).close()
+    backup = (tmp_path / "log.db").read_bytes()
+    grown(open_store, tmp_path, author)
+    (tmp_path / "log.db").write_bytes(backup)
+    check_guarded(open_store, tmp_path, author)
+
+
+def test_log_moved_away_guards_publishing(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    grown(open_store, tmp_path, author)
+    (tmp_path / "log.db").unlink()
+    check_guarded(open_store, tmp_path, author)
+
+
+def test_log_brought_alone_guards_publishing(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    grown(open_store, tmp_path, author)
+    (tmp_path / "local.db").unlink()
+    check_guarded(open_store, tmp_path, author)
+
+
+def test_ordinary_restarts_guard_nothing(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    grown(open_store, tmp_path, author)
+    store = open_store(directory=tmp_path)
+    assert not store.local.guard().is_guarded
+    store.ingest(author(3).posts(2)).result(10)
+    store.close()
+    assert not open_store(directory=tmp_path).local.guard().is_guarded
+
+
+def test_local_db_opens_in_any_sqlite_tool(store: Store) -> None:
+    db = apsw.Connection(str(store.directory / "local.db"), flags=apsw.SQLITE_OPEN_READONLY)
+    assert db.execute("SELECT generation FROM run").get == 1
+    db.close()
