@@ -1,0 +1,1 @@
+"""The brain: what peers decide to exchange. It is told events and answers with effects."""

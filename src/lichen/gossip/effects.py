@@ -1,0 +1,142 @@
+"""What the brain wants done. Effects are imperatives; whoever performs one reports back an event.
+
+=================  ==========================================================================
+effect             comes back as
+=================  ==========================================================================
+``SendMessages``   ``MessagesSent``
+``AwaitRoom``      ``Drained``, at once if the pipe has room
+``Dial``           ``Connected`` or ``DialFailed``
+``Close``          ``Disconnected``
+``Ingest``         ``Ingested`` or ``IngestFailed``
+``WakeAt``         ``Woke`` (only the latest ``WakeAt`` counts)
+the others         nothing
+=================  ==========================================================================
+"""
+
+from enum import Enum
+
+import msgspec
+
+from lichen.feed.message import FeedId, RawMessage
+from lichen.gossip.events import ConnectionId
+from lichen.wire.events import Command
+
+
+class Send(msgspec.Struct, frozen=True):
+    """Put one command on a connection's muxrpc session."""
+
+    connection: ConnectionId
+    command: Command
+
+
+class MessageForm(Enum):
+    """How ``SendMessages`` writes each message."""
+
+    VALUE = "value"
+    KEY_VALUE = "key value"
+    KEY = "key"
+
+
+class SendMessages(msgspec.Struct, frozen=True):
+    """Stream messages ``first`` to ``last`` of a feed from the log as items of an open call."""
+
+    connection: ConnectionId
+    call: int
+    feed: FeedId
+    first: int
+    last: int
+    form: MessageForm = MessageForm.VALUE
+
+
+class AwaitRoom(msgspec.Struct, frozen=True):
+    """Report ``Drained`` as soon as the connection's pipe has room: now, if it has."""
+
+    connection: ConnectionId
+
+
+class Dial(msgspec.Struct, frozen=True):
+    """Connect to an address."""
+
+    address: str
+    peer: FeedId
+
+
+class Close(msgspec.Struct, frozen=True):
+    """Close a connection; ``reason`` is counted and shown."""
+
+    connection: ConnectionId
+    reason: str
+
+
+class PauseReading(msgspec.Struct, frozen=True):
+    """Read nothing more from a connection for now: its share of the queue is full."""
+
+    connection: ConnectionId
+
+
+class ResumeReading(msgspec.Struct, frozen=True):
+    """Read again from a paused connection."""
+
+    connection: ConnectionId
+
+
+class Ingest(msgspec.Struct, frozen=True):
+    """Check and keep messages, in order. ``connection`` is whom to thank or to blame."""
+
+    connection: ConnectionId
+    batch: tuple[RawMessage, ...]
+
+
+class SaveClock(msgspec.Struct, frozen=True):
+    """Remember what a peer has (feed to sequence; -1: it does not replicate the feed)."""
+
+    peer: FeedId
+    clock: dict[FeedId, int]
+
+
+class SaveAddress(msgspec.Struct, frozen=True):
+    """Remember how a peer was reached, or how often it was not."""
+
+    address: str
+    peer: FeedId
+    autoconnect: bool
+    failures: int
+
+
+class WakeAt(msgspec.Struct, frozen=True):
+    """Send ``Woke`` at this time, in seconds of the clock that ``handle`` is given."""
+
+    at: float
+
+
+class Notify(msgspec.Struct, frozen=True):
+    """Tell the people around: a topic of ``NoticeTopic`` and the words that belong to it."""
+
+    topic: str
+    peer: FeedId | None = None
+    feed: FeedId | None = None
+    detail: str = ""
+
+
+class SaveGuard(msgspec.Struct, frozen=True):
+    """Remember how far the own feed's recovery is: ``is_guarded`` False opens publishing."""
+
+    is_guarded: bool
+    asked_peers: tuple[FeedId, ...]
+
+
+Effect = (
+    Send
+    | SendMessages
+    | AwaitRoom
+    | Dial
+    | Close
+    | PauseReading
+    | ResumeReading
+    | Ingest
+    | SaveClock
+    | SaveAddress
+    | SaveGuard
+    | WakeAt
+    | Notify
+)

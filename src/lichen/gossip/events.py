@@ -1,0 +1,163 @@
+"""What the brain is told. Events are facts, in the past tense; each is a frozen value."""
+
+from typing import NewType
+
+import msgspec
+
+from lichen.feed.content import Contact
+from lichen.feed.message import FeedId, ForkProof, MsgId, Rejected
+from lichen.wire.events import MuxrpcEvent
+
+ConnectionId = NewType("ConnectionId", int)
+"""One connection of this run; never used again after it has closed."""
+
+
+class Address(msgspec.Struct, frozen=True):
+    """An entry of the address book: where a peer was reachable."""
+
+    address: str
+    peer: FeedId
+    autoconnect: bool = True
+
+
+class Started(msgspec.Struct, frozen=True):
+    """The replication set is folded, the address book read: the first event of a run."""
+
+    contacts: tuple[Contact, ...]
+    addresses: tuple[Address, ...]
+    hops_max: int
+    is_guarded: bool
+    """Publishing waits until peers were asked for the own feed (imported key, restored log)."""
+    asked_peers: tuple[FeedId, ...] = ()
+    """Peers already asked for the own feed in earlier runs under the same guard."""
+    forked: tuple[FeedId, ...] = ()
+    """Feeds known to be forked: nothing more is asked of them."""
+    clock_ms: float = 0.0
+    """Milliseconds since 1970 at second 0 of the clock that ``handle`` is given; only for pings."""
+
+
+class Connected(msgspec.Struct, frozen=True):
+    """A handshake is complete.
+
+    ``is_client``: we dialled. ``saved_clock``: what the peer had at the end of its last session,
+    empty when there was none or it cannot be trusted.
+    """
+
+    connection: ConnectionId
+    peer: FeedId
+    is_client: bool
+    address: str
+    saved_clock: dict[FeedId, int]
+
+
+class Disconnected(msgspec.Struct, frozen=True):
+    """A connection is gone, for whatever reason."""
+
+    connection: ConnectionId
+    reason: str
+
+
+class FromPeer(msgspec.Struct, frozen=True):
+    """Something a remote peer said on an open connection."""
+
+    connection: ConnectionId
+    event: MuxrpcEvent
+
+
+class Drained(msgspec.Struct, frozen=True):
+    """The pipe to a peer has room again: ``queued_bytes`` are still waiting in it."""
+
+    connection: ConnectionId
+    queued_bytes: int
+
+
+class MessagesSent(msgspec.Struct, frozen=True):
+    """A ``SendMessages`` was performed up to and including ``last``.
+
+    ``last`` is ``first - 1`` when nothing was found. ``queued_bytes`` now wait in the pipe.
+    """
+
+    connection: ConnectionId
+    call: int
+    feed: FeedId
+    first: int
+    last: int
+    queued_bytes: int
+
+
+class Progress(msgspec.Struct, frozen=True):
+    """A feed has grown: messages ``first`` to ``last`` are in the log, ``key`` is the last's."""
+
+    feed: FeedId
+    first: int
+    last: int
+    key: MsgId
+
+
+class Ingested(msgspec.Struct, frozen=True):
+    """A batch has been decided and what was accepted is in the log.
+
+    ``connection`` None: own messages, or an import. ``count`` is the size of the batch as given.
+    """
+
+    connection: ConnectionId | None
+    count: int
+    progress: tuple[Progress, ...]
+    rejected: tuple[Rejected, ...] = ()
+    forks: tuple[ForkProof, ...] = ()
+    contacts: tuple[Contact, ...] = ()
+    duplicates: tuple[tuple[FeedId, int], ...] = ()
+    """(feed, sequence) of messages that the log had already."""
+
+
+class IngestFailed(msgspec.Struct, frozen=True):
+    """A batch could not be written; nothing of it is in the log. ``reason`` e.g. ``disk full``."""
+
+    connection: ConnectionId | None
+    count: int
+    reason: str
+
+
+class DialFailed(msgspec.Struct, frozen=True):
+    """No connection came of a ``Dial``."""
+
+    address: str
+    reason: str
+
+
+class AddressAdded(msgspec.Struct, frozen=True):
+    """A person asked to connect to an address (now, and again later if it says so)."""
+
+    address: Address
+
+
+class HopsChanged(msgspec.Struct, frozen=True):
+    """A person changed how far to replicate."""
+
+    hops_max: int
+
+
+class GuardLifted(msgspec.Struct, frozen=True):
+    """A person allowed publishing in words, although too few peers were asked."""
+
+
+class Woke(msgspec.Struct, frozen=True):
+    """The time asked for by ``WakeAt`` has come."""
+
+
+Event = (
+    Started
+    | Connected
+    | Disconnected
+    | FromPeer
+    | Drained
+    | MessagesSent
+    | Ingested
+    | IngestFailed
+    | DialFailed
+    | AddressAdded
+    | HopsChanged
+    | GuardLifted
+    | Woke
+)
+

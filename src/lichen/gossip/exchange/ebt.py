@@ -1,0 +1,329 @@
+"""Epidemic broadcast trees, version 3: which notes and messages follow from what is heard.
+
+Behaviour of epidemic-broadcast-trees (``events.js``) and ssb-ebt as described in the protocol
+notes: the side that was dialled notes first; feeds that the peer had at the end of its last
+session are left out; messages are sent when the peer asked for them and announced when it did
+not; a feed is exchanged only if we replicate it and its author does not block the peer.
+
+Nothing is sent here: notes and feeds that are ready collect in the sessions, and ``dirty`` names
+the sessions that have something. What is refused: messages of feeds that were never agreed on.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+
+from lichen.feed.message import FeedId
+from lichen.feed.refs import is_feed_id
+from lichen.gossip.events import ConnectionId
+from lichen.gossip.exchange.notes import Note, decode_note, encode_note
+from lichen.gossip.exchange.replication import Replication
+from lichen.gossip.exchange.slots import UNTOLD, EbtSession, Slot, merge_claim
+from lichen.gossip.exchange.sources import Sources
+from lichen.gossip.limits import MESSAGES_RUN_MAX, RESYNC_S_MIN, UNKNOWN_FEEDS_MAX
+from lichen.gossip.ports import Log
+
+
+class Verdict(Enum):
+    """What to do with a message that came over a session."""
+
+    TAKE = "take"
+    DUPLICATE = "duplicate"
+    NOT_ASKED = "not asked"
+
+
+class Ebt:
+    """The EBT sessions of one node, for the classic feed format."""
+
+    __slots__ = ("_log", "_own", "_replication", "dirty", "mentions_own", "sessions", "sources")
+
+    def __init__(self, own: FeedId, log: Log, replication: Replication) -> None:
+        self._own = own
+        self._log = log
+        self._replication = replication
+        self.sessions: dict[ConnectionId, EbtSession] = {}
+        self.dirty: dict[ConnectionId, None] = {}
+        """Sessions with notes or messages to send."""
+        self.sources = Sources(log, replication, self.sessions)
+        self.mentions_own = False
+        """The own feed is noted to everybody, although the peer is believed to be as far as we."""
+
+    def open(
+        self,
+        connection: ConnectionId,
+        peer: FeedId,
+        call: int,
+        *,
+        is_client: bool,
+        saved_clock: Mapping[FeedId, int],
+        now: float,
+    ) -> EbtSession:
+        """Begin a session; the side that was dialled notes at once."""
+        session = EbtSession(connection, peer, call, self.dirty)
+        session.claims = {
+            feed: sequence
+            for feed, sequence in saved_clock.items()
+            if self._replication.is_wanted(feed)
+        }
+        self.sessions[connection] = session
+        if not is_client:
+            self._introduce(session, now)
+        return session
+
+    def close(self, connection: ConnectionId, now: float) -> dict[FeedId, int]:
+        """End a session; ask others for what it was sending. Return the peer's clock."""
+        session = self.sessions.pop(connection)
+        self.dirty.pop(connection, None)
+        for feed, slot in session.slots.items():
+            if not self.sources.release(session, feed):
+                continue
+            if not self.sources.hand_over(feed, connection, now) and slot.heard_at:
+                self.sources.hand_over_idle(feed, now)
+        return self.clock_of(session)
+
+    def clock_of(self, session: EbtSession) -> dict[FeedId, int]:
+        """Return what to remember of a peer: its claims on feeds that we exchange with it.
+
+        A feed that we declined is left out, so that it is noted anew if it is exchanged later.
+        """
+        return {
+            feed: claim
+            for feed, claim in session.claims.items()
+            if self._replication.is_shared(feed, session.peer)
+            and not (feed in session.slots and session.slots[feed].is_refused)
+        }
+
+    def _introduce(self, session: EbtSession, now: float) -> None:
+        session.has_spoken = session.must_note = True
+        session.mark_dirty()
+        received, is_free = self._log.received, self.sources.is_free
+        blocked_by = self._replication.blocked_by.get(session.peer, {})
+        for feed in self._replication.wanted:
+            if feed in blocked_by:
+                continue
+            claim = session.claims.get(feed, 0)
+            own = received(feed)
+            is_known = claim == own and own > 0
+            if self.mentions_own and feed == self._own:
+                is_known = False
+            elif claim == -1:
+                continue
+            if not is_known:
+                session.slots[feed] = Slot()
+                if is_free(feed):
+                    self.sources.ask(session, feed, now)
+                else:
+                    session.note(feed, own, receives=False)
+
+    def receive_notes(self, session: EbtSession, members: Mapping[str, object], now: float) -> None:
+        """Take in an object of notes."""
+        session.has_heard = True
+        session.heard_count += 1
+        if not session.has_spoken:
+            self._introduce(session, now)
+        blocked_by = self._replication.blocked_by.get(session.peer, {})
+        wanted = self._replication.wanted
+        for name, value in members.items():
+            feed = FeedId(name)
+            if feed in wanted and feed not in blocked_by:
+                self._receive_note(session, feed, decode_note(value), now)
+            elif feed in session.declined:
+                session.declined[feed] = _as_number(decode_note(value))
+            elif len(session.declined) < UNKNOWN_FEEDS_MAX and is_feed_id(name):
+                note = _as_number(decode_note(value))
+                session.declined[feed] = note
+                if note != -1:
+                    session.note(feed, -1, receives=False)
+
+    def _receive_note(self, session: EbtSession, feed: FeedId, note: Note, now: float) -> None:
+        sequence = note.sequence if note.replicates else -1
+        claim = merge_claim(session.claims.get(feed), sequence)
+        session.claims[feed] = claim
+        own = self._log.received(feed)
+        slot = session.slots.get(feed)
+        if sequence < 0:
+            self._receive_refusal(session, feed, now)
+            return
+        if slot is None:
+            slot = session.slots[feed] = Slot()
+            if own <= claim and self.sources.is_free(feed):
+                self.sources.ask(session, feed, now)
+            elif own >= claim or not self.sources.offer(session, feed, claim, now):
+                session.note(feed, own, receives=False)
+        elif slot.is_refused:
+            return
+        elif claim > own and not slot.is_asked:
+            self.sources.offer(session, feed, claim, now)
+        if claim > own:
+            self.sources.behind[feed] = None
+        slot.wants = note.receives
+        slot.sent = sequence
+        if own > sequence:
+            if slot.wants:
+                session.make_ready(feed)
+            else:
+                session.note(feed, own, receives=slot.is_asked)
+
+    def _receive_refusal(self, session: EbtSession, feed: FeedId, now: float) -> None:
+        slot = session.slots.setdefault(feed, Slot())
+        slot.wants = False
+        slot.sent = UNTOLD
+        if self.sources.release(session, feed):
+            self.sources.hand_over(feed, session.connection, now)
+
+    def receive_message(
+        self, session: EbtSession, author: FeedId, sequence: int, now: float
+    ) -> Verdict:
+        """Take note that a message has come; say what to do with it."""
+        slot = session.slots.get(author)
+        if slot is None or slot.is_refused or author in self.sources.frozen:
+            return Verdict.NOT_ASKED
+        if sequence > session.claims.get(author, 0):
+            session.claims[author] = sequence
+        slot.sent = max(slot.sent, sequence)
+        if sequence <= self._log.received(author):
+            if not slot.is_asked and now >= slot.resync_at:
+                slot.resync_at = now + RESYNC_S_MIN
+                session.note(author, self._log.received(author), receives=False)
+            return Verdict.DUPLICATE
+        session.heard_count += 1
+        session.heard_at = slot.heard_at = now
+        slot.broken = 0
+        return Verdict.TAKE
+
+    def grew(self, feed: FeedId, last: int) -> None:
+        """Offer what is new in the log: to those who want it, and a note to those who might."""
+        for session in self.sessions.values():
+            if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
+                continue
+            claim = session.claims.get(feed)
+            if claim is not None and (claim == -1 or claim >= last):
+                continue
+            slot = session.slots.get(feed)
+            if slot is None:
+                session.slots[feed] = Slot()
+                session.note(feed, last, receives=False)
+            elif slot.is_refused:
+                continue
+            elif slot.wants:
+                session.make_ready(feed)
+            elif slot.sent != UNTOLD:
+                session.note(feed, last, receives=slot.is_asked)
+
+    def take_run(self, session: EbtSession, feed: FeedId) -> tuple[int, int] | None:
+        """Return the next messages to send of a ready feed and count them as sent."""
+        slot = session.slots.get(feed)
+        if slot is None or not slot.wants or slot.is_refused:
+            return None
+        if not self._replication.is_shared(feed, session.peer):
+            return None
+        own = self._log.received(feed)
+        first = slot.sent + 1
+        if own < first:
+            return None
+        last = slot.sent = min(own, first + MESSAGES_RUN_MAX - 1)
+        return first, last
+
+    def confirm_run(
+        self, session: EbtSession, feed: FeedId, run: tuple[int, int], last: int
+    ) -> None:
+        """Correct what counts as sent when a run ended early; put the feed in the row again.
+
+        When nothing at all was found, the feed waits for its next growth or note.
+        """
+        slot = session.slots.get(feed)
+        if slot is None:
+            return
+        first, expected = run
+        if last < expected and slot.sent == expected:
+            slot.sent = last
+        if last >= first and slot.wants and self._log.received(feed) > slot.sent:
+            session.make_ready(feed)
+
+    def follow(self, feed: FeedId, now: float) -> None:
+        """Begin to exchange a feed with everybody: ask whoever has most of it, tell the rest."""
+        best: EbtSession | None = None
+        for session in self.sessions.values():
+            if self._join(session, feed) and (
+                best is None or session.claims.get(feed, 0) > best.claims.get(feed, 0)
+            ):
+                best = session
+        if best is not None and self.sources.is_free(feed):
+            self.sources.ask(best, feed, now)
+
+    def allow(self, feed: FeedId, peer: FeedId, now: float) -> None:
+        """Exchange a feed with a peer that its author blocks no longer."""
+        for session in self.sessions.values():
+            if session.peer == peer and self._join(session, feed) and self.sources.is_free(feed):
+                self.sources.ask(session, feed, now)
+
+    def _join(self, session: EbtSession, feed: FeedId) -> bool:
+        """Note a feed to a peer; tell whether the peer may be asked for it.
+
+        A peer that had said -1 is noted too: it may have heard -1 from us and never speak again.
+        """
+        noted = session.declined.pop(feed, None)
+        if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
+            return False
+        if feed in session.slots:
+            return False
+        own = self._log.received(feed)
+        slot = session.slots[feed] = Slot()
+        session.note(feed, own, receives=False)
+        if noted is None:
+            return True
+        claim = session.claims[feed] = decode_note(noted).sequence
+        if claim < 0:
+            return False
+        slot.wants, slot.sent = decode_note(noted).receives, claim
+        if slot.wants and own > claim:
+            session.make_ready(feed)
+        if claim > own:
+            self.sources.behind[feed] = None
+        return True
+
+    def unfollow(self, feed: FeedId) -> None:
+        """Exchange a feed with nobody any more."""
+        for session in self.sessions.values():
+            self._leave(session, feed)
+        self.sources.behind.pop(feed, None)
+
+    def refuse(self, feed: FeedId, peer: FeedId, now: float) -> None:
+        """Exchange a feed no longer with a peer, because its author blocks it."""
+        for session in self.sessions.values():
+            if session.peer == peer and self._leave(session, feed):
+                self.sources.hand_over(feed, session.connection, now)
+
+    def _leave(self, session: EbtSession, feed: FeedId) -> bool:
+        was_source = self.sources.release(session, feed)
+        if feed in session.slots:
+            session.decline(feed)
+        session.claims.pop(feed, None)
+        return was_source
+
+    def reject(self, session: EbtSession, feed: FeedId, now: float) -> None:
+        """Take a feed from this peer no more: what it sent of it was invalid."""
+        slot = session.slots.get(feed)
+        if slot is None or slot.is_refused:
+            return
+        slot.is_refused = True
+        slot.wants = False
+        session.ready.pop(feed, None)
+        session.note(feed, -1, receives=False)
+        if self.sources.release(session, feed):
+            self.sources.hand_over(feed, session.connection, now)
+
+    def freeze(self, feed: FeedId) -> None:
+        """Ask nobody for a forked feed any more; what we have is still given on."""
+        if feed in self.sources.frozen:
+            return
+        self.sources.frozen[feed] = None
+        source = self.sources.source(feed)
+        if source is not None:
+            self.sources.release(source, feed)
+            source.note(feed, self._log.received(feed), receives=False)
+
+
+def _as_number(note: Note) -> int:
+    if not note.replicates or note.sequence < 0:
+        return -1
+    return encode_note(note.sequence, receives=note.receives)

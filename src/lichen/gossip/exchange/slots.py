@@ -1,0 +1,126 @@
+"""What two peers have told each other over one ebt.replicate call.
+
+Per feed a slot: does the peer want messages, do we ask for them, how far were they sent. The
+peer's claims (what it says it has) stand apart, because they outlive the session as its clock.
+"""
+
+from lichen.feed.message import FeedId
+from lichen.gossip.events import ConnectionId
+from lichen.gossip.exchange.notes import encode_note
+
+UNTOLD = -1
+"""``Slot.sent`` before the peer has said where it stands."""
+
+
+class Slot:
+    """What is agreed about one feed."""
+
+    __slots__ = (
+        "asked_at",
+        "broken",
+        "heard_at",
+        "is_asked",
+        "is_refused",
+        "resync_at",
+        "sent",
+        "wants",
+    )
+
+    def __init__(self, *, wants: bool = False, sent: int = UNTOLD) -> None:
+        self.wants = wants
+        """The peer's last note was even: send what follows ``sent``."""
+        self.sent = sent
+        self.is_asked = False
+        """Our last note was even: this peer is the feed's source."""
+        self.is_refused = False
+        """The peer sent something invalid: nothing of this feed is taken from it any more."""
+        self.broken = 0
+        """Promises in a row that the peer did not keep."""
+        self.asked_at = 0.0
+        self.heard_at = 0.0
+        self.resync_at = 0.0
+
+
+class EbtSession:
+    """One side of an ebt.replicate call."""
+
+    __slots__ = (
+        "_dirty",
+        "call",
+        "claims",
+        "connection",
+        "declined",
+        "has_heard",
+        "has_spoken",
+        "heard_at",
+        "heard_count",
+        "must_note",
+        "notes",
+        "peer",
+        "ready",
+        "slots",
+    )
+
+    def __init__(
+        self,
+        connection: ConnectionId,
+        peer: FeedId,
+        call: int,
+        dirty: dict[ConnectionId, None],
+    ) -> None:
+        self.connection = connection
+        self.peer = peer
+        self.call = call
+        self.has_heard = False
+        """The peer's first notes have come."""
+        self.has_spoken = False
+        """Our first notes are written (perhaps not sent yet)."""
+        self.must_note = False
+        """The next notes go out even when there are none."""
+        self.heard_at = 0.0
+        self.heard_count = 0
+        """Notes and messages heard, so that an unchanged clock is not saved again."""
+        self.claims: dict[FeedId, int] = {}
+        self.slots: dict[FeedId, Slot] = {}
+        self.declined: dict[FeedId, int] = {}
+        """Feeds that we said -1 to, with what the peer had noted."""
+        self.notes: dict[FeedId, int] = {}
+        """Notes to send, merged until there is room."""
+        self.ready: dict[FeedId, None] = {}
+        """Feeds of which the peer can be sent messages, first come first served."""
+        self._dirty = dirty
+
+    def note(self, feed: FeedId, sequence: int, *, receives: bool) -> None:
+        """Write a note to be sent with the next ones."""
+        self.notes[feed] = encode_note(sequence, receives=receives)
+        self._dirty[self.connection] = None
+
+    def make_ready(self, feed: FeedId) -> None:
+        """Put a feed in the row of those to be sent from."""
+        self.ready[feed] = None
+        self._dirty[self.connection] = None
+
+    def mark_dirty(self) -> None:
+        """Have the session looked after at the end of this event."""
+        self._dirty[self.connection] = None
+
+    def decline(self, feed: FeedId) -> None:
+        """Say that a feed is not exchanged with this peer, and remember what it had noted."""
+        slot = self.slots.pop(feed, None)
+        claim = self.claims.pop(feed, UNTOLD)
+        self.ready.pop(feed, None)
+        wants = slot is not None and slot.wants
+        self.declined[feed] = encode_note(claim, receives=wants)
+        self.note(feed, -1, receives=False)
+
+
+def merge_claim(old: int | None, new: int) -> int:
+    """Return what to believe when a peer claims ``new`` after ``old``.
+
+    A lower number is respected (the peer has lost messages), and -1 replaces and is replaced.
+    """
+    if old is None or old == -1 or new <= 0:
+        return new
+    if old > 0 and new < old:
+        return new
+    return max(old, new)

@@ -1,0 +1,164 @@
+"""The bounds of the brain: each has a unit in its name and one sentence why it is what it is.
+
+The wire room has limits of its own for frames and calls; these are about what peers agree on.
+"""
+
+# The replication set.
+
+GRAPH_DEBOUNCE_S = 0.15
+"""Follows arrive in bursts while feeds are fetched; the JavaScript peers wait as long."""
+
+HOPS_LIMIT = 10
+"""A person's setting beyond this means "everybody" and is cut to it."""
+
+# Epidemic broadcast trees.
+
+STALL_S = 3.0
+"""A peer that promised messages and sent none for so long loses the feed to another peer."""
+
+FEED_STALL_S = 20.0
+"""The same for one feed while the peer sends other feeds: it may only be waiting for its turn."""
+
+BROKEN_PROMISES_MAX = 3
+"""A peer that broke its word on a feed so often is asked for it only when nobody else can be."""
+
+LIAR_RETRY_S = 60.0
+"""How long such a peer is left alone before it is asked once more."""
+
+RESYNC_S_MIN = 1.0
+"""Between two notes that ask for a feed anew after a gap, so that a peer cannot make us chatter."""
+
+UNKNOWN_FEEDS_MAX = 5_000
+"""Feeds a peer may mention that we do not replicate; more of them are not remembered."""
+
+NOTES_PER_FRAME_MAX = 2_000
+"""About 130 kB of JSON: every peer's frame limit allows it, and it is written at one go."""
+
+NOTE_BYTES_MAX = 4 * 1024 * 1024
+"""A longer object of notes is not read: it would name some 60,000 feeds in one frame."""
+
+EBT_ANSWER_S_MAX = 15.0
+"""Without the other's first notes after so long, feeds are asked for one by one instead."""
+
+EBT_RETRY_S = 10.0
+"""An ended ebt.replicate call of ours is opened again after so long."""
+
+EBT_RETRIES_MAX = 5
+"""And no more often than this on one connection: the remote peer seems not to like it."""
+
+SAVE_CLOCK_S = 60.0
+"""How often a peer's clock is written down during a session: losing it costs only bandwidth."""
+
+# Invalid messages.
+
+FAULTS_MAX = 10
+"""Feeds with invalid messages on one connection, after which nothing more is taken from it."""
+
+MALFORMED_MAX = 100
+"""Items on one connection that are neither message nor notes, after which it is closed."""
+
+# The way in and the way out.
+
+PENDING_MESSAGES_HIGH = 2_000
+"""Messages of one connection waiting for the store; above it nothing is read from the peer."""
+
+PENDING_MESSAGES_LOW = 1_000
+"""Reading goes on below this."""
+
+INGEST_BATCH_MAX = 1_000
+"""Messages in one ``Ingest``: more would hold up the other peers' messages in the store."""
+
+MESSAGES_RUN_MAX = 200
+"""Messages in one ``SendMessages``, so that many feeds share a connection fairly."""
+
+QUEUED_BYTES_LOW = 128 * 1024
+"""Below this a pipe has room: the next run of messages may follow."""
+
+QUEUED_BYTES_HIGH = 512 * 1024
+"""Above this even notes wait (they are merged meanwhile, so waiting costs no memory)."""
+
+DRAIN_S_MAX = 180.0
+"""A peer that reads less than a run of messages in so long holds memory for nothing."""
+
+# createHistoryStream.
+
+HISTORY_ASKED_MAX = 256
+"""Streams we hold open at one peer; of these an eighth goes round among the feeds left over."""
+
+HISTORY_ROUND_S = 60.0
+"""Pause before a feed whose stream has ended is asked for again."""
+
+HISTORY_SERVED_FRIEND_MAX = 256
+"""Streams catching up at once for a peer that we replicate; further ones wait their turn."""
+
+HISTORY_SERVED_STRANGER_MAX = 8
+"""The same for a stranger."""
+
+HISTORY_KEPT_FRIEND_MAX = 5_000
+"""Streams open in all (catching up, live and waiting): old peers open one per feed."""
+
+HISTORY_KEPT_STRANGER_MAX = 1_000
+"""The same for a stranger."""
+
+# Calls and connections.
+
+CALLS_BURST_MAX = 6_000
+"""Calls a peer may make at one go: an old peer asks for every feed it wants."""
+
+CALLS_PER_S_MAX = 100.0
+"""And how many more per second; a peer that calls faster is closed."""
+
+PING_S = 300.0
+"""The ball of gossip.ping is held so long; the JavaScript peers do the same."""
+
+PING_S_MIN = 10.0
+"""A caller may ask for a shorter time, but not shorter than this."""
+
+PING_S_MAX = 1_800.0
+"""Nor for a longer one than this."""
+
+PING_ANSWER_S_MIN = 1.0
+"""Pings that come faster than this are not answered."""
+
+IDLE_S_MAX = 600.0
+"""Nothing at all from a peer for so long: the connection is dead (the JavaScript timeout)."""
+
+CONNECTIONS_MAX = 128
+"""Connections in all; further callers are turned away in the handshake."""
+
+SIMULTANEOUS_S = 5.0
+"""Two peers that dialled each other within this time keep one connection by a fixed rule."""
+
+# Dialling.
+
+DIAL_S_MAX = 30.0
+"""A dial that has neither connected nor failed by then counts as failed."""
+
+DIALS_MAX = 8
+"""Dials under way at once."""
+
+BACKOFF_S_MIN = 1.0
+"""Wait after a first failure; doubled with each further one."""
+
+BACKOFF_S_MAX = 600.0
+"""The longest wait."""
+
+STEADY_S = 10.0
+"""A connection that lasted so long was a success, and the failures before it are forgotten."""
+
+ADDRESSES_MAX = 10_000
+"""Addresses kept; further ones are not remembered by the brain."""
+
+# The own feed's recovery.
+
+GUARD_PEERS_MIN = 2
+"""Peers that must have been asked for the own feed before anything is published on it."""
+
+GUARD_QUIET_S = 10.0
+"""And nothing new may have come for the own feed for so long."""
+
+CLOSE_REASONS_MAX = 200
+"""Different reasons that are counted; peers and operating systems word some of them."""
+
+OTHER_CALLS_MAX = 64
+"""Calls besides createHistoryStream that a peer may have open: ebt, pings, and what it tries."""

@@ -1,0 +1,1 @@
+"""It runs in virtual time, or makes up what a real run needs: the laboratory."""
