@@ -1,0 +1,1 @@
+"""It runs for real: sockets, timers, keys, the local API."""

@@ -1,0 +1,153 @@
+"""Bringing a log in from a file: verified like what peers send, in batches, with progress."""
+
+import asyncio
+import gzip
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import IO
+
+import msgspec
+
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import MsgId, RawMessage, Rejected
+from lichen.node import limits
+from lichen.node.app import Call, Send, to_json
+from lichen.node.errors import ApiError
+from lichen.store.ingest import IngestResult
+
+LINE_BYTES_MAX = 64 * 1024
+REJECTED_TOLD_MAX = 100
+
+
+class _Line(msgspec.Struct):
+    """A line of a log file: either ``{key, value, timestamp}`` or a bare message value."""
+
+    key: str | None = None
+    value: msgspec.Raw = msgspec.Raw()
+
+
+class _Tally(msgspec.Struct):
+    """How far an import is, as it is told to the caller."""
+
+    read: int = 0
+    accepted: int = 0
+    duplicates: int = 0
+    forks: int = 0
+    refused: int = 0
+    rejected: list[dict[str, JsonValue]] = []
+    done: bool = False
+
+
+_decode_line = msgspec.json.Decoder(_Line).decode
+
+
+async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
+    """Import a file of JSON lines, also gzip: ``{path, noViews}``. Streams its progress."""
+    path = call.options().get("path")
+    if not isinstance(path, str):
+        raise ApiError("usage", "importFile takes the path of a file.")
+    service = call.service
+    loop = asyncio.get_running_loop()
+    tally = _Tally()
+    if call.options().get("noViews"):
+        service.store.hold_folding()
+    file = _open(Path(path))
+    waiting: list[tuple[asyncio.Future[IngestResult], list[MsgId | None]]] = []
+    try:
+        batches = _batches(file, call, tally)
+        while True:
+            batch = await loop.run_in_executor(None, next, batches, None)
+            while waiting and (batch is None or len(waiting) > 1):
+                await _settle(call, waiting.pop(0), tally)
+                await send(to_json(tally))
+            if batch is None:
+                break
+            messages, keys = batch
+            waiting.append((asyncio.wrap_future(service.store.ingest(messages)), keys))
+    except (OSError, EOFError) as error:
+        raise ApiError(
+            "partly-done" if tally.accepted else "failed",
+            f"{path} cannot be read to its end: {error}.",
+            "What was read before is kept; import it again once the file is whole.",
+        ) from error
+    finally:
+        file.close()
+    tally.done = True
+    await send(to_json(tally))
+
+
+async def _settle(
+    call: Call, waiting: tuple[asyncio.Future[IngestResult], list[MsgId | None]], tally: _Tally
+) -> None:
+    future, keys = waiting
+    result = await future
+    call.service.shell.ingested(result, None)
+    tally.accepted += sum(grown.last - grown.first + 1 for grown in result.progress)
+    tally.duplicates += len(result.duplicates)
+    tally.forks += len(result.forks)
+    for rejected in result.rejected:
+        _refuse(tally, rejected)
+    claimed = [key for key in keys if key is not None]
+    if not result.rejected and not result.forks:
+        for key in call.service.store.log.missing(claimed):
+            tally.refused += 1
+            _tell(tally, {"key": key, "reason": "the file gives it another id than its text has"})
+
+
+def _refuse(tally: _Tally, rejected: Rejected, line: int = 0) -> None:
+    tally.refused += 1
+    told: dict[str, JsonValue] = {"reason": rejected.reason.value}
+    if rejected.author is not None:
+        told |= {"author": rejected.author, "sequence": rejected.sequence}
+    if line:
+        told["line"] = line
+    _tell(tally, told)
+
+
+def _tell(tally: _Tally, told: dict[str, JsonValue]) -> None:
+    if len(tally.rejected) < REJECTED_TOLD_MAX:
+        tally.rejected.append(told)
+
+
+def _open(path: Path) -> IO[bytes]:
+    try:
+        file = path.open("rb")
+        is_gzip = file.read(2) == b"\x1f\x8b"
+        file.seek(0)
+    except OSError as error:
+        raise ApiError(
+            "not-found" if isinstance(error, FileNotFoundError) else "failed",
+            f"{path} cannot be read: {error.strerror}.",
+        ) from error
+    return gzip.GzipFile(fileobj=file) if is_gzip else file  # type: ignore[return-value]
+
+
+def _batches(
+    file: IO[bytes], call: Call, tally: _Tally
+) -> Iterator[tuple[list[RawMessage], list[MsgId | None]]]:
+    """Read the file in batches; lines that are no messages are counted as refused."""
+    parse = call.service.format.parse
+    messages: list[RawMessage] = []
+    keys: list[MsgId | None] = []
+    number = 0
+    while line := file.readline(LINE_BYTES_MAX):
+        number += 1
+        if not line.strip():
+            continue
+        tally.read += 1
+        try:
+            decoded = _decode_line(line)
+            data = bytes(decoded.value) or line.strip()
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            data, decoded = line, _Line()
+        raw = parse(data)
+        if isinstance(raw, Rejected):
+            _refuse(tally, raw, number)
+            continue
+        messages.append(raw)
+        keys.append(None if decoded.key is None else MsgId(decoded.key))
+        if len(messages) == limits.IMPORT_BATCH:
+            yield messages, keys
+            messages, keys = [], []
+    if messages:
+        yield messages, keys

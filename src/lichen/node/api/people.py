@@ -1,0 +1,117 @@
+"""The calls about people and connections: who follows whom, who is near."""
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from lichen.feed.addresses import NetAddress, parse_addresses
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId
+from lichen.feed.refs import is_feed_id
+from lichen.gossip import events
+from lichen.node import limits
+from lichen.node.app import Call, Send, to_json
+from lichen.node.errors import ApiError
+
+HOPS_MAX = 8
+Inbound = AsyncIterator[JsonValue]
+
+
+async def is_following(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return whether ``source`` follows ``dest``."""
+    await send(_edge(call) == 1)
+
+
+async def is_blocking(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return whether ``source`` blocks ``dest``."""
+    await send(_edge(call) == -1)
+
+
+def _edge(call: Call) -> int | None:
+    options = call.options()
+    source, target = options.get("source"), options.get("dest")
+    if not isinstance(source, str) or not isinstance(target, str):
+        raise ApiError("usage", "source and dest must be feed ids.")
+    edges = call.service.shell.brain.graph.edges(FeedId(source))
+    return edges.get(FeedId(target))
+
+
+async def hops(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return feed to hops; negative: blocked or no longer followed."""
+    await send({str(feed): far for feed, far in call.service.shell.brain.hops().items()})
+
+
+async def graph(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return source to target to 1 (follows), -1 (blocks) or -2 (neither any more)."""
+    found: dict[str, dict[str, JsonValue]] = {}
+    for contact in call.service.store.contacts():
+        found.setdefault(contact.source, {})[contact.target] = contact.value
+    await send(found)  # type: ignore[arg-type]
+
+
+def known_people(call: Call) -> set[FeedId]:
+    """Return everyone who is in the follow graph or connected."""
+    found = {contact.target for contact in call.service.store.contacts()}
+    found.update(peer.peer for peer in call.service.shell.brain.snapshot().peers)
+    return found
+
+
+async def connect(call: Call, inbound: Inbound, send: Send) -> None:
+    """Connect to a multiserver address, and again whenever it is lost; return the peer's id."""
+    text = call.args[0] if call.args else None
+    address, peer = parse_peer_address(text)
+    service = call.service
+    if service.doors is None:
+        raise ApiError(
+            "unreachable", "No peer is running that could connect.", "Start one: lichen start"
+        )
+    if peer == service.keyring.id:
+        raise ApiError("usage", "That is your own address.")
+    if not service.shell.brain.may_connect(peer):
+        raise ApiError("refused", "You block this peer.", f"Run first: lichen unfollow {peer}")
+    waiting = asyncio.ensure_future(service.shell.connected(peer))
+    service.shell.deliver(events.AddressAdded(events.Address(address, peer)))
+    try:
+        async with asyncio.timeout(limits.DIAL_S_MAX + limits.HANDSHAKE_S_MAX):
+            await waiting
+    except (ConnectionError, TimeoutError) as error:
+        raise ApiError(
+            "unreachable",
+            f"No connection to {text}: {explain_failure(str(error))}.",
+            "The address is remembered and tried again, less and less often.",
+        ) from error
+    await send({"peer": peer, "address": address})
+
+
+def parse_peer_address(text: JsonValue) -> tuple[str, FeedId]:
+    """Return an address and the peer it belongs to. Raises ApiError."""
+    if isinstance(text, str):
+        try:
+            parts = parse_addresses(text.strip())
+        except ValueError:
+            parts = []
+        for part in parts:
+            if isinstance(part, NetAddress) and is_feed_id(part.key):
+                return text.strip(), FeedId(part.key)
+    raise ApiError(
+        "usage",
+        f"{text!r} is not an address that can be dialled.",
+        "It looks like net:192.168.1.7:8008~shs:BASE64KEY= or 192.168.1.7:8008:@BASE64KEY=.ed25519",
+    )
+
+
+FAILURES = {
+    "handshake-timeout": "it did not answer the handshake in time",
+    "closed-by-peer": "it hung up during the handshake; it uses another network key, has another "
+    "identity than the address says, or does not want to talk to you",
+    "connection-reset": "it broke off the connection",
+}
+
+
+def explain_failure(reason: str) -> str:
+    """Return the words for the reason of a failed dial."""
+    return FAILURES.get(reason, reason or "no answer in time")
+
+
+async def peers(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return the connected peers: who, where, since when, how much was exchanged."""
+    await send(to_json(call.service.shell.brain.snapshot().peers))

@@ -1,0 +1,164 @@
+"""Local programs calling the peer: on the Unix socket, or on the normal port with the own key.
+
+They speak muxrpc. Each call runs its method in a task of its own. Waiting in ``send`` is the
+back-pressure: it goes on once the program has read what was sent before. A fault of the program or
+the person travels as an error object whose ``name`` is a slug; a fault of ours is logged and told
+without its details.
+"""
+
+import asyncio
+import os
+import socket
+import struct
+from collections.abc import AsyncIterator, Mapping
+from typing import TYPE_CHECKING
+
+import orjson
+import structlog
+
+from lichen.feed.canonical import JsonError, JsonValue, encode_compact, parse_json
+from lichen.feed.message import FeedId
+from lichen.node import limits
+from lichen.node.app import Call, Encoded, Method
+from lichen.node.errors import ApiError
+from lichen.node.links import Link
+from lichen.store.errors import StoreError
+from lichen.wire.events import (
+    Answer,
+    BodyType,
+    CallEnded,
+    CallKind,
+    CallReceived,
+    EndCall,
+    ItemsReceived,
+    MuxrpcEvent,
+    SendItems,
+)
+from lichen.wire.packets import missing_method
+
+if TYPE_CHECKING:
+    from lichen.node.service import Service
+
+log = structlog.get_logger()
+
+
+class LocalSession:
+    """One connected local program (a ``LinkOwner``)."""
+
+    def __init__(self, service: "Service", methods: Mapping[str, Method]) -> None:
+        self._service = service
+        self._methods = methods
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._inbound: dict[int, asyncio.Queue[JsonValue]] = {}
+        self._room = asyncio.Event()
+        self._room.set()
+
+    def identified(self, link: Link, peer: FeedId) -> bool:
+        """Not asked: a plain link has no handshake."""
+        return peer == self._service.keyring.id
+
+    def ready(self, link: Link) -> None:
+        """Nothing to prepare."""
+
+    def drained(self, link: Link) -> None:
+        """Let the waiting methods go on."""
+        self._room.set()
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Stop every method of this program."""
+        for task in self._tasks.values():
+            task.cancel()
+
+    def received(self, link: Link, event: MuxrpcEvent) -> None:
+        """Start a call, feed it, or end it."""
+        match event:
+            case CallReceived():
+                self._start(link, event)
+            case ItemsReceived() if event.call in self._inbound:
+                for item in event.items:
+                    self._inbound[event.call].put_nowait(_decode(item, event.body_type))
+            case CallEnded() if event.call in self._tasks:
+                self._tasks[event.call].cancel()
+
+    def _start(self, link: Link, event: CallReceived) -> None:
+        method = self._methods.get(".".join(event.name))
+        kind = CallKind.ASYNC if method is None or method.kind == "async" else CallKind(method.kind)
+        if method is None or kind is not event.kind:
+            link.perform(EndCall(event.call, missing_method(event.name)))
+            return
+        self._inbound[event.call] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
+        task = asyncio.get_running_loop().create_task(self._run(link, event, method))
+        self._tasks[event.call] = task
+
+    async def _run(self, link: Link, event: CallReceived, method: Method) -> None:
+        async def send(value: JsonValue | Encoded) -> None:
+            body, kind = _encode(value)
+            if event.kind is CallKind.ASYNC:
+                link.perform(Answer(event.call, kind, body))
+            elif body:
+                link.perform(SendItems(event.call, kind, (body,)))
+            link.flush()
+            if link.is_full:
+                self._room.clear()
+                await self._room.wait()
+
+        end = EndCall(event.call)
+        try:
+            args = parse_json(event.args)
+            if not isinstance(args, list):
+                raise ApiError("usage", "The arguments of a call must be a list.")  # noqa: TRY301
+            caller = self._service.keyring.id
+            await method.function(
+                Call(self._service, args, caller), _items(self._inbound[event.call]), send
+            )
+        except (ApiError, StoreError, JsonError) as error:
+            end = _end_with(event.call, error)
+        except asyncio.CancelledError:
+            end = EndCall(event.call)
+        except Exception:
+            log.exception("method-failed", method=".".join(event.name))
+            end = EndCall(event.call, "The peer made a mistake of its own; its log says which.")
+        finally:
+            del self._tasks[event.call], self._inbound[event.call]
+        if event.kind is not CallKind.ASYNC or end.error is not None:
+            link.perform(end)
+            link.flush()
+
+
+def _end_with(call: int, error: ApiError | StoreError | JsonError) -> EndCall:
+    if isinstance(error, ApiError):
+        return EndCall(call, error.words, error.slug)
+    return EndCall(call, str(error), "invalid" if isinstance(error, JsonError) else "failed")
+
+
+async def _items(queue: asyncio.Queue[JsonValue]) -> AsyncIterator[JsonValue]:
+    while True:
+        yield await queue.get()
+
+
+def _decode(item: bytes, kind: BodyType) -> JsonValue:
+    return parse_json(item) if kind is BodyType.JSON else item.decode("utf-8", "replace")
+
+
+def _encode(value: JsonValue | Encoded) -> tuple[bytes, BodyType]:
+    if isinstance(value, Encoded):
+        return bytes(value), BodyType.JSON
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace"), BodyType.TEXT
+    try:
+        return orjson.dumps(value), BodyType.JSON
+    except (orjson.JSONEncodeError, TypeError):
+        return encode_compact(value).encode("utf-8", "replace"), BodyType.JSON
+
+
+def is_same_user(link_socket: socket.socket) -> bool:
+    """Return whether the program at the other end of a Unix socket runs as the same user.
+
+    Where the system cannot tell, the folder's mode (0700) is the guard.
+    """
+    option = getattr(socket, "SO_PEERCRED", None)
+    if option is None:
+        return True
+    size = struct.calcsize("3i")
+    _pid, uid, _gid = struct.unpack("3i", link_socket.getsockopt(socket.SOL_SOCKET, option, size))
+    return bool(uid == os.getuid())

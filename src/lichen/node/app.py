@@ -1,0 +1,63 @@
+"""What an app brings to a peer: views folded from the log and methods that local programs call."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId
+from lichen.store.views import View
+
+if TYPE_CHECKING:
+    from lichen.node.service import Service
+
+
+class Encoded(bytes):
+    """JSON text that is sent as it stands: a stored message keeps its bytes."""
+
+    __slots__ = ()
+
+
+Send = Callable[[JsonValue | Encoded], Awaitable[None]]
+"""Send one item; waiting for it is the back-pressure."""
+
+
+def to_json(value: object) -> JsonValue:
+    """Return a struct, or anything made of structs, as a plain JSON value."""
+    plain: JsonValue = msgspec.json.decode(msgspec.json.encode(value))
+    return plain
+
+
+class Call:
+    """One local call: who asks what of which service."""
+
+    __slots__ = ("args", "caller", "service")
+
+    def __init__(self, service: "Service", args: Sequence[JsonValue], caller: FeedId) -> None:
+        self.service = service
+        self.args = args
+        self.caller = caller
+
+    def options(self) -> dict[str, JsonValue]:
+        """Return the first argument if it is an object, else an empty one."""
+        first = self.args[0] if self.args else None
+        return first if isinstance(first, dict) else {}
+
+
+MethodFunction = Callable[[Call, AsyncIterator[JsonValue], Send], Coroutine[None, None, None]]
+
+
+class Method(msgspec.Struct, frozen=True):
+    """A method of the local API. ``kind``: ``async`` (sends exactly once) or ``source``."""
+
+    kind: str
+    function: MethodFunction
+
+
+class App(msgspec.Struct, frozen=True):
+    """One app: its name, its views, its methods by dotted name."""
+
+    name: str
+    views: tuple[View, ...] = ()
+    methods: Mapping[str, Method] = {}

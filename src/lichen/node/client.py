@@ -1,0 +1,246 @@
+"""Calling a peer from a program on the same machine.
+
+``open_client`` talks to the running peer over its local socket. When none runs it opens the data
+directory itself, without any network, and offers the same methods.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncGenerator, AsyncIterator, Sequence
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Protocol
+
+import orjson
+
+from lichen.feed.canonical import JsonValue, encode_compact, parse_json
+from lichen.feed.message import FeedId
+from lichen.node import limits
+from lichen.node.app import App, Call, Encoded
+from lichen.node.errors import ApiError, parse_error
+from lichen.node.home import Home, Settings
+from lichen.node.links import Link
+from lichen.node.service import Service
+from lichen.store.errors import StoreError
+from lichen.wire.connection import Connection
+from lichen.wire.events import (
+    AnswerReceived,
+    BodyType,
+    CallEnded,
+    CallKind,
+    EndCall,
+    ItemsReceived,
+    MuxrpcEvent,
+    OpenCall,
+)
+
+STOPPED = "The peer has stopped.\nStart it again."
+
+
+class Client(Protocol):
+    """A peer's methods, by dotted name."""
+
+    is_live: bool
+    """Whether a running peer answers; False: the data directory was opened for this program."""
+
+    async def call(self, name: str, *args: JsonValue) -> JsonValue:
+        """Call an async method. Raises ApiError."""
+        ...
+
+    def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
+        """Call a source method and yield its items. Raises ApiError."""
+        ...
+
+
+class SocketClient:
+    """A client of a running peer (a ``LinkOwner``)."""
+
+    is_live = True
+
+    def __init__(self) -> None:
+        self.link = Link(self, Connection.plain(), is_client=True)
+        self._call_last = 0
+        self._asking = 0
+        self._waiting: dict[int, asyncio.Queue[MuxrpcEvent]] = {}
+
+    def identified(self, link: Link, peer: FeedId) -> bool:
+        """Not asked: a plain link has no handshake."""
+        return True
+
+    def ready(self, link: Link) -> None:
+        """Nothing to prepare."""
+
+    def drained(self, link: Link) -> None:
+        """Nothing waits: calls are small."""
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Fail every open call."""
+        for call, queue in self._waiting.items():
+            queue.put_nowait(CallEnded(call, STOPPED, "unreachable"))
+
+    def received(self, link: Link, event: MuxrpcEvent) -> None:
+        """Hand an event to the call it belongs to; stop reading when that one lags.
+
+        While an answer is waited for, reading goes on: it may be the reader of the lagging stream
+        who waits.
+        """
+        queue = self._waiting.get(event.call)
+        if queue is not None:
+            queue.put_nowait(event)
+            if queue.qsize() > limits.LOCAL_STREAM_ITEMS and not self._asking:
+                link.pause_reading()
+
+    async def call(self, name: str, *args: JsonValue) -> JsonValue:
+        """Call an async method. Raises ApiError."""
+        self._asking += 1
+        self.link.resume_reading()
+        try:
+            async with aclosing(self._open(name, CallKind.ASYNC, args)) as answers:
+                async for value in answers:
+                    return value
+        finally:
+            self._asking -= 1
+        return None
+
+    def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
+        """Call a source method and yield its items. Raises ApiError."""
+        return self._open(name, CallKind.SOURCE, args)
+
+    async def _open(
+        self, name: str, kind: CallKind, args: Sequence[JsonValue]
+    ) -> AsyncGenerator[JsonValue, None]:
+        if not self.link.is_open:
+            raise parse_error("unreachable", STOPPED)
+        self._call_last += 1
+        call = self._call_last
+        queue: asyncio.Queue[MuxrpcEvent] = asyncio.Queue()
+        self._waiting[call] = queue
+        is_over = False
+        try:
+            text = encode_compact(list(args)).encode("utf-8", "replace")
+            self.link.perform(OpenCall(call, tuple(name.split(".")), text, kind))
+            self.link.flush()
+            while not is_over:
+                event = await queue.get()
+                is_over = not isinstance(event, ItemsReceived)
+                for value in _values(event):
+                    yield value
+                if queue.empty():
+                    self.link.resume_reading()
+        finally:
+            del self._waiting[call]
+            if not is_over:
+                self.link.perform(EndCall(call))
+                self.link.flush()
+
+
+def _values(event: MuxrpcEvent) -> list[JsonValue]:
+    if isinstance(event, ItemsReceived):
+        return [_decode(item, event.body_type) for item in event.items]
+    if isinstance(event, AnswerReceived):
+        return [_decode(event.body, event.body_type)]
+    if isinstance(event, CallEnded) and event.error is not None:
+        raise parse_error(event.error_name, event.error)
+    return []
+
+
+def _decode(body: bytes, kind: BodyType) -> JsonValue:
+    if kind is not BodyType.JSON:
+        return body.decode("utf-8", "replace")
+    try:
+        value: JsonValue = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = parse_json(body)
+    return value
+
+
+class OfflineClient:
+    """A client of a data directory that no peer is running on."""
+
+    is_live = False
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+
+    async def call(self, name: str, *args: JsonValue) -> JsonValue:
+        """Call an async method. Raises ApiError."""
+        async for value in self._run(name, "async", args):
+            return value
+        return None
+
+    async def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
+        """Call a source method and yield its items. Raises ApiError."""
+        async for value in self._run(name, "source", args):
+            yield value
+
+    async def _run(
+        self, name: str, kind: str, args: Sequence[JsonValue]
+    ) -> AsyncIterator[JsonValue]:
+        method = self._service.methods.get(name)
+        if method is None or method.kind != kind:
+            raise ApiError("usage", f"There is no {kind} method {name}.")
+        items: asyncio.Queue[JsonValue] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
+
+        async def send(value: JsonValue | Encoded) -> None:
+            await items.put(_decode(value, BodyType.JSON) if isinstance(value, Encoded) else value)
+
+        async def nothing() -> AsyncIterator[JsonValue]:
+            items_of_caller: tuple[JsonValue, ...] = ()
+            for item in items_of_caller:
+                yield item
+
+        call = Call(self._service, args, self._service.keyring.id)
+        task = asyncio.create_task(method.function(call, nothing(), send))
+        try:
+            while not (task.done() and items.empty()):
+                getter = asyncio.create_task(items.get())
+                await asyncio.wait({task, getter}, return_when=asyncio.FIRST_COMPLETED)
+                if getter.done():
+                    yield getter.result()
+                else:
+                    getter.cancel()
+            await _told(task)
+        finally:
+            task.cancel()
+
+
+async def _told(task: asyncio.Task[None]) -> None:
+    try:
+        await task
+    except StoreError as error:
+        raise ApiError("failed", str(error)) from error
+
+
+@asynccontextmanager
+async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> AsyncIterator[Client]:
+    """Connect to the running peer of a data directory, or open the directory without a network.
+
+    Raises ApiError: no data directory could be made, it is locked, or it cannot be read.
+    """
+    client = await _connect(home.socket)
+    if client is not None:
+        try:
+            yield client
+        finally:
+            client.link.close("done")
+        return
+    service = Service(home, settings, apps)
+    await service.open()
+    try:
+        yield OfflineClient(service)
+    finally:
+        await service.close()
+
+
+async def _connect(path: Path) -> SocketClient | None:
+    try:
+        if path.parent.stat().st_uid != os.getuid():
+            return None
+    except OSError:
+        return None
+    client = SocketClient()
+    try:
+        await asyncio.get_running_loop().create_unix_connection(lambda: client.link, str(path))
+    except OSError:
+        return None
+    return client

@@ -1,0 +1,45 @@
+"""Faults that a person or a local program caused or can mend, in words, with the next step.
+
+Every fault has a slug, which also decides the exit code of the command line; the table below is
+the one documented in ``lichen help exit-codes``.
+"""
+
+EXIT_CODES: dict[str, int] = {
+    "failed": 1,
+    "usage": 2,
+    "partly-done": 3,
+    "not-found": 4,
+    "unreachable": 5,
+    "refused": 6,
+    "invalid": 8,
+    "limit": 9,
+    "no-identity": 10,
+    "locked": 11,
+    "wrong-key": 12,
+}
+
+
+class ApiError(Exception):
+    """A fault of a local call: ``slug`` for programs, ``message`` and ``hint`` for people."""
+
+    def __init__(self, slug: str, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.slug = slug
+        self.message = message
+        self.hint = hint
+
+    @property
+    def exit_code(self) -> int:
+        """Return the exit code of a command that ends with this fault."""
+        return EXIT_CODES.get(self.slug, 1)
+
+    @property
+    def words(self) -> str:
+        """Return message and hint as they travel in one error text, the hint on its own line."""
+        return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+def parse_error(name: str, words: str) -> ApiError:
+    """Rebuild the fault that a running peer sent as an error object."""
+    message, _, hint = words.partition("\n")
+    return ApiError(name if name in EXIT_CODES else "failed", message, hint)

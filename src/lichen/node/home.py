@@ -1,0 +1,165 @@
+"""The place of a peer on disk, and what may be set about a run of it.
+
+One directory holds everything: the secret, the log and its views, the lock and the local socket.
+"""
+
+import base64
+import hashlib
+import os
+import stat
+import tempfile
+from pathlib import Path
+
+import msgspec
+import platformdirs
+
+from lichen.feed.identity import (
+    Identity,
+    SecretError,
+    encode_secret_file,
+    generate_identity,
+    parse_secret_file,
+)
+from lichen.node.errors import ApiError
+
+MAIN_NETWORK_KEY_BASE64 = "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s="
+PORT_DEFAULT = 8008
+HOPS_DEFAULT = 2
+# The address of a Unix socket has room for 108 bytes on Linux, 104 elsewhere.
+SOCKET_PATH_BYTES_MAX = 100
+
+
+class Settings(msgspec.Struct, frozen=True):
+    """What a person set for this run; None: as the data directory remembers, else the default."""
+
+    port: int = PORT_DEFAULT
+    host: str = ""
+    """Interface to listen on; empty: all."""
+    network_key: bytes | None = None
+    hmac_key: bytes | None = None
+    hops: int | None = None
+
+
+class Home(msgspec.Struct, frozen=True):
+    """The data directory of one peer."""
+
+    directory: Path
+
+    @property
+    def secret(self) -> Path:
+        """Return the path of the secret file."""
+        return self.directory / "secret"
+
+    @property
+    def socket(self) -> Path:
+        """Return the path of the local socket: a short one elsewhere where this one is too long."""
+        inside = self.directory / "run" / "lichen.socket"
+        if len(os.fsencode(inside)) <= SOCKET_PATH_BYTES_MAX:
+            return inside
+        digest = hashlib.sha256(os.fsencode(self.directory)).hexdigest()[:16]
+        runtime = os.environ.get("XDG_RUNTIME_DIR") or tempfile.gettempdir()
+        short = Path(runtime) / f"lichen-{os.getuid()}" / f"{digest}.socket"
+        if len(os.fsencode(short)) <= SOCKET_PATH_BYTES_MAX:
+            return short
+        return Path("/tmp") / f"lichen-{os.getuid()}" / f"{digest}.socket"  # noqa: S108 (0700, owner checked)
+
+
+def find_home(flag: str | None = None) -> Home:
+    """Return the data directory: the flag, else ``LICHEN_HOME``, else the platform's place."""
+    chosen = flag or os.environ.get("LICHEN_HOME")
+    path = Path(chosen).expanduser() if chosen else platformdirs.user_data_path("lichen")
+    return Home(path.absolute())
+
+
+def make_private_directory(path: Path) -> None:
+    """Create a directory that only its owner can enter, or prove that it is one.
+
+    Raises ApiError when it belongs to somebody else.
+    """
+    try:
+        path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        status = path.lstat()
+    except OSError as error:
+        raise ApiError(
+            "failed",
+            f"The folder {path} cannot be used: {error.strerror}.",
+            "Choose another one with --home.",
+        ) from error
+    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+        raise ApiError(
+            "refused",
+            f"{path} is not a folder of your own.",
+            "Move it away, or choose another place with --home.",
+        )
+    if status.st_mode & 0o077:
+        path.chmod(0o700)
+
+
+def load_identity(home: Home) -> Identity | None:
+    """Read the secret file. None: there is none yet. Raises ApiError if it cannot be trusted."""
+    try:
+        status = home.secret.stat()
+        text = home.secret.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ApiError(
+            "wrong-key",
+            f"The secret file {home.secret} cannot be read: {error}.",
+            "Make it readable for you, or put a copy of it in its place.",
+        ) from error
+    if status.st_mode & 0o077:
+        raise ApiError(
+            "refused",
+            f"The secret file {home.secret} can be read by others.",
+            f"Run: chmod 600 '{home.secret}'",
+        )
+    try:
+        return parse_secret_file(text)
+    except SecretError as error:
+        raise ApiError(
+            "wrong-key",
+            f"The secret file {home.secret} is damaged: {error}",
+            "Put a copy of it in its place; a new identity would be another person to everyone.",
+        ) from error
+
+
+def create_identity(home: Home) -> Identity:
+    """Make a new identity and write its secret file, whole or not at all."""
+    identity = generate_identity(os.urandom(32))
+    write_secret(home, identity)
+    return identity
+
+
+def write_secret(home: Home, identity: Identity) -> None:
+    """Write the secret file with mode 0400; never over an existing one."""
+    if home.secret.exists():
+        raise ApiError(
+            "refused",
+            f"There is an identity already in {home.secret}.",
+            "Use another folder with --home for a second one.",
+        )
+    scratch = home.secret.with_name(f"secret.{os.getpid()}.new")
+    descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(encode_secret_file(identity))
+        file.flush()
+        os.fsync(file.fileno())
+    # A link fails where a rename would replace a file that appeared in between.
+    os.link(scratch, home.secret)
+    scratch.unlink()
+    sync_directory(home.directory)
+
+
+def sync_directory(path: Path) -> None:
+    """Make the names in a directory survive a power cut."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def network_key_default() -> bytes:
+    """Return the key of the main Secure Scuttlebutt network."""
+    return base64.b64decode(MAIN_NETWORK_KEY_BASE64)

@@ -1,0 +1,17 @@
+"""Limits of the running peer: name, unit, value, and why. Those of the protocol are in gossip."""
+
+HANDSHAKE_S_MAX = 10.0  # the JavaScript peers give each step five seconds
+DIAL_S_MAX = 15.0  # a host that does not answer is given up before a person loses patience
+CLOSE_S_MAX = 2.0  # a peer that does not read its last words is cut off
+HANDSHAKES_MAX = 64  # half-open connections of strangers at once; more are turned away
+CONNECTIONS_MAX = 256  # open connections of any kind at once
+WRITE_BYTES_HIGH = 128 * 1024  # a pipe with more waiting is full: never above the brain's own mark,
+# or the brain would wait for a Drained that does not come
+WRITE_BYTES_LOW = 64 * 1024  # and has room again from here down
+QUEUED_BYTES_MAX = 16 << 20  # a peer that asks for more without reading is cut off
+RUN_BYTES_MAX = 512 * 1024  # one reading of messages for one peer
+LOCAL_STREAM_ITEMS = 100  # messages that a local stream reads at a time
+NOTICES_WAITING_MAX = 1000  # a listener that falls further behind loses the oldest
+NOTICES_PER_BATCH_MAX = 20  # single messages told of one batch; beyond that, only their number
+LOCAL_CALLS_MAX = 1024  # open calls of one local program
+IMPORT_BATCH = 1000  # messages written to the log at a time by an import

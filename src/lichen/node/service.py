@@ -1,0 +1,235 @@
+"""A running peer: the data directory opened, the brain fed, the doors open, and all of it closed.
+
+``Service`` without ``listen`` is the same peer without a network: the command line uses it on a
+data directory that no other process holds.
+"""
+
+import asyncio
+import os
+import random
+import signal
+import time
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from lichen import __version__
+from lichen.feed.canonical import JsonValue, encode_compact
+from lichen.feed.formats import FeedFormat
+from lichen.feed.formats.classic import ClassicFormat
+from lichen.feed.message import FeedId, Message
+from lichen.gossip import events
+from lichen.gossip.node import Node
+from lichen.node.api.methods import METHODS
+from lichen.node.app import App, Method
+from lichen.node.doors import Doors
+from lichen.node.errors import ApiError
+from lichen.node.home import (
+    HOPS_DEFAULT,
+    Home,
+    Settings,
+    create_identity,
+    load_identity,
+    make_private_directory,
+    network_key_default,
+)
+from lichen.node.hub import Hub, Notice
+from lichen.node.keyring import Keyring
+from lichen.node.shell import Shell, own_progress
+from lichen.store.binding import Binding, read_binding
+from lichen.store.errors import DataDirLocked, StoreError, WrongNetwork
+from lichen.store.store import Store
+from lichen.store.views.base import base_views
+
+log = structlog.get_logger()
+
+
+class Service:
+    """One peer on one data directory."""
+
+    def __init__(self, home: Home, settings: Settings, apps: Sequence[App]) -> None:
+        self.home = home
+        self.settings = settings
+        self.apps = apps
+        self.methods: dict[str, Method] = dict(METHODS)
+        for app in apps:
+            self.methods.update(app.methods)
+        self.hub = Hub()
+        self.started_at = time.time()
+        self.is_clean_start = True
+        self.is_new_identity = False
+        self.doors: Doors | None = None
+        self.store: Store
+        self.keyring: Keyring
+        self.shell: Shell
+        self.hops_max = HOPS_DEFAULT
+        self.format: FeedFormat
+        self._stopped = asyncio.Event()
+
+    async def open(self, *, is_online: bool = False) -> None:
+        """Open the data directory and start the brain; ``is_online`` lets it dial.
+
+        Raises ApiError in words: locked by another process, wrong network key, damaged secret,
+        unreadable or newer data.
+        """
+        os.umask(0o077)
+        make_private_directory(self.home.directory)
+        try:
+            self.store = self._open_store()
+        except DataDirLocked as error:
+            raise ApiError("locked", str(error), error.hint) from error
+        except WrongNetwork as error:
+            raise ApiError("wrong-key", str(error), error.hint) from error
+        except StoreError as error:
+            raise ApiError("failed", str(error), error.hint) from error
+        self.is_clean_start = self.store.local.begin_run()
+        hops = self.store.local.setting("hops")
+        self.hops_max = hops if isinstance(hops, int) else HOPS_DEFAULT
+        if self.settings.hops is not None:
+            self.set_hops(self.settings.hops)
+        await self._start_brain(is_online)
+
+    async def listen(self) -> None:
+        """Open the doors: the network's port and the local socket. Raises ApiError."""
+        self.doors = Doors(self)
+        await self.doors.open()
+
+    async def close(self) -> None:
+        """Close doors and connections, finish what is being written, leave a clean mark."""
+        if self.doors is not None:
+            await self.doors.close()
+        await self.shell.stop()
+        self.store.local.end_run()
+        await asyncio.get_running_loop().run_in_executor(None, self.store.close)
+
+    def stop(self) -> None:
+        """Ask ``run_until_stopped`` to return."""
+        self._stopped.set()
+
+    async def run_until_stopped(self) -> None:
+        """Wait for ``stop``."""
+        await self._stopped.wait()
+
+    async def publish(self, contents: Sequence[JsonValue]) -> list[Message]:
+        """Sign contents as the next own messages; return once they are durable.
+
+        Raises ApiError: a content is refused, or publishing waits for the own feed.
+        """
+        if self.shell.is_guarded:
+            raise ApiError(
+                "refused",
+                "Nothing is published yet: this key may have been used elsewhere, and a message "
+                "written now could split its feed for good.",
+                "Connect to at least two peers that know you, or, if you are sure that no newer "
+                "message of yours exists, run: lichen allow-publishing",
+            )
+        texts = [encode_compact(content).encode("utf-8", "surrogatepass") for content in contents]
+        try:
+            future = self.store.publish(texts, self.keyring.identity, time.time() * 1000)
+            messages = await asyncio.wrap_future(future)
+        except (ValueError, StoreError) as error:
+            raise ApiError("invalid", str(error)) from error
+        if messages:
+            self.shell.ingested(own_progress(messages, self.store.contacts_of(messages)), None)
+        return messages
+
+    def set_hops(self, hops_max: int) -> None:
+        """Change how far to replicate, now and in later runs."""
+        self.hops_max = hops_max
+        self.store.local.set_setting("hops", hops_max)
+        if hasattr(self, "shell"):
+            self.shell.deliver(events.HopsChanged(hops_max))
+
+    def _open_store(self) -> Store:
+        bound = read_binding(self.home.directory)
+        network_key = self.settings.network_key or (
+            bound.network_key if bound is not None else network_key_default()
+        )
+        hmac_key = self.settings.hmac_key or (bound.hmac_key if bound is not None else None)
+        self.format = ClassicFormat(hmac_key)
+        store = Store.open(
+            self.home.directory,
+            binding=Binding(network_key, hmac_key),
+            formats={"classic": self.format},
+            views=[*base_views(), *(view for app in self.apps for view in app.views)],
+        )
+        try:
+            identity = load_identity(self.home)
+            if identity is None:
+                self._refuse_lost_secret(store)
+                identity = create_identity(self.home)
+                self.is_new_identity = True
+            store.bind_own(identity.id)
+        except BaseException:
+            store.close()
+            raise
+        self.keyring = Keyring(identity, network_key)
+        return store
+
+    def _refuse_lost_secret(self, store: Store) -> None:
+        own = store.own()
+        if own is not None:
+            raise ApiError(
+                "no-identity",
+                f"The secret file {self.home.secret} is gone, but this folder holds the log of "
+                f"{own}.",
+                "Put a copy of the secret back; a new identity needs another folder (--home).",
+            )
+
+    async def _start_brain(self, is_online: bool) -> None:
+        rng = random.Random(os.urandom(16))  # noqa: S311 (chance for back-off, not for keys)
+        contacts = await asyncio.get_running_loop().run_in_executor(None, self.store.contacts)
+        guard = self.store.local.guard()
+        brain = Node(self.keyring.id, self.store.log, rng, self.format.parse)
+        self.shell = Shell(self.store, self.keyring, brain, self.hub)
+        self.shell.is_guarded = guard.is_guarded
+        self.shell.deliver(
+            events.Started(
+                contacts=tuple(contacts),
+                addresses=self._address_book() if is_online else (),
+                hops_max=self.hops_max,
+                is_guarded=guard.is_guarded,
+                asked_peers=guard.asked_peers,
+                clock_ms=(time.time() - asyncio.get_running_loop().time()) * 1000,
+                forked=tuple(sorted(self.store.log.forked())),
+            )
+        )
+
+    def _address_book(self) -> tuple[events.Address, ...]:
+        return tuple(
+            events.Address(entry.address, FeedId(entry.peer), entry.autoconnect)
+            for entry in self.store.local.addresses()
+        )
+
+
+def run_service(
+    home: Home,
+    settings: Settings,
+    apps: Sequence[App],
+    *,
+    announce: Callable[[Notice], None],
+    on_ready: Callable[[Service], None] | None = None,
+) -> int:
+    """Run a peer until it is told to stop (SIGINT, SIGTERM). Returns the exit code.
+
+    Raises ApiError when it cannot start.
+    """
+
+    async def run() -> int:
+        service = Service(home, settings, apps)
+        service.hub.listen(announce)
+        await service.open(is_online=True)
+        try:
+            loop = asyncio.get_running_loop()
+            for number in (signal.SIGINT, signal.SIGTERM):
+                loop.add_signal_handler(number, service.stop)
+            await service.listen()
+            log.info("started", version=__version__, id=service.keyring.id[:9])
+            if on_ready is not None:
+                on_ready(service)
+            await service.run_until_stopped()
+        finally:
+            await service.close()
+        return 0
+
+    return asyncio.run(run())

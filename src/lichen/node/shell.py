@@ -1,0 +1,392 @@
+"""The shell around the brain: it tells it what happens and performs what it wants.
+
+There is one inbox. An event is handled to its end before the next one, effects are performed in
+the order given, and everything that the sockets got to send is flushed once the inbox is empty.
+No protocol is decided here: retry, back-off, time-outs and the choice of peers are the brain's.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+
+import orjson
+import structlog
+
+from lichen.feed.content import Contact
+from lichen.feed.message import FeedId, Message
+from lichen.gossip import effects, events
+from lichen.gossip.effects import Effect, MessageForm
+from lichen.gossip.events import ConnectionId, Event
+from lichen.gossip.node import Node
+from lichen.node import limits
+from lichen.node.doors import dial
+from lichen.node.hub import Hub, tell_ingested
+from lichen.node.keyring import Keyring
+from lichen.node.links import Link
+from lichen.store.errors import StoreError
+from lichen.store.ingest import Grown, IngestResult
+from lichen.store.log import Log, Stored
+from lichen.store.store import Store
+from lichen.wire.events import BodyType, Command, MuxrpcEvent, SendItems
+
+log = structlog.get_logger()
+
+Outgoing = Command | effects.SendMessages | effects.AwaitRoom
+"""What is done for one peer in the order the brain gave."""
+
+
+class Remote:
+    """A connected peer as the shell sees it.
+
+    While a run of messages is being read for it, later commands wait in ``commands``, so that
+    everything leaves in the order the brain gave.
+    """
+
+    __slots__ = ("commands", "connection", "is_sending_run", "link")
+
+    def __init__(self, connection: ConnectionId, link: Link) -> None:
+        self.connection = connection
+        self.link = link
+        self.commands: deque[Outgoing] = deque()
+        self.is_sending_run = False
+
+
+class Shell:
+    """Joins one brain, one store and many sockets."""
+
+    def __init__(self, store: Store, keyring: Keyring, brain: Node, hub: Hub) -> None:
+        self.store = store
+        self.keyring = keyring
+        self.brain = brain
+        self.hub = hub
+        self.accept_local: Callable[[Link], None] | None = None
+        self.is_guarded = True
+        self._loop = asyncio.get_running_loop()
+        self._inbox: deque[Event] = deque()
+        self._is_handling = False
+        self._remotes: dict[ConnectionId, Remote] = {}
+        self._connections: dict[Link, ConnectionId] = {}
+        self._unready: set[Link] = set()
+        self._dirty: dict[Link, None] = {}
+        self._connection_last = 0
+        self._timer: asyncio.TimerHandle | None = None
+        self._dials: set[asyncio.Task[None]] = set()
+        self._attempts: dict[Link, tuple[str, FeedId]] = {}
+        self._waiters: dict[FeedId, list[asyncio.Future[None]]] = {}
+        self._all_lost: asyncio.Event | None = None
+        self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
+
+    def deliver(self, event: Event) -> None:
+        """Tell the brain; perform what it answers. Safe to call from within an effect."""
+        self._inbox.append(event)
+        if self._is_handling:
+            return
+        self._is_handling = True
+        try:
+            while self._inbox:
+                for effect in self.brain.handle(self._inbox.popleft(), self._loop.time()):
+                    self._perform(effect)
+        finally:
+            self._is_handling = False
+        dirty, self._dirty = self._dirty, {}
+        for link in dirty:
+            link.flush()
+
+    def ingested(self, result: IngestResult, connection: ConnectionId | None) -> None:
+        """Tell brain and listeners what a batch, an import or an own message came to."""
+        self.deliver(
+            events.Ingested(
+                connection=connection,
+                count=result.count,
+                progress=tuple(_progress(grown) for grown in result.progress),
+                rejected=result.rejected,
+                forks=result.forks,
+                contacts=result.contacts,
+                duplicates=result.duplicates,
+            )
+        )
+        if result.progress:
+            self.hub.log_grew()
+        tell_ingested(self.hub, self.store, result, self._peer_of(connection))
+
+    def lift_guard(self) -> None:
+        """Allow publishing on a person's word."""
+        self.deliver(events.GuardLifted())
+
+    async def connected(self, peer: FeedId) -> None:
+        """Return once a peer is connected; the shell raises ``ConnectionError`` into it if not."""
+        if any(remote.link.peer == peer for remote in self._remotes.values()):
+            return
+        waiter: asyncio.Future[None] = self._loop.create_future()
+        self._waiters.setdefault(peer, []).append(waiter)
+        await waiter
+
+    @property
+    def link_count(self) -> int:
+        """Return how many sockets are open."""
+        return len(self._remotes) + len(self._unready)
+
+    @property
+    def is_crowded(self) -> bool:
+        """Return whether a new stranger has to be turned away."""
+        return (
+            len(self._unready) >= limits.HANDSHAKES_MAX or self.link_count >= limits.CONNECTIONS_MAX
+        )
+
+    def accept(self, link: Link) -> None:
+        """Take charge of a socket whose handshake begins."""
+        self._unready.add(link)
+
+    async def stop(self) -> None:
+        """Close every connection, with goodbye, and wait for what is under way."""
+        for task in self._dials:
+            task.cancel()
+        if self._timer is not None:
+            self._timer.cancel()
+        for remote in list(self._remotes.values()):
+            remote.link.close("stopping")
+        for link in list(self._unready):
+            link.abort("stopping")
+        if self.link_count:
+            self._all_lost = asyncio.Event()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(limits.CLOSE_S_MAX):
+                    await self._all_lost.wait()
+        self._readers.shutdown(wait=True)
+
+    # What links report (LinkOwner)
+
+    def identified(self, link: Link, peer: FeedId) -> bool:
+        """Ask the brain whether this peer may connect; one's own programs always may."""
+        if peer == self.keyring.id:
+            link.allow_calls(limits.LOCAL_CALLS_MAX)
+            return True
+        link.allow_calls(self.brain.calls_max(peer))
+        return self.brain.may_connect(peer)
+
+    def ready(self, link: Link) -> None:
+        """Introduce a peer to the brain, or one's own program to the local API."""
+        assert link.peer is not None, "a handshake ends with a peer"
+        self._unready.discard(link)
+        self._attempts.pop(link, None)
+        if link.peer == self.keyring.id:
+            if self.accept_local is not None:
+                self.accept_local(link)
+            return
+        self._connection_last += 1
+        connection = ConnectionId(self._connection_last)
+        self._remotes[connection] = Remote(connection, link)
+        self._connections[link] = connection
+        self._settle(link.peer, None)
+        self.deliver(
+            events.Connected(
+                connection=connection,
+                peer=link.peer,
+                is_client=link.is_client,
+                address=link.address,
+                saved_clock=self.store.local.load_clock(link.peer),
+            )
+        )
+
+    def received(self, link: Link, event: MuxrpcEvent) -> None:
+        """Pass on what a peer said."""
+        connection = self._connections.get(link)
+        if connection is not None:
+            self.deliver(events.FromPeer(connection, event))
+
+    def drained(self, link: Link) -> None:
+        """Tell the brain that a pipe has room."""
+        connection = self._connections.get(link)
+        if connection is not None:
+            self.deliver(events.Drained(connection, link.queued_bytes))
+
+    def lost(self, link: Link, reason: str) -> None:
+        """Forget a socket; a dial that came to nothing has failed."""
+        self._unready.discard(link)
+        self._dirty.pop(link, None)
+        attempt = self._attempts.pop(link, None)
+        if attempt is not None:
+            self._dial_failed(*attempt, reason)
+        connection = self._connections.pop(link, None)
+        if connection is not None:
+            del self._remotes[connection]
+            log.info("disconnected", peer=(link.peer or "")[:9], reason=reason)
+            self.deliver(events.Disconnected(connection, reason))
+        if self._all_lost is not None and not self.link_count:
+            self._all_lost.set()
+
+    # What the brain wants
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case effects.Send():
+                self._send(effect.connection, effect.command)
+            case effects.SendMessages() | effects.AwaitRoom():
+                self._send(effect.connection, effect)
+            case effects.Ingest():
+                future = self.store.ingest(effect.batch)
+                self._report_ingest(future, effect.connection, len(effect.batch))
+            case effects.WakeAt():
+                if self._timer is not None:
+                    self._timer.cancel()
+                self._timer = self._loop.call_at(effect.at, self.deliver, events.Woke())
+            case effects.Dial():
+                task = self._loop.create_task(self._dial(effect.address, effect.peer))
+                self._dials.add(task)
+                task.add_done_callback(self._dials.discard)
+            case effects.Notify():
+                self.hub.tell(
+                    effect.topic, peer=effect.peer, feed=effect.feed, detail=effect.detail
+                )
+            case effects.SaveClock():
+                self.store.local.save_clock(effect.peer, effect.clock)
+            case effects.SaveAddress():
+                self.store.local.save_address(
+                    effect.address, effect.peer, effect.autoconnect, effect.failures
+                )
+            case effects.SaveGuard():
+                self.is_guarded = effect.is_guarded
+                self.store.local.save_guard(effect.is_guarded, effect.asked_peers)
+            case effects.Close() | effects.PauseReading() | effects.ResumeReading():
+                self._steer(effect)
+
+    def _steer(self, effect: effects.Close | effects.PauseReading | effects.ResumeReading) -> None:
+        remote = self._remotes.get(effect.connection)
+        if remote is None:
+            return
+        if isinstance(effect, effects.PauseReading):
+            remote.link.pause_reading()
+        elif isinstance(effect, effects.ResumeReading):
+            remote.link.resume_reading()
+        else:
+            remote.link.close(effect.reason)
+
+    def _send(self, connection: ConnectionId, command: Outgoing) -> None:
+        remote = self._remotes.get(connection)
+        if remote is None:
+            return
+        if remote.is_sending_run:
+            remote.commands.append(command)
+        elif isinstance(command, effects.SendMessages):
+            self._send_run(remote, command)
+        elif isinstance(command, effects.AwaitRoom):
+            remote.link.flush()
+            if not remote.link.is_full:
+                self.deliver(events.Drained(connection, remote.link.queued_bytes))
+        else:
+            remote.link.perform(command)
+            self._dirty[remote.link] = None
+
+    def _send_run(self, remote: Remote, run: effects.SendMessages) -> None:
+        remote.is_sending_run = True
+        future = self._readers.submit(_read_run, self.store.log, run)
+        future.add_done_callback(
+            lambda done: self._loop.call_soon_threadsafe(self._run_was_read, remote, run, done)
+        )
+
+    def _run_was_read(
+        self, remote: Remote, run: effects.SendMessages, future: "Future[list[bytes]]"
+    ) -> None:
+        remote.is_sending_run = False
+        if remote.connection not in self._remotes:
+            return
+        try:
+            items = future.result()
+        except StoreError as error:
+            log.warning("messages-unreadable", feed=run.feed[:9], reason=str(error))
+            items = []
+        if items:
+            kind = BodyType.TEXT if run.form is MessageForm.KEY else BodyType.JSON
+            remote.link.perform(SendItems(run.call, kind, items))
+            remote.link.flush()
+        waiting, remote.commands = remote.commands, deque()
+        for command in waiting:
+            self._send(remote.connection, command)
+        self.deliver(
+            events.MessagesSent(
+                connection=remote.connection,
+                call=run.call,
+                feed=run.feed,
+                first=run.first,
+                last=run.first + len(items) - 1,
+                queued_bytes=remote.link.queued_bytes,
+            )
+        )
+
+    def _report_ingest(
+        self, future: "Future[IngestResult]", connection: ConnectionId, count: int
+    ) -> None:
+        def tell(done: "Future[IngestResult]") -> None:
+            try:
+                result = done.result()
+            except StoreError as error:
+                self.hub.tell("store-failed", detail=str(error))
+                self.deliver(events.IngestFailed(connection, count, str(error)))
+            else:
+                self.ingested(result, connection)
+
+        future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(tell, done))
+
+    async def _dial(self, address: str, peer: FeedId) -> None:
+        link = Link(self, self.keyring.open_connection(peer), is_client=True)
+        link.address = address
+        link.peer = peer
+        try:
+            await dial(address, link)
+        except (OSError, TimeoutError, ValueError) as error:
+            self._dial_failed(address, peer, str(error) or "no answer")
+        else:
+            if link.is_lost:
+                self._dial_failed(address, peer, "closed-by-peer")
+            elif link not in self._connections:
+                self._unready.add(link)
+                self._attempts[link] = (address, peer)
+
+    def _dial_failed(self, address: str, peer: FeedId, reason: str) -> None:
+        self._settle(peer, reason)
+        self.deliver(events.DialFailed(address, reason))
+
+    def _settle(self, peer: FeedId, reason: str | None) -> None:
+        for waiter in self._waiters.pop(peer, ()):
+            if waiter.done():
+                continue
+            if reason is None:
+                waiter.set_result(None)
+            else:
+                waiter.set_exception(ConnectionError(reason))
+
+    def _peer_of(self, connection: ConnectionId | None) -> FeedId | None:
+        remote = self._remotes.get(connection) if connection is not None else None
+        return remote.link.peer if remote is not None else None
+
+
+def own_progress(messages: list[Message], contacts: tuple[Contact, ...]) -> IngestResult:
+    """Return what publishing came to, in the words of an ingest."""
+    first, last = messages[0], messages[-1]
+    grown = Grown(first.author, first.sequence, last.sequence, last.key)
+    return IngestResult(count=len(messages), progress=(grown,), contacts=contacts)
+
+
+def _progress(grown: Grown) -> events.Progress:
+    return events.Progress(grown.feed, grown.first, grown.last, grown.key)
+
+
+def _read_run(messages: Log, run: effects.SendMessages) -> list[bytes]:
+    """Read a run of messages as the items to send; feeds have no gaps, so it has none."""
+    if run.form is MessageForm.VALUE:
+        return messages.run_data(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
+    stored = messages.run(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
+    if run.form is MessageForm.KEY:
+        return [message.key.encode() for message in stored]
+    return [encode_key_value(message) for message in stored]
+
+
+def encode_key_value(stored: Stored) -> bytes:
+    """Return the JSON text of ``{key, value, timestamp}``, the value byte for byte as stored."""
+    return b'{"key":"%s","value":%s,"timestamp":%s}' % (
+        stored.key.encode(),
+        stored.data,
+        orjson.dumps(stored.received_ms),
+    )
