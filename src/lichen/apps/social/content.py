@@ -1,0 +1,232 @@
+"""The messages people write to each other: post, about, contact, vote.
+
+The shapes are those of ssb-typescript and of what JavaScript clients publish. Reading is tolerant:
+other people's programs wrote these messages, so a member of the wrong kind counts as absent and an
+unknown member as none of our business. None means: this content is not of that type. A link is a
+reference, or an object whose ``link`` is one.
+"""
+
+import re
+from collections.abc import Mapping
+
+import msgspec
+
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId, MsgId
+from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
+
+ABOUT_FIELDS = ("name", "description", "image")
+
+_REFERENCE = r"[@%&][A-Za-z0-9+/]{43}=\.(?:ed25519|sha256)"
+_MARKDOWN_LINK = re.compile(rf"\[([^\[\]]*)\]\(({_REFERENCE})\)")
+_BARE_REFERENCE = re.compile(rf"(?<![\w+/=(]){_REFERENCE}")
+_HASHTAG = re.compile(r"(?:^|(?<=[\s(]))#(\w[\w-]{0,29})")
+_CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
+
+
+class Mention(msgspec.Struct, frozen=True):
+    """Something a text points at: a feed, a message, a blob or a ``#channel``."""
+
+    link: str
+    name: str = ""
+
+
+class Post(msgspec.Struct, frozen=True):
+    """A text somebody wrote. ``root``, ``branch`` and ``fork`` place it in a thread."""
+
+    text: str
+    root: MsgId | None = None
+    branch: tuple[MsgId, ...] = ()
+    fork: MsgId | None = None
+    channel: str | None = None
+    mentions: tuple[Mention, ...] = ()
+
+
+class About(msgspec.Struct, frozen=True):
+    """What an author says about a subject, field by field; None takes an earlier value back."""
+
+    subject: str
+    fields: tuple[tuple[str, str | None], ...]
+
+
+class Vote(msgspec.Struct, frozen=True):
+    """An author's opinion of a message: above 0 likes it, anything else takes the like back."""
+
+    link: str
+    value: int
+    expression: str = ""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where in which thread a message of any type says it belongs."""
+
+    root: MsgId | None = None
+    fork: MsgId | None = None
+    branch: tuple[MsgId, ...] = ()
+
+
+def parse_place(content: Mapping[str, JsonValue]) -> Place:
+    """Read root, fork and branch of a content of any type."""
+    return Place(
+        root=_message_link(content.get("root")),
+        fork=_message_link(content.get("fork")),
+        branch=_message_links(content.get("branch")),
+    )
+
+
+def parse_post(content: JsonValue) -> Post | None:
+    """Read a post."""
+    if not isinstance(content, dict) or content.get("type") != "post":
+        return None
+    text = content.get("text")
+    place = parse_place(content)
+    channel = content.get("channel")
+    return Post(
+        text=text if isinstance(text, str) else "",
+        root=place.root,
+        branch=place.branch,
+        fork=place.fork,
+        channel=normalize_channel(channel) if isinstance(channel, str) else None,
+        mentions=_parse_mentions(content.get("mentions")),
+    )
+
+
+def encode_post(post: Post) -> dict[str, JsonValue]:
+    """Return the content of a post, leaving out what it does not say."""
+    content: dict[str, JsonValue] = {"type": "post", "text": post.text}
+    if post.channel:
+        content["channel"] = post.channel
+    if post.root:
+        content["root"] = post.root
+    if len(post.branch) == 1:
+        content["branch"] = post.branch[0]
+    elif post.branch:
+        content["branch"] = list(post.branch)
+    if post.fork:
+        content["fork"] = post.fork
+    if post.mentions:
+        content["mentions"] = [
+            {"link": mention.link, "name": mention.name} if mention.name else {"link": mention.link}
+            for mention in post.mentions
+        ]
+    return content
+
+
+def mentions_in(text: str) -> tuple[Mention, ...]:
+    """Return what a Markdown text points at, each once, in order; code is not looked at."""
+    prose = _CODE.sub(" ", text)
+    found: list[tuple[int, Mention]] = [
+        (match.start(2), Mention(link=match[2], name=match[1].removeprefix("@")))
+        for match in _MARKDOWN_LINK.finditer(prose)
+    ]
+    found += [(match.start(), Mention(match[0])) for match in _BARE_REFERENCE.finditer(prose)]
+    for match in _HASHTAG.finditer(prose):
+        channel = normalize_channel(match[1])
+        if channel:
+            found.append((match.start(), Mention(f"#{channel}")))
+    mentions: dict[str, Mention] = {}
+    for _, mention in sorted(found, key=lambda entry: entry[0]):
+        if mention.link.startswith("#") or _is_link(mention.link):
+            mentions.setdefault(mention.link, mention)
+    return tuple(mentions.values())
+
+
+def parse_about(content: JsonValue) -> About | None:
+    """Read an about message: the fields of ``ABOUT_FIELDS`` it sets or takes back."""
+    if not isinstance(content, dict) or content.get("type") != "about":
+        return None
+    subject = link_of(content.get("about"))
+    if subject is None:
+        return None
+    fields: list[tuple[str, str | None]] = []
+    for key in ABOUT_FIELDS:
+        value = content.get(key)
+        if isinstance(value, dict) and value.get("remove"):
+            fields.append((key, None))
+            continue
+        text = link_of(value) if key == "image" else value
+        if key == "image" and not is_blob_id(text):
+            continue
+        if isinstance(text, str) and text.strip():
+            fields.append((key, text))
+    return About(subject=subject, fields=tuple(fields))
+
+
+def encode_name(subject: str, name: str) -> dict[str, JsonValue]:
+    """Return the content that names a subject."""
+    return {"type": "about", "about": subject, "name": name}
+
+
+def encode_follow(target: FeedId) -> dict[str, JsonValue]:
+    """Return the content that follows a feed."""
+    return {"type": "contact", "contact": target, "following": True, "blocking": False}
+
+
+def encode_unfollow(target: FeedId) -> dict[str, JsonValue]:
+    """Return the content that neither follows nor blocks a feed any longer."""
+    return {"type": "contact", "contact": target, "following": False, "blocking": False}
+
+
+def encode_block(target: FeedId) -> dict[str, JsonValue]:
+    """Return the content that blocks a feed."""
+    return {"type": "contact", "contact": target, "following": False, "blocking": True}
+
+
+def parse_vote(content: JsonValue) -> Vote | None:
+    """Read a vote."""
+    if not isinstance(content, dict) or content.get("type") != "vote":
+        return None
+    vote = content.get("vote")
+    if not isinstance(vote, dict):
+        return None
+    link = link_of(vote.get("link"))
+    if link is None:
+        return None
+    value = vote.get("value")
+    number = value if isinstance(value, int | float) else 0
+    expression = vote.get("expression")
+    return Vote(
+        link=link,
+        value=1 if number > 0 else -1 if number < 0 else 0,
+        expression=expression if isinstance(expression, str) else "",
+    )
+
+
+def encode_vote(vote: Vote) -> dict[str, JsonValue]:
+    """Return the content of a vote."""
+    body: dict[str, JsonValue] = {"link": vote.link, "value": vote.value}
+    if vote.expression:
+        body["expression"] = vote.expression
+    return {"type": "vote", "vote": body}
+
+
+def link_of(value: JsonValue) -> str | None:
+    """Return the reference of a link, be it written as a text or as an object."""
+    text = value.get("link") if isinstance(value, dict) else value
+    return text if isinstance(text, str) and _is_link(text) else None
+
+
+def _is_link(text: str) -> bool:
+    return is_msg_id(text) or is_feed_id(text) or is_blob_id(text)
+
+
+def _message_link(value: JsonValue) -> MsgId | None:
+    link = link_of(value)
+    return MsgId(link) if link is not None and is_msg_id(link) else None
+
+
+def _message_links(value: JsonValue) -> tuple[MsgId, ...]:
+    links = [_message_link(item) for item in (value if isinstance(value, list) else [value])]
+    return tuple(dict.fromkeys(link for link in links if link is not None))
+
+
+def _parse_mentions(value: JsonValue) -> tuple[Mention, ...]:
+    if not isinstance(value, list):
+        return ()
+    mentions = []
+    for item in value:
+        link = item.get("link") if isinstance(item, dict) else item
+        name = item.get("name") if isinstance(item, dict) else ""
+        if isinstance(link, str) and (link.startswith("#") or _is_link(link)):
+            mentions.append(Mention(link, name if isinstance(name, str) else ""))
+    return tuple(mentions)

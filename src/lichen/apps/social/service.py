@@ -1,0 +1,253 @@
+"""What local programs may ask and do about people and their posts: the ``social.`` methods.
+
+Whatever publishes answers ``{"message": {key, value, timestamp}}``; ``{"already": true}`` when it
+was so before and nothing was published; and with ``dryRun`` ``{"content": ...}``, which is what
+would be published.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from lichen.apps.social import content as social
+from lichen.apps.social import threads
+from lichen.apps.social.view import NamesView, ThreadsView
+from lichen.feed.canonical import JsonValue, parse_json
+from lichen.feed.message import FeedId, MsgId
+from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
+from lichen.node.app import App, Call, Encoded, Method, Send
+from lichen.node.errors import ApiError
+from lichen.node.shell import encode_key_value
+
+NAME_CHARACTERS_MAX = 120
+NAMES_ASKED_MAX = 1000
+TIMELINE_DEFAULT = 30
+TIMELINE_MAX = 1000
+FOLD_S_MAX = 2.0
+"""After so long an answer is given from what the views hold already."""
+VIEWS = (ThreadsView.name, NamesView.name)
+FOLLOWS = 1
+BLOCKS = -1
+
+
+async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
+    """Stream the thread of a message in reading order.
+
+    A message that is referred to but not here is ``{"key", "isMissing": true}``. What blocked
+    feeds wrote is left out.
+    """
+    key = _ref_argument(call, is_msg_id, "message")
+    await _folded(call)
+    store = call.service.store
+    root = threads.thread_root(store, MsgId(key))
+    entries = threads.read_thread(store, root)
+    if not entries:
+        raise ApiError("not-found", f"The message {key} is not here.")
+    for item in threads.with_gaps(store, root, entries):
+        if isinstance(item, threads.Gap):
+            yield {"key": item.key, "isMissing": True}
+        elif _relation(call, item.stored.feed) != BLOCKS:
+            yield Encoded(encode_key_value(item.stored))
+
+
+async def name(call: Call) -> JsonValue:
+    """Return the name of a feed, message or blob, as it counts for you; null for none."""
+    subject = _ref_argument(call, _is_ref, "feed or message")
+    await _folded(call)
+    store = call.service.store
+    return threads.names_of(store, call.service.keyring.id, [subject]).get(subject)
+
+
+async def names(call: Call) -> JsonValue:
+    """Return id to name for ``{ids: [...]}``; ids without a name are left out."""
+    ids = call.options().get("ids")
+    if not isinstance(ids, list) or len(ids) > NAMES_ASKED_MAX:
+        raise ApiError("usage", f"names takes a list of at most {NAMES_ASKED_MAX} ids.")
+    wanted = [ref for ref in ids if isinstance(ref, str) and _is_ref(ref)]
+    found = threads.names_of(call.service.store, call.service.keyring.id, wanted)
+    return dict(found)
+
+
+async def by_name(call: Call) -> JsonValue:
+    """Return the feeds known by a name, ``[{id, name}]``; one that you named so counts alone."""
+    wanted = call.args[0] if call.args else None
+    if not isinstance(wanted, str):
+        raise ApiError("usage", "byName takes a name.")
+    await _folded(call)
+    found = threads.feeds_named(call.service.store, call.service.keyring.id, wanted)
+    return [{"id": feed, "name": known_as} for feed, known_as in found.items()]
+
+
+async def timeline(call: Call) -> AsyncIterator[JsonValue | Encoded]:
+    """Stream the newest posts that begin a thread, newest first: ``{limit}``."""
+    limit = call.options().get("limit", TIMELINE_DEFAULT)
+    if not isinstance(limit, int) or not 0 <= limit <= TIMELINE_MAX:
+        raise ApiError("usage", f"limit is a whole number up to {TIMELINE_MAX}.")
+    await _folded(call)
+    sent = 0
+    for stored in threads.newest_roots(call.service.store):
+        if sent >= limit:
+            break
+        if _relation(call, stored.feed) != BLOCKS:
+            yield Encoded(encode_key_value(stored))
+            sent += 1
+
+
+async def post(call: Call) -> JsonValue:
+    """Publish a post: ``{text, root, channel, dryRun}``. ``root``: any message of a thread."""
+    options = call.options()
+    text, root, channel = options.get("text"), options.get("root"), options.get("channel")
+    if not isinstance(text, str) or not text.strip():
+        raise ApiError("usage", "A post needs a text.")
+    place = social.Place()
+    if root is not None:
+        if not is_msg_id(root):
+            raise ApiError("usage", f"{root!r} is not a message id.", "It looks like %…=.sha256")
+        await _folded(call)
+        place = _reply_place(call, MsgId(root))
+    content = social.encode_post(
+        social.Post(
+            text,
+            root=place.root,
+            branch=place.branch,
+            channel=_channel(channel),
+            mentions=social.mentions_in(text),
+        )
+    )
+    return await _publish(call, content)
+
+
+async def follow(call: Call) -> JsonValue:
+    """Follow a feed: ``{id, dryRun}``."""
+    feed = _other_feed(call, "follow")
+    is_already = _relation(call, feed) == FOLLOWS
+    return await _publish(call, social.encode_follow(feed), is_already=is_already)
+
+
+async def unfollow(call: Call) -> JsonValue:
+    """Follow or block a feed no longer: ``{id, dryRun}``."""
+    feed = _other_feed(call, "unfollow")
+    is_already = _relation(call, feed) not in {FOLLOWS, BLOCKS}
+    return await _publish(call, social.encode_unfollow(feed), is_already=is_already)
+
+
+async def block(call: Call) -> JsonValue:
+    """Block a feed: ``{id, dryRun}``."""
+    feed = _other_feed(call, "block")
+    is_already = _relation(call, feed) == BLOCKS
+    return await _publish(call, social.encode_block(feed), is_already=is_already)
+
+
+async def set_name(call: Call) -> JsonValue:
+    """Name a feed, message or blob: ``{id, name, dryRun}``."""
+    subject = _ref_argument(call, _is_ref, "feed or message")
+    given = call.options().get("name")
+    new_name = " ".join(given.split()) if isinstance(given, str) else ""
+    if not new_name.isprintable() or not 0 < len(new_name) <= NAME_CHARACTERS_MAX:
+        raise ApiError(
+            "usage", f"A name has 1 to {NAME_CHARACTERS_MAX} characters, all of them visible."
+        )
+    await _folded(call)
+    own = call.service.keyring.id
+    is_already = threads.own_name_for(call.service.store, own, subject) == new_name
+    content = social.encode_name(subject, new_name)
+    return await _publish(call, content, is_already=is_already)
+
+
+async def _publish(
+    call: Call, content: dict[str, JsonValue], *, is_already: bool = False
+) -> JsonValue:
+    if is_already:
+        return {"already": True, "content": content}
+    if call.options().get("dryRun"):
+        return {"content": content}
+    (message,) = await call.service.publish([content])
+    stored = call.service.store.log.get(message.key)
+    assert stored is not None, "a published message is in the log"
+    return {"message": parse_json(encode_key_value(stored))}
+
+
+def _reply_place(call: Call, answered: MsgId) -> social.Place:
+    store = call.service.store
+    if store.log.get(answered) is None:
+        raise ApiError(
+            "not-found",
+            f"The message {answered} is not here, so it cannot be answered yet.",
+            "Connect to a peer that has it.",
+        )
+    root = threads.thread_root(store, answered)
+    branch = threads.thread_heads(threads.read_thread(store, root))
+    return social.Place(root=root, branch=tuple(branch) or (root,))
+
+
+def _relation(call: Call, feed: FeedId) -> int | None:
+    """Return what you last said of a feed, also if that was just now: follow, block, neither."""
+    service = call.service
+    relation: int | None = service.shell.brain.graph.edges(service.keyring.id).get(feed)
+    return relation
+
+
+async def _folded(call: Call) -> None:
+    """Wait until the views hold what the log holds, but not for long."""
+    folded = asyncio.wrap_future(call.service.store.wait_folded(*VIEWS))
+    await asyncio.wait({folded}, timeout=FOLD_S_MAX)
+
+
+def _is_ref(text: str) -> bool:
+    return is_feed_id(text) or is_msg_id(text) or is_blob_id(text)
+
+
+def _ref_argument(call: Call, is_right: Callable[[str], bool], kind: str) -> str:
+    first = call.args[0] if call.args else None
+    ref = first.get("id") if isinstance(first, dict) else first
+    if not isinstance(ref, str) or not is_right(ref):
+        raise ApiError("usage", f"{ref!r} is not the id of a {kind}.")
+    return ref
+
+
+def _other_feed(call: Call, verb: str) -> FeedId:
+    feed = _ref_argument(call, is_feed_id, "feed")
+    if feed == call.service.keyring.id:
+        raise ApiError("usage", f"You cannot {verb} yourself.", "Give the id of somebody else.")
+    return FeedId(feed)
+
+
+def _channel(given: JsonValue) -> str | None:
+    if given is None:
+        return None
+    channel = normalize_channel(given) if isinstance(given, str) else None
+    if channel is None:
+        raise ApiError("usage", f"{given!r} is not the name of a channel.")
+    return channel
+
+
+def _answering(function: Callable[[Call], Awaitable[JsonValue]]) -> Method:
+    async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
+        await send(await function(call))
+
+    return Method("async", method)
+
+
+def _streaming(function: Callable[[Call], AsyncIterator[JsonValue | Encoded]]) -> Method:
+    async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
+        async for item in function(call):
+            await send(item)
+
+    return Method("source", method)
+
+
+SOCIAL_APP = App(
+    name="social",
+    views=(ThreadsView(), NamesView()),
+    methods={
+        "social.thread": _streaming(thread),
+        "social.name": _answering(name),
+        "social.names": _answering(names),
+        "social.byName": _answering(by_name),
+        "social.timeline": _streaming(timeline),
+        "social.post": _answering(post),
+        "social.follow": _answering(follow),
+        "social.unfollow": _answering(unfollow),
+        "social.block": _answering(block),
+        "social.setName": _answering(set_name),
+    },
+)

@@ -1,0 +1,196 @@
+"""``import`` and ``export``: the log as lines of JSON in a file."""
+
+import asyncio
+import contextlib
+import gzip
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import click
+
+from lichen.cli.command import OPENS_DATA, command, usage_error
+from lichen.cli.exits import Exit
+from lichen.cli.output import Output
+from lichen.cli.session import Session, member, number_member, text_member
+from lichen.cli.terminal import short_id
+from lichen.cli.words import _, ngettext
+from lichen.feed.canonical import JsonValue, encode_compact
+from lichen.node.errors import ApiError
+
+PROGRESS_S_TERMINAL = 0.2
+PROGRESS_S_PLAIN = 5.0
+REFUSALS_SHOWN_MAX = 10
+
+
+@command(
+    "import",
+    examples=(
+        "lichen import messages.jsonl.gz",
+        "lichen import --no-views backup.jsonl && lichen start",
+    ),
+    exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.PARTLY_DONE, Exit.INVALID),
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--no-views", is_flag=True, help=_("Leave sorting into views for later."))
+async def import_command(session: Session, file: Path, no_views: bool) -> int:
+    """Read messages from a file, check each one, and keep those that hold.
+
+    One message a line, {key, value, timestamp} or the value alone; gzip is recognised. Messages
+    that are here already are counted as duplicates. With --json each line of output is a progress
+    record; the last one has "done": true.
+    """
+    request: dict[str, JsonValue] = {"path": _path_of(file), "noViews": no_views}
+    last: JsonValue = None
+    async with session.client() as client:
+        meter = _Meter(session.out)
+        async for record in client.source("lichen.importFile", request):
+            meter.show(record)
+            last = record
+    return _report_import(session.out, last, meter)
+
+
+def _path_of(file: Path) -> str:
+    """Return the whole path: the running peer works in another directory."""
+    if not file.is_file():
+        raise ApiError(Exit.NOT_FOUND.slug, _("There is no file {path}.").format(path=file))
+    return str(file.absolute())
+
+
+class _Meter:
+    """Shows progress as often as a person can follow, as records with ``--json``."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._began = time.monotonic()
+        self._next = self._began
+
+    @property
+    def elapsed_s(self) -> float:
+        """Return the seconds since the beginning, never 0."""
+        return max(time.monotonic() - self._began, 1e-6)
+
+    def show(self, record: JsonValue) -> None:
+        """Show one progress record."""
+        if self._out.is_json:
+            self._out.line_of_json(record)
+            self._out.flush()
+        elif time.monotonic() >= self._next:
+            interval = PROGRESS_S_TERMINAL if self._out.is_error_tty else PROGRESS_S_PLAIN
+            self._next = time.monotonic() + interval
+            read = int(number_member(record, "read"))
+            self._out.progress(
+                _("{count} messages read, {rate}/s").format(
+                    count=f"{read:,}", rate=f"{read / self.elapsed_s:,.0f}"
+                )
+            )
+
+
+def _report_import(out: Output, last: JsonValue, meter: _Meter) -> int:
+    read, accepted, duplicates, refused = (
+        int(number_member(last, key)) for key in ("read", "accepted", "duplicates", "refused")
+    )
+    if not out.is_json:
+        told = _list(last, "rejected")[:REFUSALS_SHOWN_MAX]
+        for refusal in told:
+            out.words(_refusal_words(refusal))
+        if refused > len(told):
+            out.words(_("and {count} more refused").format(count=refused - len(told)))
+        out.end_progress()
+        out.text(
+            _("{read} read, {accepted} new, {duplicates} here already, {refused} refused").format(
+                read=read, accepted=accepted, duplicates=duplicates, refused=refused
+            )
+        )
+        out.words(_("{rate} messages a second").format(rate=f"{read / meter.elapsed_s:,.0f}"))
+    if not refused:
+        return Exit.DONE
+    return Exit.PARTLY_DONE if accepted or duplicates else Exit.INVALID
+
+
+def _refusal_words(refusal: JsonValue) -> str:
+    line = int(number_member(refusal, "line"))
+    author = text_member(refusal, "author")
+    key = text_member(refusal, "key")
+    if line:
+        place = _("line {line}").format(line=line)
+    elif author:
+        sequence = int(number_member(refusal, "sequence"))
+        place = _("{author}, message {sequence}").format(author=short_id(author), sequence=sequence)
+    else:
+        place = short_id(key)
+    return f"{place}: {text_member(refusal, 'reason')}"
+
+
+@command(
+    "export",
+    examples=(
+        "lichen export backup.jsonl.gz",
+        "lichen export | grep gathering",
+    ),
+    exits=OPENS_DATA,
+)
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.option("--force", is_flag=True, help=_("Replace the file if it exists."))
+async def export_command(session: Session, file: Path | None, force: bool) -> None:
+    """Write every message, in the order it was received, one {key, value, timestamp} a line.
+
+    Without FILE to standard output. A name that ends in .gz is compressed. The file appears when
+    it is complete. What is written can be read by lichen import and by other programs.
+    """
+    if file is None:
+        async with session.client() as client:
+            async for item in client.source("createLogStream", {"keys": True, "values": True}):
+                session.out.line_of_json(item)
+        return
+    count = 0
+    try:
+        with _new_file(file, is_replacing=force) as lines:
+            async with session.client() as client:
+                async for item in client.source("createLogStream", {"keys": True, "values": True}):
+                    lines.write((encode_compact(item) + "\n").encode("utf-8", "replace"))
+                    count += 1
+                    if count % 1000 == 0:
+                        await asyncio.sleep(0)
+    except OSError as error:
+        raise ApiError(
+            Exit.FAILED.slug,
+            _("{path} cannot be written: {words}.").format(path=file, words=error.strerror),
+            _("Choose another place, or make room."),
+        ) from error
+    session.out.value(
+        {"file": str(file), "written": count},
+        ngettext(
+            "{count} message written to {path}", "{count} messages written to {path}", count
+        ).format(count=count, path=file),
+    )
+
+
+@contextlib.contextmanager
+def _new_file(path: Path, *, is_replacing: bool) -> Iterator[BinaryIO]:
+    """Open a file that takes its name only when everything is in it and on disk."""
+    if path.exists() and not is_replacing:
+        raise usage_error(
+            _("There is a file {path} already.").format(path=path),
+            _("Choose another name, or replace it with --force."),
+        )
+    scratch = path.with_name(f".{path.name}.{os.getpid()}.new")
+    try:
+        with scratch.open("xb") as file:
+            if path.suffix == ".gz":
+                with gzip.open(file, "wb") as packed:
+                    yield cast("BinaryIO", packed)
+            else:
+                yield file
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def _list(value: JsonValue, key: str) -> list[JsonValue]:
+    found = member(value, key)
+    return found if isinstance(found, list) else []

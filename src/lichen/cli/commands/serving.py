@@ -1,0 +1,90 @@
+"""``start``: be a peer, and show in the terminal what it hears."""
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import click
+
+from lichen.cli import settings
+from lichen.cli.command import OPENS_DATA, command
+from lichen.cli.commands.hearing import Hearing
+from lichen.cli.output import Output, OutputClosed
+from lichen.cli.session import Session, log_to_stderr
+from lichen.cli.words import _
+
+if TYPE_CHECKING:
+    from lichen.node.service import Service
+
+
+@command(
+    "start",
+    examples=(
+        "lichen start",
+        "lichen start --home /tmp/second --port 8010",
+        "lichen start --port 0 --json        # any free port; the first line says which",
+    ),
+    exits=OPENS_DATA,
+    sets=settings.ALL,
+)
+@click.option(
+    "--no-lan",
+    is_flag=True,
+    help=_("Announce nothing on the local network. Nothing is announced yet in any case."),
+)
+@click.option("--verbose", "-v", is_flag=True, help=_("Write the peer's own log, too."))
+def start_command(session: Session, no_lan: bool, verbose: bool) -> int:
+    """Be a peer: answer others, keep connections, exchange messages, until Ctrl-C.
+
+    A data directory and an identity are made if there are none. Other lichen commands talk to the
+    running peer. Ctrl-C or SIGTERM stops it in good order (exit code 0).
+    """
+    from lichen.apps import all_apps  # noqa: PLC0415 (slow, and not for --help)
+    from lichen.node.client import OfflineClient  # noqa: PLC0415
+    from lichen.node.service import run_service  # noqa: PLC0415
+
+    log_to_stderr("info" if verbose else "warning", is_json=session.out.is_json)
+    hearing = Hearing(session.out)
+    telling: set[asyncio.Task[None]] = set()
+
+    async def tell(service: "Service") -> None:
+        try:
+            _introduce(session.out, service)
+            await hearing.tell(OfflineClient(service))
+        except OutputClosed:
+            # Nobody reads any more; the peer itself goes on being one.
+            hearing.close()
+
+    def ready(service: "Service") -> None:
+        telling.add(asyncio.get_running_loop().create_task(tell(service)))
+
+    return run_service(
+        session.home, session.settings, all_apps(), announce=hearing.announce, on_ready=ready
+    )
+
+
+def _introduce(out: Output, service: "Service") -> None:
+    addresses = service.doors.addresses() if service.doors is not None else []
+    if out.is_json:
+        out.line_of_json(
+            {
+                "topic": "started",
+                "id": service.keyring.id,
+                "addresses": list(addresses),
+                "directory": str(service.home.directory),
+                "isNewIdentity": service.is_new_identity,
+            }
+        )
+        out.flush()
+        return
+    if service.is_new_identity:
+        out.words(_("A new identity was made in {path}").format(path=service.home.secret))
+    rows: list[tuple[str, str]] = [(_("You are"), service.keyring.id)]
+    rows += [(_("Reachable at"), address) for address in addresses[:1]]
+    rows += [(_("or at"), address) for address in addresses[1:]]
+    rows.append((_("Data in"), str(service.home.directory)))
+    for name, value in rows:
+        out.text(f"{name:<14} {value}")
+    if not service.is_clean_start:
+        out.words(_("The last run ended without goodbye; everything was checked."))
+    out.words(_("Ctrl-C stops. In another terminal: lichen post, lichen connect, lichen follow"))
+    out.flush()
