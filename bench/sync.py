@@ -1,0 +1,133 @@
+"""Initial sync: a peer that has nothing gets the log of another, two processes on loopback.
+
+The sender has a corpus and follows all its authors; the receiver follows them and the sender, and
+dials. Measured from there until the receiver has every message, all signatures checked. The pairs
+take turns, so that a busy moment of the machine does not fall on one of them alone.
+"""
+
+import gzip
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import orjson
+from figures import Row, Usage, medians
+from lichen_peer import LichenPeer
+from peers import JsPeer, Peer
+
+from lichen.lab.corpus import generate_corpus
+
+AUTHORS = 50
+SEED = 2020
+RUNS = 3
+SYNC_S_MAX = 300
+CALM_S = 1.5
+"""Pause before dialling: the JavaScript peers let the follow graph settle for a while."""
+PAIRS = (
+    ("modern", "modern"),
+    ("modern", "lichen"),
+    ("lichen", "lichen"),
+    ("lichen", "modern"),
+)
+
+
+def measure(folder: Path, messages: int, pairs: tuple[tuple[str, str], ...] = PAIRS) -> list[Row]:
+    """Return the medians of each pair, and the ratio to the JavaScript pair."""
+    corpus = folder / "corpus"
+    generate_corpus(messages, AUTHORS, SEED, corpus)
+    clock = _read_clock(corpus / "corpus.jsonl.gz")
+    senders = {kind: _prepare_sender(kind, folder, corpus, clock) for kind, _ in pairs}
+    runs: dict[tuple[str, str], list[dict[str, float]]] = {pair: [] for pair in pairs}
+    for turn in range(RUNS):
+        for pair in pairs:
+            here = folder / f"{turn}-{pair[0]}-{pair[1]}"
+            runs[pair].append(_run(pair, senders[pair[0]], here, clock))
+    return list(_rows(messages, runs))
+
+
+def _rows(
+    messages: int, runs: dict[tuple[str, str], list[dict[str, float]]]
+) -> Iterator[Row]:
+    rival = medians(runs[PAIRS[0]])["messages_per_s"]
+    for (sender, receiver), measured in runs.items():
+        figures = medians(measured)
+        figures["ratio"] = figures["messages_per_s"] / rival
+        yield Row(f"initial sync of {messages:,} messages", f"{sender} -> {receiver}", figures)
+
+
+def make_peer(kind: str, home: Path) -> Peer:
+    """Return a peer that is not started yet."""
+    return LichenPeer(home) if kind == "lichen" else JsPeer(kind, home)
+
+
+def _read_clock(file: Path) -> dict[str, int]:
+    clock: dict[str, int] = {}
+    for line in gzip.decompress(file.read_bytes()).splitlines():
+        author = orjson.loads(line)["value"]["author"]
+        clock[author] = clock.get(author, 0) + 1
+    return clock
+
+
+def _prepare_sender(kind: str, folder: Path, corpus: Path, clock: dict[str, int]) -> Path:
+    """Return the home of a stopped peer that has the corpus and follows its authors."""
+    home = folder / f"sender-{kind}"
+    peer = make_peer(kind, home).start()
+    try:
+        peer.publish_many([_follow(author) for author in clock])
+        peer.load(corpus / "corpus.jsonl.gz")
+        peer.wait_for(clock, SYNC_S_MAX)
+        time.sleep(CALM_S)
+        peer.stop()
+    finally:
+        peer.kill()
+    return home
+
+
+def _run(
+    pair: tuple[str, str], prepared: Path, here: Path, clock: dict[str, int]
+) -> dict[str, float]:
+    shutil.copytree(prepared, here / "sender", ignore=shutil.ignore_patterns("*.socket"))
+    sender = make_peer(pair[0], here / "sender").start()
+    receiver = make_peer(pair[1], here / "receiver")
+    try:
+        receiver.start()
+        wanted = clock | {sender.feed: len(clock)}
+        receiver.publish_many([_follow(feed) for feed in wanted])
+        time.sleep(CALM_S)
+        with Usage(sender.pid) as sending, Usage(receiver.pid) as receiving:
+            began = time.monotonic_ns()
+            receiver.connect(sender.address)
+            ended = _wait_for(receiver, wanted)
+        seconds = (ended - began) / 1e9
+    finally:
+        sender.kill()
+        receiver.kill()
+        shutil.rmtree(here)
+    return {
+        "seconds": seconds,
+        "messages_per_s": sum(wanted.values()) / seconds,
+        "sender_cpu_s": sending.cpu_s,
+        "receiver_cpu_s": receiving.cpu_s,
+        "sender_mib": sending.memory_mib,
+        "receiver_mib": receiving.memory_mib,
+    }
+
+
+def _wait_for(receiver: Peer, wanted: dict[str, int]) -> int:
+    """Return when the receiver had everything, without keeping it busy with questions."""
+    if not isinstance(receiver, LichenPeer):
+        return receiver.wait_for(wanted, SYNC_S_MAX)
+    total = sum(wanted.values()) + len(wanted)
+    deadline = time.monotonic() + SYNC_S_MAX
+    while receiver.held() < total:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{receiver.held()} of {total} messages after {SYNC_S_MAX} s")
+        time.sleep(0.02)
+    ended = time.monotonic_ns()
+    receiver.wait_for(wanted, 1)
+    return ended
+
+
+def _follow(feed: str) -> dict[str, object]:
+    return {"type": "contact", "contact": feed, "following": True}

@@ -1,0 +1,61 @@
+"use strict"
+
+// A peer of the present JavaScript stack: secret-stack 6, ssb-db2, ssb-ebt, ssb-conn.
+
+const SecretStack = require("secret-stack")
+const { Clock, call, commonMethods, configure, readValues, serve } = require("./control")
+
+const BATCH_MESSAGES = 500
+
+const config = configure()
+const ssb = SecretStack({ caps: config.caps })
+  .use(require("ssb-db2/core"))
+  .use(require("ssb-classic"))
+  .use(require("ssb-box"))
+  .use(require("ssb-db2/compat/publish"))
+  .use(require("ssb-db2/compat/post"))
+  .use(require("ssb-db2/compat/db"))
+  .use(require("ssb-db2/compat/ebt"))
+  .use(require("ssb-db2/compat/history-stream"))
+  .use(require("ssb-db2/compat/log-stream"))
+  .use(require("ssb-db2/compat/feedstate"))
+  .use(require("ssb-about-self"))
+  .use(require("ssb-db2/full-mentions"))
+  .use(require("ssb-friends"))
+  .use(require("ssb-ebt"))
+  .use(require("ssb-replication-scheduler"))
+  .use(require("ssb-conn"))
+  .use(require("ssb-blobs"))
+  .call(null, config)
+
+const clock = new Clock()
+
+function publish (content) {
+  return call(ssb.db, "create", { content, keys: config.keys })
+}
+
+// Messages of a file, each feed in batches, in the order of the file.
+async function load (file) {
+  const values = readValues(file)
+  for (let start = 0; start < values.length; start += BATCH_MESSAGES) {
+    const pending = new Map()
+    for (const value of values.slice(start, start + BATCH_MESSAGES)) {
+      if (!pending.has(value.author)) pending.set(value.author, [])
+      pending.get(value.author).push(value)
+    }
+    for (const batch of pending.values()) await call(ssb.db, "addBatch", batch)
+  }
+  await new Promise((resolve) => ssb.db.onDrain(resolve))
+  return values.length
+}
+
+ssb.getVectorClock((error, feeds) => {
+  if (error) throw error
+  Object.assign(clock.feeds, feeds)
+  ssb.db.onMsgAdded(({ kvt }) => clock.added(kvt.value.author, kvt.value.sequence))
+  serve(ssb, {
+    ...commonMethods(ssb, clock, publish),
+    load,
+    connect: async (address) => (await call(ssb.conn, "connect", address, {})).id
+  })
+})
