@@ -17,7 +17,7 @@ from lichen.feed.canonical import JsonValue, encode_compact, parse_json
 from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import App, Call, Encoded
-from lichen.node.errors import ApiError, parse_error
+from lichen.node.errors import ApiError, parse_error, store_fault
 from lichen.node.home import Home, Settings
 from lichen.node.links import Link
 from lichen.node.service import Service
@@ -208,7 +208,7 @@ async def _told(task: asyncio.Task[None]) -> None:
     try:
         await task
     except StoreError as error:
-        raise ApiError("failed", str(error)) from error
+        raise store_fault(error) from error
 
 
 @asynccontextmanager

@@ -4,6 +4,7 @@ import asyncio
 import errno
 import socket
 from typing import TYPE_CHECKING
+from weakref import WeakSet
 
 from lichen.feed.addresses import NetAddress, encode_address, parse_addresses
 from lichen.node import limits
@@ -16,6 +17,8 @@ from lichen.wire.connection import Connection
 if TYPE_CHECKING:
     from lichen.node.service import Service
 
+EVERY_IPV4 = "0.0.0.0"  # noqa: S104 (a peer is there to be reached)
+EVERY_IPV6 = "::"
 PRIVATE_MODE = 0o600
 
 
@@ -25,21 +28,20 @@ class Doors:
     def __init__(self, service: "Service") -> None:
         self._service = service
         self._servers: list[asyncio.Server] = []
+        self._hosts: list[str] = []
+        self._programs: WeakSet[Link] = WeakSet()
+        self._is_closed = False
         self.port = 0
 
     async def open(self) -> None:
         """Listen. Raises ApiError with the next step when the port is taken."""
-        settings = self._service.settings
         self._service.shell.accept_local = self._welcome_own
+        self.port = self._service.settings.port
+        host = self._service.settings.host
+        await self._listen_on(host or EVERY_IPV4)
+        if not host and socket.has_dualstack_ipv6():
+            await self._listen_on(EVERY_IPV6)
         loop = asyncio.get_running_loop()
-        try:
-            server = await loop.create_server(
-                self._new_peer, settings.host or None, settings.port, backlog=128
-            )
-        except OSError as error:
-            raise _port_error(settings.host, settings.port, error) from error
-        self._servers.append(server)
-        self.port = server.sockets[0].getsockname()[1]
         path = self._service.home.socket
         make_private_directory(path.parent)
         # The data directory is locked by this process: a socket left there is of a dead one.
@@ -47,19 +49,32 @@ class Doors:
         self._servers.append(await loop.create_unix_server(self._new_program, str(path)))
         path.chmod(PRIVATE_MODE)
 
+    async def _listen_on(self, host: str) -> None:
+        """Open the network's port; a port given as 0 is settled by the first host."""
+        loop = asyncio.get_running_loop()
+        try:
+            server = await loop.create_server(self._new_peer, host, self.port, backlog=128)
+        except OSError as error:
+            raise _port_error(host, self.port, error) from error
+        self._servers.append(server)
+        self.port = server.sockets[0].getsockname()[1]
+        self._hosts.append(host)
+
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, and take leave of local programs."""
+        self._is_closed = True
         for server in self._servers:
             server.close()
+        for link in list(self._programs):
+            link.close("stopping")
         self._service.home.socket.unlink(missing_ok=True)
 
     def addresses(self) -> list[str]:
         """Return the multiserver addresses at which this peer can be reached, nearest first."""
         key = self._service.keyring.id
         hosts: dict[str, None] = {}
-        for listening in self._servers[0].sockets if self._servers else ():
-            host = listening.getsockname()[0]
-            if host in {"0.0.0.0", "::"}:  # noqa: S104 (compared, not bound)
+        for host in self._hosts:
+            if host in {EVERY_IPV4, EVERY_IPV6}:
                 hosts.update(dict.fromkeys(_own_hosts()))
             else:
                 hosts[host] = None
@@ -67,18 +82,24 @@ class Doors:
 
     def _new_peer(self) -> asyncio.BaseProtocol:
         shell = self._service.shell
-        if shell.is_crowded:
+        if self._is_closed or shell.is_crowded:
+            shell.handshakes.count("stopping" if self._is_closed else "too-many-connections")
             return _TurnedAway()
         link = Link(shell, self._service.keyring.open_connection(None), is_client=False)
-        shell.accept(link)
+        shell.handshakes.begin(link)
         return link
 
     def _new_program(self) -> asyncio.BaseProtocol:
+        if self._is_closed:
+            return _TurnedAway()
         session = LocalSession(self._service, self._service.methods)
-        return _LocalLink(session, Connection.plain(), is_client=False)
+        link = _LocalLink(session, Connection.plain(), is_client=False)
+        self._programs.add(link)
+        return link
 
     def _welcome_own(self, link: Link) -> None:
         link.owner = LocalSession(self._service, self._service.methods)
+        self._programs.add(link)
 
 
 async def dial(address: str, link: Link) -> None:
@@ -119,7 +140,7 @@ def _port_error(host: str, port: int, error: OSError) -> ApiError:
             f"Port {port} is in use by another program.",
             "Stop that program, or choose another port: lichen start --port 8010",
         )
-    place = f"{host or 'this machine'}, port {port}"
+    place = f"{host}, port {port}"
     return ApiError(
         "failed",
         f"It is not possible to listen on {place}: {error.strerror}.",

@@ -4,6 +4,18 @@ Every fault has a slug, which also decides the exit code of the command line; th
 the one documented in ``lichen help exit-codes``.
 """
 
+from lichen.store.errors import (
+    DISK_FULL,
+    ContentRefused,
+    DataDirLocked,
+    OwnFeedForked,
+    PublishGuarded,
+    StoreError,
+    StoreWriteFailed,
+    WrongIdentity,
+    WrongNetwork,
+)
+
 EXIT_CODES: dict[str, int] = {
     "failed": 1,
     "usage": 2,
@@ -37,6 +49,24 @@ class ApiError(Exception):
     def words(self) -> str:
         """Return message and hint as they travel in one error text, the hint on its own line."""
         return f"{self.message}\n{self.hint}" if self.hint else self.message
+
+
+_STORE_SLUGS: dict[type[StoreError], str] = {
+    DataDirLocked: "locked",
+    WrongNetwork: "wrong-key",
+    WrongIdentity: "wrong-key",
+    ContentRefused: "invalid",
+    OwnFeedForked: "invalid",
+    PublishGuarded: "refused",
+}
+
+
+def store_fault(error: StoreError) -> ApiError:
+    """Return a fault of the store as one of a call."""
+    slug = _STORE_SLUGS.get(type(error), "failed")
+    if isinstance(error, StoreWriteFailed) and error.reason == DISK_FULL:
+        slug = "limit"
+    return ApiError(slug, str(error), error.hint)
 
 
 def parse_error(name: str, words: str) -> ApiError:

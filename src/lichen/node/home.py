@@ -6,6 +6,7 @@ One directory holds everything: the secret, the log and its views, the lock and 
 import base64
 import hashlib
 import os
+import shlex
 import stat
 import tempfile
 from pathlib import Path
@@ -112,7 +113,7 @@ def load_identity(home: Home) -> Identity | None:
         raise ApiError(
             "refused",
             f"The secret file {home.secret} can be read by others.",
-            f"Run: chmod 600 '{home.secret}'",
+            f"Run: chmod 600 {shlex.quote(str(home.secret))}",
         )
     try:
         return parse_secret_file(text)
@@ -134,21 +135,30 @@ def create_identity(home: Home) -> Identity:
 def write_secret(home: Home, identity: Identity) -> None:
     """Write the secret file with mode 0400; never over an existing one."""
     if home.secret.exists():
-        raise ApiError(
-            "refused",
-            f"There is an identity already in {home.secret}.",
-            "Use another folder with --home for a second one.",
-        )
+        raise _secret_exists(home)
     scratch = home.secret.with_name(f"secret.{os.getpid()}.new")
+    scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(encode_secret_file(identity))
         file.flush()
         os.fsync(file.fileno())
-    # A link fails where a rename would replace a file that appeared in between.
-    os.link(scratch, home.secret)
-    scratch.unlink()
+    try:
+        # A link fails where a rename would replace a file that appeared in between.
+        os.link(scratch, home.secret)
+    except FileExistsError as error:
+        raise _secret_exists(home) from error
+    finally:
+        scratch.unlink()
     sync_directory(home.directory)
+
+
+def _secret_exists(home: Home) -> ApiError:
+    return ApiError(
+        "refused",
+        f"There is an identity already in {home.secret}.",
+        "Use another folder with --home for a second one.",
+    )
 
 
 def sync_directory(path: Path) -> None:

@@ -81,6 +81,9 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Start the stack: the client speaks first."""
         self._transport = cast("asyncio.Transport", transport)
+        if self._reason:
+            self._transport.abort()
+            return
         self._transport.set_write_buffer_limits(limits.WRITE_BYTES_HIGH, limits.WRITE_BYTES_LOW)
         if not self.address:
             name = transport.get_extra_info("peername")
@@ -113,6 +116,7 @@ class Link(asyncio.Protocol):
         except RemoteProtocolError as error:
             self._reason = self._reason or error.reason
         self._reason = self._reason or "closed-by-peer"
+        self._cut_off_later()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -157,20 +161,28 @@ class Link(asyncio.Protocol):
         """Say goodbye and close; cut off a peer that does not take its last words."""
         if not self.is_open:
             return
+        if self._transport is None:
+            self._reason = reason
+            return
         self._connection.say_goodbye()
         self.flush()
         self._reason = reason
         self.transport.close()
-        loop = asyncio.get_running_loop()
-        if self._timer is not None:
-            self._timer.cancel()
-        self._timer = loop.call_later(limits.CLOSE_S_MAX, self.transport.abort)
+        self._cut_off_later()
 
     def abort(self, reason: str) -> None:
         """Close without a word."""
         if not self.is_lost:
             self._reason = self._reason or reason
-            self.transport.abort()
+            if self._transport is not None:
+                self._transport.abort()
+
+    def _cut_off_later(self) -> None:
+        """Give a peer little time to read what is left: it may never do so."""
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_later(limits.CLOSE_S_MAX, self.transport.abort)
 
     def _hear(self, events: list[WireEvent]) -> None:
         for event in events:
@@ -195,3 +207,49 @@ class Link(asyncio.Protocol):
         else:
             self._connection.refuse()
             self.abort("blocked")
+
+
+class Handshakes:
+    """The links whose handshake is under way, and why earlier ones came to nothing.
+
+    Whoever connects and says nothing takes a place for as long as a handshake may last. Of too
+    many the oldest is given up, so that a flood pushes out its own and an honest peer comes in.
+    """
+
+    __slots__ = ("_links", "close_reasons")
+
+    def __init__(self) -> None:
+        self._links: dict[Link, None] = {}
+        self.close_reasons: dict[str, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._links)
+
+    def begin(self, link: Link) -> None:
+        """Watch over a link."""
+        if len(self._links) >= limits.HANDSHAKES_MAX:
+            oldest = next((each for each in self._links if not each.is_client), link)
+            self.fail(oldest, "too-many-handshakes")
+            oldest.abort("too-many-handshakes")
+            if oldest is link:
+                return
+        self._links[link] = None
+
+    def complete(self, link: Link) -> None:
+        """Let go of a link that is ready for calls."""
+        self._links.pop(link, None)
+
+    def fail(self, link: Link, reason: str) -> None:
+        """Let go of a link that is none any more, and count why."""
+        if link in self._links:
+            del self._links[link]
+            self.count(reason)
+
+    def count(self, reason: str) -> None:
+        """Count why a handshake came to nothing."""
+        self.close_reasons[reason] = self.close_reasons.get(reason, 0) + 1
+
+    def abort(self, reason: str) -> None:
+        """Give up all of them."""
+        for link in list(self._links):
+            link.abort(reason)

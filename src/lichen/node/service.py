@@ -23,7 +23,7 @@ from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
 from lichen.node.app import App, Method
 from lichen.node.doors import Doors
-from lichen.node.errors import ApiError
+from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
     HOPS_DEFAULT,
     Home,
@@ -37,7 +37,7 @@ from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
 from lichen.node.shell import Shell, own_progress
 from lichen.store.binding import Binding, read_binding
-from lichen.store.errors import DataDirLocked, StoreError, WrongNetwork
+from lichen.store.errors import StoreError
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 
@@ -76,18 +76,15 @@ class Service:
         make_private_directory(self.home.directory)
         try:
             self.store = self._open_store()
-        except DataDirLocked as error:
-            raise ApiError("locked", str(error), error.hint) from error
-        except WrongNetwork as error:
-            raise ApiError("wrong-key", str(error), error.hint) from error
         except StoreError as error:
-            raise ApiError("failed", str(error), error.hint) from error
-        self.is_clean_start = self.store.local.begin_run()
-        hops = self.store.local.setting("hops")
-        self.hops_max = hops if isinstance(hops, int) else HOPS_DEFAULT
-        if self.settings.hops is not None:
-            self.set_hops(self.settings.hops)
-        await self._start_brain(is_online)
+            raise store_fault(error) from error
+        try:
+            await self._start_run(is_online)
+        except BaseException as error:
+            self.store.close()
+            if isinstance(error, StoreError):
+                raise store_fault(error) from error
+            raise
 
     async def listen(self) -> None:
         """Open the doors: the network's port and the local socket. Raises ApiError."""
@@ -127,8 +124,8 @@ class Service:
         try:
             future = self.store.publish(texts, self.keyring.identity, time.time() * 1000)
             messages = await asyncio.wrap_future(future)
-        except (ValueError, StoreError) as error:
-            raise ApiError("invalid", str(error)) from error
+        except StoreError as error:
+            raise store_fault(error) from error
         if messages:
             self.shell.ingested(own_progress(messages, self.store.contacts_of(messages)), None)
         return messages
@@ -159,6 +156,9 @@ class Service:
                 self._refuse_lost_secret(store)
                 identity = create_identity(self.home)
                 self.is_new_identity = True
+            elif store.own() is None:
+                # A key from elsewhere: its newest messages may not be here.
+                store.local.save_guard(is_guarded=True).result()
             store.bind_own(identity.id)
         except BaseException:
             store.close()
@@ -175,6 +175,14 @@ class Service:
                 f"{own}.",
                 "Put a copy of the secret back; a new identity needs another folder (--home).",
             )
+
+    async def _start_run(self, is_online: bool) -> None:
+        self.is_clean_start = self.store.local.begin_run()
+        hops = self.store.local.setting("hops")
+        self.hops_max = hops if isinstance(hops, int) else HOPS_DEFAULT
+        if self.settings.hops is not None:
+            self.set_hops(self.settings.hops)
+        await self._start_brain(is_online)
 
     async def _start_brain(self, is_online: bool) -> None:
         rng = random.Random(os.urandom(16))  # noqa: S311 (chance for back-off, not for keys)

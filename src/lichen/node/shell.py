@@ -6,7 +6,7 @@ No protocol is decided here: retry, back-off, time-outs and the choice of peers 
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -24,7 +24,7 @@ from lichen.node import limits
 from lichen.node.doors import dial
 from lichen.node.hub import Hub, tell_ingested
 from lichen.node.keyring import Keyring
-from lichen.node.links import Link
+from lichen.node.links import Handshakes, Link
 from lichen.store.errors import StoreError
 from lichen.store.ingest import Grown, IngestResult
 from lichen.store.log import Log, Stored
@@ -63,12 +63,13 @@ class Shell:
         self.hub = hub
         self.accept_local: Callable[[Link], None] | None = None
         self.is_guarded = True
+        self.handshakes = Handshakes()
+        self._is_stopped = False
         self._loop = asyncio.get_running_loop()
         self._inbox: deque[Event] = deque()
         self._is_handling = False
         self._remotes: dict[ConnectionId, Remote] = {}
         self._connections: dict[Link, ConnectionId] = {}
-        self._unready: set[Link] = set()
         self._dirty: dict[Link, None] = {}
         self._connection_last = 0
         self._timer: asyncio.TimerHandle | None = None
@@ -80,6 +81,8 @@ class Shell:
 
     def deliver(self, event: Event) -> None:
         """Tell the brain; perform what it answers. Safe to call from within an effect."""
+        if self._is_stopped:
+            return
         self._inbox.append(event)
         if self._is_handling:
             return
@@ -96,6 +99,8 @@ class Shell:
 
     def ingested(self, result: IngestResult, connection: ConnectionId | None) -> None:
         """Tell brain and listeners what a batch, an import or an own message came to."""
+        if self._is_stopped:
+            return
         self.deliver(
             events.Ingested(
                 connection=connection,
@@ -126,18 +131,19 @@ class Shell:
     @property
     def link_count(self) -> int:
         """Return how many sockets are open."""
-        return len(self._remotes) + len(self._unready)
+        return len(self._remotes) + len(self.handshakes)
 
     @property
     def is_crowded(self) -> bool:
         """Return whether a new stranger has to be turned away."""
-        return (
-            len(self._unready) >= limits.HANDSHAKES_MAX or self.link_count >= limits.CONNECTIONS_MAX
-        )
+        return self.link_count >= limits.CONNECTIONS_MAX
 
-    def accept(self, link: Link) -> None:
-        """Take charge of a socket whose handshake begins."""
-        self._unready.add(link)
+    @property
+    def close_reasons(self) -> dict[str, int]:
+        """Return how often connections ended for each reason, also during the handshake."""
+        return dict(
+            Counter(self.brain.snapshot().close_reasons) + Counter(self.handshakes.close_reasons)
+        )
 
     async def stop(self) -> None:
         """Close every connection, with goodbye, and wait for what is under way."""
@@ -147,13 +153,13 @@ class Shell:
             self._timer.cancel()
         for remote in list(self._remotes.values()):
             remote.link.close("stopping")
-        for link in list(self._unready):
-            link.abort("stopping")
+        self.handshakes.abort("stopping")
         if self.link_count:
             self._all_lost = asyncio.Event()
             with suppress(TimeoutError):
                 async with asyncio.timeout(limits.CLOSE_S_MAX):
                     await self._all_lost.wait()
+        self._is_stopped = True
         self._readers.shutdown(wait=True)
 
     # What links report (LinkOwner)
@@ -169,7 +175,7 @@ class Shell:
     def ready(self, link: Link) -> None:
         """Introduce a peer to the brain, or one's own program to the local API."""
         assert link.peer is not None, "a handshake ends with a peer"
-        self._unready.discard(link)
+        self.handshakes.complete(link)
         self._attempts.pop(link, None)
         if link.peer == self.keyring.id:
             if self.accept_local is not None:
@@ -204,7 +210,7 @@ class Shell:
 
     def lost(self, link: Link, reason: str) -> None:
         """Forget a socket; a dial that came to nothing has failed."""
-        self._unready.discard(link)
+        self.handshakes.fail(link, reason)
         self._dirty.pop(link, None)
         attempt = self._attempts.pop(link, None)
         if attempt is not None:
@@ -341,7 +347,7 @@ class Shell:
             if link.is_lost:
                 self._dial_failed(address, peer, "closed-by-peer")
             elif link not in self._connections:
-                self._unready.add(link)
+                self.handshakes.begin(link)
                 self._attempts[link] = (address, peer)
 
     def _dial_failed(self, address: str, peer: FeedId, reason: str) -> None:

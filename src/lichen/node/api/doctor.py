@@ -3,6 +3,7 @@
 Nothing private is in a finding, so that a whole report may be pasted for somebody who helps.
 """
 
+import shlex
 import shutil
 import stat
 import time
@@ -42,9 +43,9 @@ def _versions(service: "Service") -> Iterator[Finding]:
 
 def _secret(service: "Service") -> Iterator[Finding]:
     path = service.home.secret
-    mode = stat.S_IMODE(path.stat().st_mode)
+    quoted, mode = shlex.quote(str(path)), stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        yield Finding("secret", "fail", "Others can read your secret.", f"chmod 600 '{path}'")
+        yield Finding("secret", "fail", "Others can read your secret.", f"chmod 600 {quoted}")
     else:
         yield Finding("secret", "ok", f"You are {service.keyring.id}; only you can read the key.")
 

@@ -3,8 +3,8 @@
 import asyncio
 import gzip
 from collections.abc import AsyncIterator, Iterator
+from io import BufferedIOBase
 from pathlib import Path
-from typing import IO
 
 import msgspec
 
@@ -15,6 +15,7 @@ from lichen.node.app import Call, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.store.ingest import IngestResult
 
+GZIP_MAGIC = b"\x1f\x8b"
 LINE_BYTES_MAX = 64 * 1024
 REJECTED_TOLD_MAX = 100
 
@@ -50,7 +51,7 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     loop = asyncio.get_running_loop()
     tally = _Tally()
     if call.options().get("noViews"):
-        service.store.hold_folding()
+        service.store.hold_folding(is_held=True)
     file = _open(Path(path))
     waiting: list[tuple[asyncio.Future[IngestResult], list[MsgId | None]]] = []
     try:
@@ -72,6 +73,9 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
         ) from error
     finally:
         file.close()
+        if service.doors is not None:
+            # A running peer goes on folding; without one, the next run does.
+            service.store.hold_folding(is_held=False)
     tally.done = True
     await send(to_json(tally))
 
@@ -109,21 +113,20 @@ def _tell(tally: _Tally, told: dict[str, JsonValue]) -> None:
         tally.rejected.append(told)
 
 
-def _open(path: Path) -> IO[bytes]:
+def _open(path: Path) -> BufferedIOBase:
     try:
-        file = path.open("rb")
-        is_gzip = file.read(2) == b"\x1f\x8b"
-        file.seek(0)
+        with path.open("rb") as file:
+            is_gzip = file.read(2) == GZIP_MAGIC
+        return gzip.open(path, "rb") if is_gzip else path.open("rb")
     except OSError as error:
         raise ApiError(
             "not-found" if isinstance(error, FileNotFoundError) else "failed",
             f"{path} cannot be read: {error.strerror}.",
         ) from error
-    return gzip.GzipFile(fileobj=file) if is_gzip else file  # type: ignore[return-value]
 
 
 def _batches(
-    file: IO[bytes], call: Call, tally: _Tally
+    file: BufferedIOBase, call: Call, tally: _Tally
 ) -> Iterator[tuple[list[RawMessage], list[MsgId | None]]]:
     """Read the file in batches; lines that are no messages are counted as refused."""
     parse = call.service.format.parse

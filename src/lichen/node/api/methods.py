@@ -6,6 +6,8 @@ Each method is ``async def method(call, inbound, send)``; the table at the end i
 import asyncio
 from collections.abc import AsyncIterator
 
+import msgspec
+
 from lichen import __version__
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Message, MsgId
@@ -131,7 +133,7 @@ def _known_feeds(call: Call, prefix: str) -> list[FeedId]:
 async def status(call: Call, inbound: Inbound, send: Send) -> None:
     """Return how the peer is: identity, log, views, connections, guard."""
     service = call.service
-    brain = service.shell.brain.snapshot()
+    brain, closed = service.shell.brain.snapshot(), service.shell.close_reasons
     await send(
         {
             "version": __version__,
@@ -147,7 +149,7 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "views": to_json(service.store.views.progress()),
-            "network": to_json(brain),
+            "network": to_json(msgspec.structs.replace(brain, close_reasons=closed)),
         }
     )
 

@@ -20,7 +20,7 @@ from lichen.feed.canonical import JsonError, JsonValue, encode_compact, parse_js
 from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import Call, Encoded, Method
-from lichen.node.errors import ApiError
+from lichen.node.errors import ApiError, store_fault
 from lichen.node.links import Link
 from lichen.store.errors import StoreError
 from lichen.wire.events import (
@@ -86,11 +86,20 @@ class LocalSession:
         if method is None or kind is not event.kind:
             link.perform(EndCall(event.call, missing_method(event.name)))
             return
-        self._inbound[event.call] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
-        task = asyncio.get_running_loop().create_task(self._run(link, event, method))
+        inbound = self._inbound[event.call] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
+        task = asyncio.get_running_loop().create_task(self._run(link, event, method, inbound))
         self._tasks[event.call] = task
+        task.add_done_callback(lambda done: self._forget(event.call, done))
 
-    async def _run(self, link: Link, event: CallReceived, method: Method) -> None:
+    def _forget(self, call: int, task: asyncio.Task[None]) -> None:
+        # Not in the task: one that is cancelled before its first step runs nothing of itself. The
+        # number may be in use again.
+        if self._tasks.get(call) is task:
+            del self._tasks[call], self._inbound[call]
+
+    async def _run(
+        self, link: Link, event: CallReceived, method: Method, inbound: asyncio.Queue[JsonValue]
+    ) -> None:
         async def send(value: JsonValue | Encoded) -> None:
             body, kind = _encode(value)
             if event.kind is CallKind.ASYNC:
@@ -108,9 +117,7 @@ class LocalSession:
             if not isinstance(args, list):
                 raise ApiError("usage", "The arguments of a call must be a list.")  # noqa: TRY301
             caller = self._service.keyring.id
-            await method.function(
-                Call(self._service, args, caller), _items(self._inbound[event.call]), send
-            )
+            await method.function(Call(self._service, args, caller), _items(inbound), send)
         except (ApiError, StoreError, JsonError) as error:
             end = _end_with(event.call, error)
         except asyncio.CancelledError:
@@ -118,17 +125,16 @@ class LocalSession:
         except Exception:
             log.exception("method-failed", method=".".join(event.name))
             end = EndCall(event.call, "The peer made a mistake of its own; its log says which.")
-        finally:
-            del self._tasks[event.call], self._inbound[event.call]
         if event.kind is not CallKind.ASYNC or end.error is not None:
             link.perform(end)
             link.flush()
 
 
 def _end_with(call: int, error: ApiError | StoreError | JsonError) -> EndCall:
-    if isinstance(error, ApiError):
-        return EndCall(call, error.words, error.slug)
-    return EndCall(call, str(error), "invalid" if isinstance(error, JsonError) else "failed")
+    if isinstance(error, JsonError):
+        return EndCall(call, str(error), "invalid")
+    fault = store_fault(error) if isinstance(error, StoreError) else error
+    return EndCall(call, fault.words, fault.slug)
 
 
 async def _items(queue: asyncio.Queue[JsonValue]) -> AsyncIterator[JsonValue]:
