@@ -433,8 +433,12 @@ def test_the_quick_way_and_the_exact_way_agree(
     quick = FORMAT.chain_alone(RawMessage(ME.id, 2, data))
     # White space alone sends a message the exact way.
     exact = FORMAT.chain_alone(RawMessage(ME.id, 2, b" " + data))
-    assert isinstance(exact, ChainedMessage)
     assert quick == exact
+    if b"Infinity" in content:
+        # Python's json writes what is no JSON; both ways must say so.
+        assert exact == Rejected(Reason.NOT_JSON, ME.id, 2)
+        return
+    assert isinstance(exact, ChainedMessage)
     text = canonicalize_exactly(data)
     assert exact.data == text.compact
     assert isinstance(text.value, dict)

@@ -41,6 +41,12 @@ class Author:
             self.messages.append(FORMAT.create(data, self.identity, self.state, stamp))
         return self.sent[first:]
 
+    def write_private(self, text: str) -> list[RawMessage]:
+        """Write a private message, whose content is a text."""
+        made = FORMAT.create(json.dumps(text).encode(), self.identity, self.state, 1.5e12)
+        self.messages.append(made)
+        return self.sent[-1:]
+
     def posts(self, count: int) -> list[RawMessage]:
         return self.write(*({"type": "post", "text": f"{n} of {count}"} for n in range(count)))
 

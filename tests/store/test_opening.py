@@ -143,6 +143,10 @@ def test_damage_in_the_middle_is_found(
     assert store.quick_check() != ""
     with pytest.raises(StoreReadFailed, match="damaged"):
         store.log.at(author(1).id, 151)
+    # Folding meets the damage too: whoever waits for it is told, and the writer lives on.
+    with pytest.raises(StoreReadFailed, match="damaged"):
+        store.wait_folded().result(10)
+    assert store.ingest(author(2).posts(1)).result(10).progress
 
 
 def test_damage_where_opening_looks_is_named(

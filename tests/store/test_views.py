@@ -177,6 +177,56 @@ def test_view_that_comes_late_catches_up_beside_the_others(
     assert store.views.read("SELECT count(*) FROM messages") == [(903,)]
 
 
+class Votes:
+    """A view that asks for one type only."""
+
+    name = "votes"
+    version = 1
+    schema = "CREATE TABLE votes(received_no INTEGER PRIMARY KEY)"
+    types = frozenset({"vote"})
+
+    def __init__(self) -> None:
+        self.given: list[tuple[int, str | None]] = []
+
+    def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
+        self.given += [(row.received_no, row.type) for row in rows]
+
+
+@pytest.mark.parametrize("is_late", [True, False])
+def test_view_of_one_type_is_given_no_other(
+    open_store: OpenStore, author: MakeAuthor, is_late: bool
+) -> None:
+    votes = Votes()
+    store = open_store(views=base_views() if is_late else [*base_views(), votes])
+    ada = author(1)
+    about_votes = {"type": "post", "text": "x", "deep": {"type": "vote"}}
+    batch = ada.posts(3) + ada.write({"type": "vote"}, about_votes, {"type": "vote"})
+    store.ingest(batch).result(10)
+    fold(store)
+    if is_late:
+        store.close()
+        store = open_store(views=[*base_views(), votes])
+        fold(store)
+    assert votes.given == [(4, "vote"), (6, "vote")]
+
+
+def test_rows_are_decoded_for_sqlite(store: Store, author: MakeAuthor) -> None:
+    text = "\ud800 \udc00 \U0001f600 \\ud800 \x00"
+    odd = author(1).write({"type": "odd", "text": text, "n": 12345678901234567890})
+    store.ingest(odd).result(10)
+    row = decode_row(store.log.since(0, 1)[0])
+    assert row.content == {
+        "type": "odd",
+        "text": "\ufffd \ufffd \U0001f600 \\ud800 \x00",
+        "n": 12345678901234567000,
+    }
+    assert type(row.timestamp) is float
+    private = "c2VjcmV0.box"
+    store.ingest(author(2).write_private(private)).result(10)
+    assert (row := decode_row(store.log.since(1, 1)[0])).content == private
+    assert row.type is None
+
+
 def test_message_that_breaks_a_fold_is_set_aside(open_store: OpenStore, author: MakeAuthor) -> None:
     notices: list[str] = []
     view = Words(bad_word="3 of")

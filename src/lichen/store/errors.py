@@ -131,9 +131,9 @@ class ContentRefused(StoreError):
         self.words = words
 
 
-_FULL = "disk full"
+DISK_FULL = "disk full"
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
-    (apsw.FullError, _FULL),
+    (apsw.FullError, DISK_FULL),
     (apsw.ReadOnlyError, "the disk or the file is read-only"),
     (apsw.CantOpenError, "a file cannot be opened"),
     (apsw.PermissionsError, "access is not permitted"),
@@ -185,7 +185,7 @@ def writing() -> Iterator[None]:
         yield
     except (apsw.Error, OSError) as error:
         reason = reason_of(error)
-        hint = "Make room on the disk; what waits is tried again." if reason == _FULL else ""
+        hint = "Make room on the disk; what waits is tried again." if reason == DISK_FULL else ""
         raise StoreWriteFailed(reason, hint) from error
     except StoreReadFailed as error:
         raise StoreWriteFailed(error.reason) from error

@@ -21,10 +21,12 @@ from lichen.store.errors import (
     writing,
 )
 from lichen.store.log import LogWriter
+from lichen.store.signatures import SignatureThreads
 from lichen.store.writer import Task
 
 TIMESTAMP_STEP_MS = 0.001
 """How much later the next message of the same millisecond claims to be."""
+_UNVERIFIED = "a message that was just signed does not verify"
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -46,6 +48,7 @@ def publish_all(
     tasks: Sequence[Task[Publication, list[Message]]],
     feed_format: FeedFormat,
     log: LogWriter,
+    threads: SignatureThreads,
     now_ms: float,
 ) -> None:
     """Make the messages of all tasks, which are one person's, and write them as one batch.
@@ -58,7 +61,7 @@ def publish_all(
         try:
             if head is None:
                 head = _head_of(task.asked.identity.id, feed_format, log)
-            made.append((task, _make(task.asked, feed_format, head)))
+            made.append((task, _make(task.asked, feed_format, head, threads)))
         except StoreError as error:
             task.future.set_exception(error)
     try:
@@ -81,28 +84,39 @@ def next_timestamp(now_ms: float, last_ms: float) -> float:
     return later if math.isfinite(later) else last_ms
 
 
-def _make(asked: Publication, feed_format: FeedFormat, head: _Head) -> list[Message]:
+def _make(
+    asked: Publication, feed_format: FeedFormat, head: _Head, threads: SignatureThreads
+) -> list[Message]:
     made: list[Message] = []
     state, timestamp = head.state, head.timestamp
-    for index, content in enumerate(asked.contents):
-        timestamp = next_timestamp(asked.now_ms, timestamp)
-        try:
-            message = feed_format.create(content, asked.identity, state, timestamp)
-        except ContentError as error:
-            raise ContentRefused(index, str(error)) from error
-        if _read(message.data, feed_format, state) != message:
-            raise StoreWriteFailed("a message that was just signed does not verify")
-        made.append(message)
-        state = FeedState(message.sequence, message.key)
+    signatures = threads.begin()
+    try:
+        for index, content in enumerate(asked.contents):
+            timestamp = next_timestamp(asked.now_ms, timestamp)
+            try:
+                message = feed_format.create(content, asked.identity, state, timestamp)
+            except ContentError as error:
+                raise ContentRefused(index, str(error)) from error
+            chained = _chain(message.data, feed_format, state)
+            if isinstance(chained, Rejected):
+                raise StoreWriteFailed(_UNVERIFIED)
+            signatures.add(index, feed_format, chained)
+            made.append(message)
+            state = FeedState(message.sequence, message.key)
+    finally:
+        verdicts = signatures.finish()
+    if any(verdicts[index] != message for index, message in enumerate(made)):
+        raise StoreWriteFailed(_UNVERIFIED)
     head.state, head.timestamp = state, timestamp
     return made
 
 
-def _read(data: bytes, feed_format: FeedFormat, state: FeedState | None) -> Message | Rejected:
-    """Read a message from its bytes as if a stranger had sent them."""
+def _chain(
+    data: bytes, feed_format: FeedFormat, state: FeedState | None
+) -> ChainedMessage | Rejected:
+    """Take a message apart from its bytes, as if a stranger had sent them."""
     raw = feed_format.parse(data)
-    chained = raw if isinstance(raw, Rejected) else feed_format.chain(raw, state)
-    return chained if isinstance(chained, Rejected) else feed_format.verify(chained)
+    return raw if isinstance(raw, Rejected) else feed_format.chain(raw, state)
 
 
 def _head_of(feed: FeedId, feed_format: FeedFormat, log: LogWriter) -> _Head:

@@ -78,7 +78,7 @@ class SignatureThreads:
 
     def __init__(self, count: int | None = None) -> None:
         if count is None:
-            count = min(WORKERS_MAX, max(1, len(os.sched_getaffinity(0)) - 1))
+            count = min(WORKERS_MAX, max(1, _cores() - 1))
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=_work, args=(self._jobs,), name=f"signatures-{n}", daemon=True)
@@ -97,6 +97,13 @@ class SignatureThreads:
             self._jobs.put(None)
         for thread in self._threads:
             thread.join()
+
+
+def _cores() -> int:
+    """Return how many cores this process may use, where the system can tell."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _work(jobs: "SimpleQueue[_Job | None]") -> None:

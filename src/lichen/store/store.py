@@ -196,7 +196,9 @@ class Store:
                 task.future.set_exception(error)
             else:
                 ready.append(task)
-        publish_all(ready, self._formats[OWN_FORMAT], self._log_writer, self._clock_ms())
+        publish_all(
+            ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
+        )
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:

@@ -17,6 +17,9 @@ from lichen.store.errors import StoreClosed
 
 FOLD_WAIT_S_MAX = 2.0
 """How long views may lag while messages pour in: folding then takes a turn of one slice."""
+FOLD_CALM_S = 0.03
+"""How long nothing else must have come before folding begins: between two batches of a first sync
+it would only delay the second one."""
 WAIT_S_MAX = 0.5
 """How long less urgent work may be passed over: notes and views stay usable in a first sync."""
 
@@ -107,6 +110,7 @@ class Writer:
         self._changed = threading.Condition()
         self._is_closing = False
         self._fold_at: float | None = time.monotonic()
+        self._unfolded_since: float | None = self._fold_at
         self._thread = threading.Thread(target=self._run, name="store-writer", daemon=True)
 
     def start(self) -> None:
@@ -143,11 +147,18 @@ class Writer:
                 work = None if lane is None else lane.take()
             if work is None:
                 more_in_s = self._fold()
-                self._fold_at = None if more_in_s is None else time.monotonic() + more_in_s
+                now = time.monotonic()
+                self._fold_at = None if more_in_s is None else now + more_in_s
+                self._unfolded_since = None if more_in_s is None else now
             else:
                 work()
-                if self._fold_at is None:
-                    self._fold_at = time.monotonic()
+                self._put_off_folding(time.monotonic(), is_awaited=lane is self._lanes[-1])
+
+    def _put_off_folding(self, now: float, *, is_awaited: bool) -> None:
+        """Fold in a calm moment, at once if a job may have asked for it: what it waits for."""
+        self._fold_at = now if is_awaited else now + FOLD_CALM_S
+        if self._unfolded_since is None:
+            self._unfolded_since = now
 
     def _next(self) -> Waiting | None:
         """Choose the most urgent lane, or one that has waited too long, or (None) folding."""
@@ -161,13 +172,15 @@ class Writer:
                 chosen = lane
             elif since < overdue:
                 return lane
-        is_fold_overdue = (
-            self._fold_at is not None and self._fold_at < time.monotonic() - FOLD_WAIT_S_MAX
-        )
-        return None if is_fold_overdue and not self._is_closing else chosen
+        return None if self._is_fold_overdue() and not self._is_closing else chosen
+
+    def _is_fold_overdue(self) -> bool:
+        since = self._unfolded_since
+        return since is not None and since < time.monotonic() - FOLD_WAIT_S_MAX
 
     def _is_fold_due(self) -> bool:
-        return self._fold_at is not None and self._fold_at <= time.monotonic()
+        is_calm = self._fold_at is not None and self._fold_at <= time.monotonic()
+        return is_calm or self._is_fold_overdue()
 
     def _until_fold(self) -> float | None:
         return None if self._fold_at is None else max(0.0, self._fold_at - time.monotonic())

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
-from lichen.store.errors import NewerFormat, Unreadable, reason_of
+from lichen.store.errors import NewerFormat, StoreClosed, StoreError, Unreadable, reason_of
 from lichen.store.log import Log
 from lichen.store.schema import (
     Readers,
@@ -121,6 +121,14 @@ class FoldEngine:
         except apsw.Error as error:
             self._on_notice(f"Views cannot be brought up to date: {reason_of(error)}.")
             return RETRY_S
+        except StoreError as error:
+            # The log itself cannot be read here: nobody shall wait for what may never come.
+            self._on_notice(f"Views cannot be brought up to date: {error}")
+            waiting, self._waiting = self._waiting, []
+            for _, _, future in waiting:
+                if future.set_running_or_notify_cancel():
+                    future.set_exception(error)
+            return RETRY_S
         self._answer()
         return 0.0
 
@@ -137,7 +145,8 @@ class FoldEngine:
     def close(self) -> None:
         """Close views.db; whoever still waits is told so."""
         for _, _, future in self._waiting:
-            future.cancel()
+            if future.set_running_or_notify_cancel():
+                future.set_exception(StoreClosed())
         self._waiting.clear()
         self.readers.close()
         self._db.close(True)
