@@ -1,10 +1,8 @@
 """Checking many signatures on several cores from one writer thread.
 
-libsodium works without Python's global lock, so threads help, but only if nobody sits on that lock:
-a thread that comes back from libsodium waits for it up to the switch interval (5 ms by default)
-while another one computes in Python. Therefore the writer never prepares more than a few messages
-in a row: as soon as ``BACKLOG`` jobs wait, it checks one signature itself, which frees the lock.
-The figures are in README.md.
+libsodium works without Python's global lock, so threads help. The writer prepares a batch while the
+worker threads begin with it, then checks with them until nothing is left. README.md has the
+figures, also of what was tried and made no difference.
 """
 
 import os
@@ -14,8 +12,6 @@ from queue import Empty, SimpleQueue
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import ChainedMessage, Message, Rejected
 
-BACKLOG = 8
-"""Jobs that may wait per worker before the writer checks one itself: enough to keep them busy."""
 WORKERS_MAX = 4
 """Worker threads at most; beyond that the writer's own share of the work is what takes time."""
 
@@ -25,11 +21,10 @@ Verdict = Message | Rejected
 class SignaturePass:
     """The signatures of one batch. Belongs to the writer thread; ``finish`` ends it."""
 
-    __slots__ = ("_backlog", "_jobs", "_outstanding", "_verdicts")
+    __slots__ = ("_jobs", "_outstanding", "_verdicts")
 
-    def __init__(self, jobs: "SimpleQueue[_Job | None]", backlog: int) -> None:
+    def __init__(self, jobs: "SimpleQueue[_Job | None]") -> None:
         self._jobs = jobs
-        self._backlog = backlog
         self._verdicts: SimpleQueue[_Verdict] = SimpleQueue()
         self._outstanding = 0
 
@@ -37,8 +32,6 @@ class SignaturePass:
         """Have a signature checked; ``number`` finds its verdict in the result."""
         self._jobs.put((number, feed_format, message, self._verdicts))
         self._outstanding += 1
-        if self._jobs.qsize() > self._backlog:
-            self._help()
 
     def finish(self) -> dict[int, Verdict]:
         """Check what is left and return all verdicts by number."""
@@ -89,7 +82,7 @@ class SignatureThreads:
 
     def begin(self) -> SignaturePass:
         """Begin a batch."""
-        return SignaturePass(self._jobs, BACKLOG * len(self._threads))
+        return SignaturePass(self._jobs)
 
     def close(self) -> None:
         """Stop the threads."""
