@@ -5,6 +5,7 @@ import platform
 import statistics
 import threading
 from collections.abc import Iterable, Sequence
+from typing import Self
 
 import msgspec
 import psutil
@@ -31,7 +32,7 @@ class Usage:
         self.cpu_s = 0.0
         self.memory_mib = 0.0
 
-    def __enter__(self) -> "Usage":
+    def __enter__(self) -> Self:
         self._before = self._cpu()
         self._thread.start()
         return self

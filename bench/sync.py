@@ -37,7 +37,8 @@ def measure(folder: Path, messages: int, pairs: tuple[tuple[str, str], ...] = PA
     corpus = folder / "corpus"
     generate_corpus(messages, AUTHORS, SEED, corpus)
     clock = _read_clock(corpus / "corpus.jsonl.gz")
-    senders = {kind: _prepare_sender(kind, folder, corpus, clock) for kind, _ in pairs}
+    kinds = {sender for sender, _receiver in pairs}
+    senders = {kind: _prepare_sender(kind, folder, corpus, clock) for kind in sorted(kinds)}
     runs: dict[tuple[str, str], list[dict[str, float]]] = {pair: [] for pair in pairs}
     for turn in range(RUNS):
         for pair in pairs:
@@ -46,9 +47,7 @@ def measure(folder: Path, messages: int, pairs: tuple[tuple[str, str], ...] = PA
     return list(_rows(messages, runs))
 
 
-def _rows(
-    messages: int, runs: dict[tuple[str, str], list[dict[str, float]]]
-) -> Iterator[Row]:
+def _rows(messages: int, runs: dict[tuple[str, str], list[dict[str, float]]]) -> Iterator[Row]:
     rival = medians(runs[PAIRS[0]])["messages_per_s"]
     for (sender, receiver), measured in runs.items():
         figures = medians(measured)

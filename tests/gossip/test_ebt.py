@@ -128,6 +128,16 @@ def test_when_the_source_goes_the_next_one_is_asked_at_once(make_probe: Any) -> 
     assert probe.notes() == {1: 0}
 
 
+def test_when_the_source_says_no_the_next_one_is_asked_at_once(make_probe: Any) -> None:
+    probe = make_probe(follows=1)
+    first = probe.connect_ebt(2, {1: 8})
+    second = probe.connect_ebt(3, {1: 8})
+    probe.say(first, {probe.ids[1]: -1})
+    (asked,) = probe.of(effects.Send)
+    assert asked.connection == second
+    assert probe.notes() == {1: 0}
+
+
 def test_an_idle_feed_that_was_received_is_asked_of_another_at_once(make_probe: Any) -> None:
     probe = make_probe(follows=1)
     first = probe.connect_ebt(2, {1: 2, 0: 0})
@@ -245,6 +255,13 @@ def test_what_came_from_a_peer_is_not_sent_back_to_it(make_probe: Any) -> None:
     probe.ingest()
     assert probe.runs() == []
     assert probe.notes() == {}
+    second = probe.connect_ebt(3, {0: 0, 1: 7})
+    probe.give(second, probe.message(1, 3))
+    found = probe.ingest()
+    assert [(run.connection, run.first) for run in probe.of(effects.SendMessages, found)] == [
+        (first, 3)
+    ]
+    assert probe.notes(found) == {}, "the second peer knows"
 
 
 def test_a_duplicate_of_an_unasked_peer_is_answered_with_one_odd_note(make_probe: Any) -> None:
@@ -343,6 +360,19 @@ def test_the_peers_clock_is_saved_at_the_end_and_now_and_then(make_probe: Any) -
     assert (saved.peer, saved.clock) == (probe.ids[2], expected)
 
 
+def test_feeds_that_we_declined_are_not_in_the_clock(make_probe: Any) -> None:
+    probe = make_probe(follows=3)
+    connection = probe.connect_ebt(4, {1: 6, 2: 6, 3: 6})
+    probe.give(connection, probe.message(2, 1, valid=False))
+    probe.ingest()
+    edges = (Contact(probe.own, probe.ids[3], -2, 99), Contact(probe.ids[1], probe.ids[4], -1, 9))
+    probe.tell(events.Ingested(None, 0, (), contacts=edges))
+    probe.wait(1.0)
+    probe.tell(events.Disconnected(connection, "gone"))
+    (saved,) = probe.of(effects.SaveClock)
+    assert saved.clock == {}
+
+
 def test_a_second_session_replaces_the_first(make_probe: Any) -> None:
     probe = make_probe()
     connection = serve(probe, 1)
@@ -426,7 +456,8 @@ def test_a_failed_write_is_asked_for_again(make_probe: Any) -> None:
     connection = probe.connect_ebt(2, {1: 4})
     probe.give(connection, probe.message(1, 1), probe.message(1, 2))
     probe.tell(events.IngestFailed(connection, 2, "disk full"))
-    assert probe.notes(probe.wait(4.0)) == {1: 0}
+    assert probe.notes(probe.wait(9.0)) == {}
+    assert probe.notes(probe.wait(2.0)) == {1: 0}
 
 
 def test_a_refusal_of_the_store_without_author_is_survived(make_probe: Any) -> None:

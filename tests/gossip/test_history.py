@@ -11,7 +11,7 @@ from lichen.gossip.effects import MessageForm
 from lichen.gossip.exchange.history import HistoryRequest, parse_request
 from lichen.lab.peers import LabPeer, lab_feed_id
 from lichen.lab.world import World
-from lichen.wire.events import CallKind, EndCall
+from lichen.wire.events import BodyType, CallKind, EndCall, ItemsReceived
 
 FEED = lab_feed_id(1)
 NOT_ALLOWED = "method:{} is not in list of allowed methods"
@@ -305,3 +305,28 @@ def test_a_world_without_ebt_converges(old_dials: bool) -> None:
         peer.publish()
     world.run(42.0)
     assert [[peer.has(other) for other in peers] for peer in peers] == [[23] * 3] * 3
+
+
+def test_a_peer_that_serves_nothing_is_asked_less_and_less(make_probe: Any) -> None:
+    probe = make_probe(follows=1)
+    connection = probe.connect(9)
+    calls = probe.opened(probe.end(connection, 1, "no"))
+    times: list[float] = []
+    while probe.now < 1000.0 + 3600.0:
+        for call in calls:
+            probe.end(connection, call.call)
+        calls = probe.opened(probe.wait(30.0, step_s=10.0))
+        times += [probe.now - 1000.0] * bool(calls)
+        probe.hear(connection, ItemsReceived(2, BodyType.JSON, [b"1"]))
+    assert len(times) == 5, times
+    assert times[-1] > 1500.0
+
+
+def test_streams_of_a_feed_end_when_it_is_replicated_no_longer(make_probe: Any) -> None:
+    probe = make_probe(follows=2)
+    connection = probe.connect(9, is_client=False)
+    ask(probe, connection, id=probe.ids[2], live=True)
+    contact = Contact(probe.own, probe.ids[2], -2, 99)
+    probe.tell(events.Ingested(None, 0, (), contacts=(contact,)))
+    ended = [end.call for end in probe.commands(EndCall, probe.wait(0.2, step_s=0.2))]
+    assert -7 in ended

@@ -9,7 +9,7 @@ import orjson
 import pytest
 
 from lichen.feed.content import Contact
-from lichen.feed.message import FeedId
+from lichen.feed.message import FeedId, RawMessage
 from lichen.gossip import events
 from lichen.gossip.exchange.notes import decode_note, encode_note
 from lichen.gossip.exchange.replication import FollowGraph
@@ -70,8 +70,8 @@ class RecordingWorld(World):
     def read(self, item: bytes) -> list[tuple[str, int]]:
         """Return (feed, note) pairs, or ("feed#sequence", 0) for a message; own feeds left out."""
         raw = parse_message(item)
-        if hasattr(raw, "data"):
-            return [(f"{self.names[raw.author or '']}#{raw.sequence}", 0)]
+        if isinstance(raw, RawMessage):
+            return [(f"{self.names[raw.author]}#{raw.sequence}", 0)]
         return [
             (self.names[feed], note)
             for feed, note in orjson.loads(item).items()
@@ -111,7 +111,8 @@ def play(case: dict[str, Any]) -> tuple[RecordingWorld, dict[str, LabPeer]]:
             feed = feeds[second]
             data = encode_message(feed, peer.log.received(feed) + 1, {"type": "x"})
             raw = parse_message(data)
-            world.tell(peer, peer.log.ingest(None, (raw,)))  # type: ignore[arg-type]
+            assert isinstance(raw, RawMessage)
+            world.tell(peer, peer.log.ingest(None, (raw,)))
         else:
             assert verb == "follow"
             contact = Contact(peer.id, feeds[second], 1, 9)

@@ -5,6 +5,8 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+from lichen_peer import split_line
+
 from lichen.lab.corpus import generate_corpus
 
 MESSAGES = 5000
@@ -19,7 +21,7 @@ def test_both_validators_accept_every_message_of_a_corpus(
     states: dict[str, dict[str, object]] = {}
     asked, keys = [], []
     for line in lines:
-        key, text = line[8:60], line[70 : line.rindex(',"timestamp":')]
+        key, text = split_line(line)
         value = json.loads(text)
         asked.append({"text": text, "state": states.get(value["author"]), "hmacKey": None})
         states[value["author"]] = {"id": key, "sequence": value["sequence"]}

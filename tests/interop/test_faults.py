@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from lichen_peer import LichenPeer
 from peers import PeerError, wait_until
 from scenes import (
     SYNC_S_MAX,
@@ -14,14 +15,14 @@ from scenes import (
 )
 
 KINDS = ("modern", "legacy")
-OTHER_NETWORK = "YW5vdGhlciBuZXR3b3JrIHRoYW4gdGhlIG1haW4gb25lISE="
+OTHER_NETWORK = "YSBuZXR3b3JrIG9mIG91ciBvd24sIG5vdCB0aGVpcnM="
 MESSAGES = 3000
 FLUSHED_S = 1.0
 """After this the JavaScript peers have written what they published."""
 REDIAL_S_MAX = 40
 
 
-def assert_lichen_is_well(lichen) -> None:
+def assert_lichen_is_well(lichen: LichenPeer) -> None:
     assert [f for f in lichen.call("lichen.doctor") if f["verdict"] == "fail"] == []
 
 
@@ -30,7 +31,7 @@ def test_lichen_says_why_a_peer_of_another_network_cannot_be_reached(
     make_peer: MakePeer, kind: str
 ) -> None:
     lichen, other = make_peer("lichen"), make_peer(kind, network_key=OTHER_NETWORK)
-    with pytest.raises(PeerError, match=r"hung up during the handshake.*another network key"):
+    with pytest.raises(PeerError, match="another network key"):
         lichen.connect(other.address)
     wait_until(lambda: "client sent invalid challenge (phase 1)" in other.printed)
     assert lichen.connected() == other.connected() == []
@@ -59,7 +60,7 @@ def test_nobody_talks_to_a_peer_with_another_identity_than_its_address_says(
 ) -> None:
     lichen, other, stranger = make_peer("lichen"), make_peer(kind), make_peer(kind)
     wrong = stranger.address.split("~shs:")[1]
-    with pytest.raises(PeerError, match="has another identity than the address says"):
+    with pytest.raises(PeerError, match="another identity than the address says"):
         lichen.connect(other.address.split("~")[0] + "~shs:" + wrong)
     with pytest.raises(PeerError, match="phase"):
         other.connect(lichen.address.split("~")[0] + "~shs:" + wrong)

@@ -5,7 +5,7 @@ import json
 from pathlib import Path
 
 import pytest
-from lichen_peer import LichenPeer
+from lichen_peer import LichenPeer, split_line
 from peers import PeerError
 from scenes import SYNC_S_MAX, MakePeer
 
@@ -18,11 +18,8 @@ AUTHORS = 12
 def read_corpus(file: Path) -> list[tuple[str, str, str]]:
     """Return (author, key, exact text) of each line."""
     lines = gzip.decompress(file.read_bytes()).decode().split("\n")[:-1]
-    texts = [line[70 : line.rindex(',"timestamp":')] for line in lines]
-    return [
-        (json.loads(text)["author"], line[8:60], text)
-        for line, text in zip(lines, texts, strict=True)
-    ]
+    pairs = [split_line(line) for line in lines]
+    return [(json.loads(text)["author"], key, text) for key, text in pairs]
 
 
 def by_author(corpus: list[tuple[str, str, str]]) -> dict[str, list[tuple[str, str]]]:

@@ -110,7 +110,11 @@ class WakeAt(msgspec.Struct, frozen=True):
 
 
 class Notify(msgspec.Struct, frozen=True):
-    """Tell the people around: a topic of ``NoticeTopic`` and the words that belong to it."""
+    """Tell the people around what happened.
+
+    ``topic`` is ``connected``, ``disconnected``, ``dial-failed``, ``guard-set`` or
+    ``guard-lifted``; ``detail`` the words or the reason that belong to it.
+    """
 
     topic: str
     peer: FeedId | None = None

@@ -160,4 +160,3 @@ Event = (
     | GuardLifted
     | Woke
 )
-

@@ -40,6 +40,9 @@ NOTE_BYTES_MAX = 4 * 1024 * 1024
 EBT_ANSWER_S_MAX = 15.0
 """Without the other's first notes after so long, feeds are asked for one by one instead."""
 
+EBT_SESSIONS_MAX = 20
+"""Times a peer may begin ebt.replicate anew on one connection: each one costs a whole clock."""
+
 EBT_RETRY_S = 10.0
 """An ended ebt.replicate call of ours is opened again after so long."""
 
@@ -68,6 +71,9 @@ PENDING_MESSAGES_LOW = 1_000
 INGEST_BATCH_MAX = 1_000
 """Messages in one ``Ingest``: more would hold up the other peers' messages in the store."""
 
+INGEST_RETRY_S = 10.0
+"""After a failed write (a full disk) nothing is asked for anew for so long."""
+
 MESSAGES_RUN_MAX = 200
 """Messages in one ``SendMessages``, so that many feeds share a connection fairly."""
 
@@ -87,6 +93,9 @@ HISTORY_ASKED_MAX = 256
 
 HISTORY_ROUND_S = 60.0
 """Pause before a feed whose stream has ended is asked for again."""
+
+HISTORY_DOUBLINGS_MAX = 6
+"""How often that pause doubles for a feed that the peer does not serve: up to about an hour."""
 
 HISTORY_SERVED_FRIEND_MAX = 256
 """Streams catching up at once for a peer that we replicate; further ones wait their turn."""

@@ -42,6 +42,7 @@ from lichen.gossip.limits import (
     GRAPH_DEBOUNCE_S,
     HISTORY_KEPT_FRIEND_MAX,
     HISTORY_KEPT_STRANGER_MAX,
+    INGEST_RETRY_S,
     OTHER_CALLS_MAX,
     PENDING_MESSAGES_LOW,
     RESYNC_S_MIN,
@@ -217,6 +218,9 @@ class Node:
         if not (changes.added or changes.removed):
             return
         for session in parts.sessions.values():
+            for feed in changes.removed if session.server.streams else ():
+                for call in session.server.streams_of(feed):
+                    session.end_history(parts.out, call)
             caller = session.caller
             if caller is None:
                 continue
@@ -307,7 +311,9 @@ class Node:
         return session
 
     def _on_ingest_failed(self, event: IngestFailed, now: float) -> None:
-        self._count_pending(event)  # the feeds are asked for again once their sources are silent
+        """Wait a while; then the feeds are asked for anew as if their sources had been silent."""
+        self._count_pending(event)
+        self._parts.timers.set("stalls", now + INGEST_RETRY_S)
 
     def _on_ingested(self, event: Ingested, now: float) -> None:
         parts = self._parts
@@ -324,9 +330,7 @@ class Node:
         if is_changed:
             parts.timers.set_if_unset("graph", now + GRAPH_DEBOUNCE_S)
 
-    def _grew(
-        self, feed: FeedId, last: int, connection: ConnectionId | None, now: float
-    ) -> None:
+    def _grew(self, feed: FeedId, last: int, connection: ConnectionId | None, now: float) -> None:
         parts = self._parts
         parts.ebt.grew(feed, last)
         for session in parts.sessions.values():
@@ -349,7 +353,7 @@ class Node:
         """Deal with what was refused: ask again after a gap, and take no more after a fault."""
         parts = self._parts
         gaps: dict[FeedId, None] = {}
-        faults: dict[FeedId, None] = {}
+        faults: dict[FeedId, bool] = {}
         for each in rejected:
             if each.author is None:
                 session.malformed_count += 1
@@ -358,9 +362,10 @@ class Node:
             elif each.reason is Reason.SEQUENCE_GAP:
                 gaps[each.author] = None
             elif each.reason not in _NOT_THE_PEERS_FAULT:
-                faults[each.author] = None
-        for feed in faults:
-            session.faults += 1
+                faults[each.author] = each.reason is Reason.PREVIOUS
+        for feed, is_other_branch in faults.items():
+            if not is_other_branch:  # an honest peer may hold the other branch of a forked feed
+                session.faults += 1
             if session.ebt is not None:
                 parts.ebt.reject(session.ebt, feed, now)
             if session.caller is not None:

@@ -140,7 +140,7 @@ class Parts:
             if feed == self.own and self.own_feed.is_guarded:
                 is_live = False  # the end of the stream is the answer that the guard waits for
             call = session.next_call()
-            caller.opened(feed, call)
+            caller.opened(feed, call, is_live=is_live)
             args = b'[{"id":"%s","seq":%d,"live":%s,"keys":false}]' % (
                 feed.encode(),
                 self.log.received(feed) + 1,

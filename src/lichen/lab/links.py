@@ -179,3 +179,8 @@ class End:
         self.pipe: Pipe
         """To the other end."""
         self.other: End
+
+    @property
+    def is_stuck(self) -> bool:
+        """Tell whether nothing gets through, one way or the other."""
+        return self.pipe.is_stuck or self.other.pipe.is_stuck

@@ -46,7 +46,7 @@ def parse_message(data: bytes) -> RawMessage | Rejected:
     """Read who claims to have written a message, and where in the feed it stands."""
     try:
         message = _decode(data)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return Rejected(Reason.NOT_JSON)
     if message.sequence < 1:
         return Rejected(Reason.SEQUENCE, message.author)

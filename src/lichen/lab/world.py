@@ -17,6 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from heapq import heappop, heappush
 
+from lichen.feed.message import RawMessage
 from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import Address, ConnectionId, Event
@@ -195,10 +196,10 @@ class World:
     def _count(self, peer: LabPeer, items: Iterable[bytes]) -> None:
         for item in items:
             raw = parse_message(item)
-            if isinstance(raw, events.FromPeer) or not hasattr(raw, "data"):
-                self.notes_sent += 1
+            if isinstance(raw, RawMessage):
+                self.transmissions[peer.name, raw.author, raw.sequence] += 1
             else:
-                self.transmissions[peer.name, raw.author or "", raw.sequence] += 1
+                self.notes_sent += 1
 
     def break_link(self, end: End, reason: str) -> None:
         """Break a link: nothing in it arrives, both ends hear of it."""

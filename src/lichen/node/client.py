@@ -85,10 +85,15 @@ class SocketClient:
         who waits.
         """
         queue = self._waiting.get(event.call)
-        if queue is not None:
+        if queue is None:
+            return
+        if isinstance(event, ItemsReceived):
+            for item in event.items:
+                queue.put_nowait(ItemsReceived(event.call, event.body_type, [item]))
+        else:
             queue.put_nowait(event)
-            if queue.qsize() > limits.LOCAL_STREAM_ITEMS and not self._asking:
-                link.pause_reading()
+        if queue.qsize() > limits.LOCAL_STREAM_ITEMS and not self._asking:
+            link.pause_reading()
 
     async def call(self, name: str, *args: JsonValue) -> JsonValue:
         """Call an async method. Raises ApiError."""

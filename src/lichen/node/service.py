@@ -37,7 +37,7 @@ from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
 from lichen.node.shell import Shell, own_progress
 from lichen.store.binding import Binding, read_binding
-from lichen.store.errors import StoreError
+from lichen.store.errors import StoreError, Unreadable
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 
@@ -122,7 +122,8 @@ class Service:
             )
         texts = [encode_compact(content).encode("utf-8", "surrogatepass") for content in contents]
         try:
-            future = self.store.publish(texts, self.keyring.identity, time.time() * 1000)
+            now_ms = float(int(time.time() * 1000))
+            future = self.store.publish(texts, self.keyring.identity, now_ms)
             messages = await asyncio.wrap_future(future)
         except StoreError as error:
             raise store_fault(error) from error
@@ -138,7 +139,10 @@ class Service:
             self.shell.deliver(events.HopsChanged(hops_max))
 
     def _open_store(self) -> Store:
-        bound = read_binding(self.home.directory)
+        try:
+            bound = read_binding(self.home.directory)
+        except Unreadable:
+            bound = None  # opening the store says why, or that another process is just making it
         network_key = self.settings.network_key or (
             bound.network_key if bound is not None else network_key_default()
         )

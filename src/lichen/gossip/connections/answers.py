@@ -5,6 +5,7 @@ pull-ping): see ``missing_method``. Blobs, rooms and tunnels are not served yet.
 """
 
 from collections.abc import Mapping
+from enum import Enum
 
 import orjson
 
@@ -93,6 +94,14 @@ def encode_whoami(own: FeedId) -> bytes:
     return orjson.dumps({"id": own})
 
 
+class Stroke(Enum):
+    """What to do with a ball that came."""
+
+    VOLLEY = "send it straight back, and serve after the interval"
+    WAIT = "it was the answer to ours; the peer serves next"
+    IGNORE = "it came too soon"
+
+
 class PingBall:
     """One gossip.ping call: whoever receives the ball holds it a while and serves it again."""
 
@@ -112,12 +121,12 @@ class PingBall:
         """Send the ball: an answer is expected."""
         self.has_served = True
 
-    def receive(self, now: float) -> bool:
-        """Take the ball; tell whether to send it straight back."""
+    def receive(self, now: float) -> Stroke:
+        """Take the ball; say what follows."""
         if self.has_served:
             self.has_served = False
-            return False
+            return Stroke.WAIT
         if now - self.volleyed_at < PING_ANSWER_S_MIN:
-            return False
+            return Stroke.IGNORE
         self.volleyed_at = now
-        return True
+        return Stroke.VOLLEY

@@ -9,7 +9,7 @@ import orjson
 
 from lichen.feed.message import FeedId, RawMessage
 from lichen.gossip.connections import answers
-from lichen.gossip.connections.answers import PingBall
+from lichen.gossip.connections.answers import PingBall, Stroke
 from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Ingest, PauseReading
 from lichen.gossip.exchange.ebt import Verdict
@@ -19,9 +19,11 @@ from lichen.gossip.exchange.slots import EbtSession
 from lichen.gossip.limits import (
     EBT_RETRIES_MAX,
     EBT_RETRY_S,
+    EBT_SESSIONS_MAX,
     INGEST_BATCH_MAX,
     MALFORMED_MAX,
     PENDING_MESSAGES_HIGH,
+    SAVE_CLOCK_S,
 )
 from lichen.gossip.parts import Parts
 from lichen.wire.events import (
@@ -84,7 +86,7 @@ class Calls:
             session.pings[call] = PingBall(call, event.args)
             self._trim_pings(session)
         elif name == answers.EBT_CLOCK:
-            self._answer_clock(session, event)
+            self._answer_clock(session, event, now)
         else:
             is_manifest = name == answers.MANIFEST
             body = self._manifest if is_manifest else answers.encode_whoami(self._parts.own)
@@ -102,6 +104,10 @@ class Calls:
         refusal = answers.check_ebt_args(event.args)
         if refusal is not None:
             session.send(parts.out, EndCall(event.call, refusal))
+            return
+        session.ebt_sessions += 1
+        if session.ebt_sessions > EBT_SESSIONS_MAX:
+            parts.doom(session, "ebt-flood")
             return
         if session.ebt_call:
             session.send(parts.out, EndCall(session.ebt_call, answers.RECONNECTED))
@@ -128,9 +134,11 @@ class Calls:
         else:
             session.send(parts.out, EndCall(event.call, "too many streams"))
 
-    def _answer_clock(self, session: Session, event: CallReceived) -> None:
+    def _answer_clock(self, session: Session, event: CallReceived, now: float) -> None:
         parts = self._parts
         refusal = answers.check_format(answers.first_option(event.args))
+        if session.awaits_room:
+            refusal = "read the answers before"
         if refusal is not None:
             session.send(parts.out, EndCall(event.call, refusal))
             return
@@ -141,6 +149,7 @@ class Calls:
             and parts.replication.is_shared(feed, session.peer)
         }
         session.send(parts.out, Answer(event.call, BodyType.JSON, orjson.dumps(clock)))
+        session.keep_room(parts.out, now)
 
     # Items
 
@@ -152,14 +161,7 @@ class Calls:
         elif session.caller is not None and call in session.caller.by_call:
             self._receive_history_items(session, session.caller.by_call[call], event)
         elif call in session.pings:
-            ball = session.pings[call]
-            if ball.receive(now):
-                self.send_ping(session, ball, now)
-                ball.volleyed_at = now
-                wait_s = ball.interval_s
-            else:
-                wait_s = ball.interval_s * 1.2  # the peer holds the ball, and may have dropped it
-            self._parts.timers.set("ping", now + wait_s, session.connection)
+            self._receive_ping(session, session.pings[call], now)
 
     def _receive_ebt_items(
         self, session: Session, ebt: EbtSession, event: ItemsReceived, now: float
@@ -183,6 +185,7 @@ class Calls:
             self._ingest(session, batch)
             for raw in batch:
                 parts.ebt.sources.behind[raw.author] = None
+        parts.timers.set_if_unset("clock", now + SAVE_CLOCK_S, session.connection)
         if session.malformed_count > MALFORMED_MAX:
             parts.doom(session, "malformed-items")
 
@@ -199,9 +202,7 @@ class Calls:
         if parts.own in members and parts.own in ebt.slots:
             parts.hear_own_feed(session, ebt.claims.get(parts.own, -1), now)
 
-    def _receive_history_items(
-        self, session: Session, feed: FeedId, event: ItemsReceived
-    ) -> None:
+    def _receive_history_items(self, session: Session, feed: FeedId, event: ItemsReceived) -> None:
         batch = []
         received = self._parts.log.received(feed)
         for item in event.items:
@@ -214,6 +215,8 @@ class Calls:
                 session.duplicate_count += 1
             else:
                 batch.append(raw)
+        if event.items and session.caller is not None:
+            session.caller.heard(feed)
         self._ingest(session, batch)
 
     def _ingest(self, session: Session, batch: list[RawMessage]) -> None:
@@ -277,6 +280,17 @@ class Calls:
         )
         session.send(self._parts.out, command)
         self.serve_ping(session, ball, now)
+
+    def _receive_ping(self, session: Session, ball: PingBall, now: float) -> None:
+        stroke = ball.receive(now)
+        if stroke is Stroke.IGNORE:
+            return
+        wait_s = ball.interval_s
+        if stroke is Stroke.VOLLEY:
+            self.send_ping(session, ball, now)
+        else:
+            wait_s *= 1.2  # the peer holds the ball, and may have dropped it
+        self._parts.timers.set("ping", now + wait_s, session.connection)
 
     def serve_ping(self, session: Session, ball: PingBall, now: float) -> None:
         """Send the ball and expect it back."""

@@ -26,7 +26,6 @@ from lichen.gossip.limits import (
     EBT_RETRIES_MAX,
     IDLE_S_MAX,
     PING_S,
-    SAVE_CLOCK_S,
     SIMULTANEOUS_S,
 )
 from lichen.gossip.parts import Parts
@@ -89,7 +88,6 @@ class Lifecycle:
         else:
             parts.expect_ebt(session, now)
         parts.timers.set("idle", now + IDLE_S_MAX, event.connection)
-        parts.timers.set("clock", now + SAVE_CLOCK_S, event.connection)
 
     def _find_objection(self, event: Connected, now: float) -> str | None:
         parts = self._parts
@@ -133,7 +131,7 @@ class Lifecycle:
         """Dial an address now, and again later if it says so."""
         if event.address.peer == self._parts.own:
             return
-        self._save(self._schedule.add(event.address, now))
+        self._save(self._schedule.add(event.address, now), failures=0)
         self.dial(now)
 
     def on_dial_failed(self, event: DialFailed, now: float) -> None:
@@ -141,7 +139,7 @@ class Lifecycle:
         entry = self._schedule.failed(event.address, now)
         if entry is None:
             return
-        self._save(entry)
+        self._save(entry, failures=entry.failures)
         self._parts.out.append(
             Notify("dial-failed", peer=entry.peer, detail=f"{event.address}: {event.reason}")
         )
@@ -150,14 +148,13 @@ class Lifecycle:
     def _reached(self, event: Connected, now: float) -> None:
         entry = self._schedule.connected(event.address)
         if entry is not None and entry.failures:
-            entry.failures = 0
-            self._save(entry)
+            self._save(entry, failures=0)  # the schedule forgets them when the connection lasts
         self.arm_dial(now)
 
-    def _save(self, entry: Entry | None) -> None:
+    def _save(self, entry: Entry | None, *, failures: int) -> None:
         if entry is not None and entry.autoconnect:
             self._parts.out.append(
-                SaveAddress(entry.address, entry.peer, entry.autoconnect, entry.failures)
+                SaveAddress(entry.address, entry.peer, entry.autoconnect, failures)
             )
 
     def dial(self, now: float) -> None:
@@ -195,7 +192,7 @@ class Lifecycle:
         """Ask for feeds whose turn has come again."""
         self._parts.pump_history(self._parts.sessions[connection], now)
 
-    def save_clock(self, connection: ConnectionId, now: float) -> None:
+    def save_clock(self, connection: ConnectionId, _now: float) -> None:
         """Write down a peer's clock during a long session."""
         parts = self._parts
         session = parts.sessions[connection]
@@ -203,7 +200,6 @@ class Lifecycle:
         if session.ebt is not None and heard != session.saved_count:
             session.saved_count = heard
             parts.out.append(SaveClock(session.peer, parts.ebt.clock_of(session.ebt)))
-        parts.timers.set("clock", now + SAVE_CLOCK_S, connection)
 
     def check_drain(self, connection: ConnectionId, now: float) -> None:
         """Close a connection whose peer does not read."""

@@ -22,7 +22,7 @@ from lichen.gossip.limits import (
     QUEUED_BYTES_LOW,
 )
 from lichen.gossip.ports import Log
-from lichen.wire.events import BodyType, Command, EndCall, SendItems
+from lichen.wire.events import Answer, BodyType, Command, EndCall, SendItems
 
 
 class PeerStatus(msgspec.Struct, frozen=True):
@@ -59,6 +59,7 @@ class Session:
         "ebt",
         "ebt_call",
         "ebt_retries",
+        "ebt_sessions",
         "faults",
         "ignored_count",
         "in_flight",
@@ -95,7 +96,7 @@ class Session:
         self.ebt: EbtSession | None = None
         self.ebt_call = 0
         """The number of the open ebt.replicate call, theirs or ours; 0 for none."""
-        self.ebt_retries = 0
+        self.ebt_retries = self.ebt_sessions = 0
         self.caller: HistoryCaller | None = None
         self.refuses_history = False
         self.server = HistoryServer()
@@ -129,6 +130,8 @@ class Session:
         out.append(Send(self.connection, command))
         if isinstance(command, SendItems):
             self.unreported_bytes += sum(map(len, command.items))
+        elif isinstance(command, Answer):
+            self.unreported_bytes += len(command.body)
 
     def report_room(self, queued_bytes: int, now: float) -> None:
         """Take note of what the pipe reports."""
@@ -159,6 +162,10 @@ class Session:
         else:
             session.notes = {}
         self.send(out, SendItems(session.call, BodyType.JSON, (encode_notes(notes),)))
+        self.keep_room(out, now)
+
+    def keep_room(self, out: list[Effect], now: float) -> None:
+        """Await a report on the pipe when much was sent since the last one."""
         if self.unreported_bytes > QUEUED_BYTES_LOW:
             self.await_room(out, now)
 
@@ -201,8 +208,7 @@ class Session:
         run, self.in_flight = self.in_flight, None
         self.sent_count += event.last - event.first + 1
         self.report_room(event.queued_bytes, now)
-        if event.queued_bytes > QUEUED_BYTES_LOW:
-            self.await_room(out, now)
+        self.keep_room(out, now)
         if run is None or run.call != event.call:
             return
         if self.ebt is not None and run.call == self.ebt.call:
@@ -245,5 +251,3 @@ class Session:
             faults=self.faults,
             last_error=self.last_error,
         )
-
-

@@ -62,7 +62,7 @@ class Ebt:
         session.claims = {
             feed: sequence
             for feed, sequence in saved_clock.items()
-            if self._replication.is_wanted(feed)
+            if self._replication.is_shared(feed, peer)
         }
         self.sessions[connection] = session
         if not is_client:
@@ -76,7 +76,9 @@ class Ebt:
         for feed, slot in session.slots.items():
             if not self.sources.release(session, feed):
                 continue
-            if not self.sources.hand_over(feed, connection, now) and slot.heard_at:
+            if feed in self.sources.behind and self.sources.hand_over(feed, connection, now):
+                continue
+            if slot.heard_at:
                 self.sources.hand_over_idle(feed, now)
         return self.clock_of(session)
 
@@ -88,8 +90,7 @@ class Ebt:
         return {
             feed: claim
             for feed, claim in session.claims.items()
-            if self._replication.is_shared(feed, session.peer)
-            and not (feed in session.slots and session.slots[feed].is_refused)
+            if not (feed in session.slots and session.slots[feed].is_refused)
         }
 
     def _introduce(self, session: EbtSession, now: float) -> None:
@@ -113,6 +114,8 @@ class Ebt:
                     self.sources.ask(session, feed, now)
                 else:
                     session.note(feed, own, receives=False)
+            if claim > own:
+                self.sources.behind[feed] = None
 
     def receive_notes(self, session: EbtSession, members: Mapping[str, object], now: float) -> None:
         """Take in an object of notes."""
@@ -124,8 +127,9 @@ class Ebt:
         wanted = self._replication.wanted
         for name, value in members.items():
             feed = FeedId(name)
-            if feed in wanted and feed not in blocked_by:
-                self._receive_note(session, feed, decode_note(value), now)
+            known = wanted.get(feed)
+            if known is not None and known not in blocked_by:
+                self._receive_note(session, known, decode_note(value), now)
             elif feed in session.declined:
                 session.declined[feed] = _as_number(decode_note(value))
             elif len(session.declined) < UNKNOWN_FEEDS_MAX and is_feed_id(name):
@@ -135,7 +139,7 @@ class Ebt:
                     session.note(feed, -1, receives=False)
 
     def _receive_note(self, session: EbtSession, feed: FeedId, note: Note, now: float) -> None:
-        sequence = note.sequence if note.replicates else -1
+        sequence = max(note.sequence, -1) if note.replicates else -1
         claim = merge_claim(session.claims.get(feed), sequence)
         session.claims[feed] = claim
         own = self._log.received(feed)
@@ -213,8 +217,6 @@ class Ebt:
         """Return the next messages to send of a ready feed and count them as sent."""
         slot = session.slots.get(feed)
         if slot is None or not slot.wants or slot.is_refused:
-            return None
-        if not self._replication.is_shared(feed, session.peer):
             return None
         own = self._log.received(feed)
         first = slot.sent + 1

@@ -14,6 +14,7 @@ from lichen.feed.refs import is_feed_id
 from lichen.gossip.effects import MessageForm
 from lichen.gossip.limits import (
     HISTORY_ASKED_MAX,
+    HISTORY_DOUBLINGS_MAX,
     HISTORY_KEPT_FRIEND_MAX,
     HISTORY_KEPT_STRANGER_MAX,
     HISTORY_ROUND_S,
@@ -205,7 +206,7 @@ class HistoryCaller:
     the streams goes round among the feeds that are left over, without ``live``.
     """
 
-    __slots__ = ("_live_max", "by_call", "by_feed", "queue", "refused")
+    __slots__ = ("_earliest", "_live_max", "_misses", "by_call", "by_feed", "queue", "refused")
 
     def __init__(self) -> None:
         self.by_call: dict[int, FeedId] = {}
@@ -214,40 +215,55 @@ class HistoryCaller:
         """Feeds to ask for, with the earliest time to do so."""
         self.refused: dict[FeedId, None] = {}
         """Feeds that are not taken from this peer: it sent something invalid."""
+        self._misses: dict[FeedId, int] = {}
+        """Live streams in a row that ended without a message: the peer does not serve the feed."""
+        self._earliest = 0.0
+        """No feed of the queue is due before this."""
         self._live_max = HISTORY_ASKED_MAX - HISTORY_ASKED_MAX // 8
 
     def want(self, feed: FeedId, at: float = 0.0) -> None:
         """Put a feed in the row, unless it is streaming or refused."""
         if feed not in self.by_feed and feed not in self.refused:
             self.queue.setdefault(feed, at)
+            self._earliest = min(self._earliest, at)
 
     def take_next(self, now: float) -> tuple[FeedId, bool] | None:
         """Return the next feed to ask for and whether live; None when it is nobody's turn."""
-        if len(self.by_call) >= HISTORY_ASKED_MAX:
+        if len(self.by_call) >= HISTORY_ASKED_MAX or now < self._earliest:
             return None
         for feed, at in self.queue.items():
             if at <= now:
                 del self.queue[feed]
                 return feed, len(self.by_call) < self._live_max
+        self._earliest = min(self.queue.values(), default=0.0)
         return None
 
     def next_at(self) -> float | None:
-        """Return when the next feed may be asked for; None if a stream has to end first."""
+        """Return when to look for the next feed; None if a stream has to end first."""
         if not self.queue or len(self.by_call) >= HISTORY_ASKED_MAX:
             return None
-        return min(self.queue.values())
+        return self._earliest
 
-    def opened(self, feed: FeedId, call: int) -> None:
+    def opened(self, feed: FeedId, call: int, *, is_live: bool) -> None:
         """Remember the stream of a feed."""
         self.by_call[call] = feed
         self.by_feed[feed] = call
+        if is_live:
+            self._misses[feed] = self._misses.get(feed, 0) + 1
+        else:
+            self._misses.pop(feed, None)
+
+    def heard(self, feed: FeedId) -> None:
+        """Take note that messages of a feed have come."""
+        self._misses.pop(feed, None)
 
     def ended(self, call: int, now: float) -> FeedId | None:
         """Forget an ended stream and put its feed at the end of the row."""
         feed = self.by_call.pop(call, None)
         if feed is not None:
             del self.by_feed[feed]
-            self.want(feed, now + HISTORY_ROUND_S)
+            doublings = min(max(self._misses.get(feed, 0) - 1, 0), HISTORY_DOUBLINGS_MAX)
+            self.want(feed, now + HISTORY_ROUND_S * 2**doublings)
         return feed
 
     def drop(self, feed: FeedId) -> int | None:

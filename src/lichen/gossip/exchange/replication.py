@@ -104,7 +104,7 @@ class Replication:
 
     __slots__ = (
         "_allowed",
-                "_is_stale",
+        "_is_stale",
         "_nearer",
         "_refused",
         "blocked_by",
@@ -118,8 +118,9 @@ class Replication:
     def __init__(self, own: FeedId) -> None:
         self.own = own
         self.hops_max = 0
-        self.wanted: dict[FeedId, None] = {own: None}
-        """The feeds to replicate, nearest first."""
+        self.wanted: dict[FeedId, FeedId] = {own: own}
+        """The feeds to replicate, nearest first, each under itself: what peers send names feeds
+        by texts of its own, and the one kept here stands for all of them in memory."""
         self.blocked_by: dict[FeedId, dict[FeedId, None]] = {}
         """Peer to the authors that block it."""
         self.graph = FollowGraph()
@@ -188,7 +189,7 @@ class Replication:
         self._nearer, self._refused, self._allowed = {}, {}, {}
         return Changes(added, removed, refused, allowed)
 
-    def _find_wanted(self) -> dict[FeedId, None]:
+    def _find_wanted(self) -> dict[FeedId, FeedId]:
         if not self._is_stale and not self._nearer:
             return self.wanted
         hops = self.hops
@@ -197,8 +198,8 @@ class Replication:
         ):
             hops = self.hops = self.graph.distances(self.own, self.hops_max)
         near = [(distance, feed) for feed, distance in hops.items() if distance >= 0]
-        wanted = dict.fromkeys(feed for distance, feed in sorted(near) if distance <= self.hops_max)
-        wanted.setdefault(self.own)
+        wanted = {feed: feed for distance, feed in sorted(near) if distance <= self.hops_max}
+        wanted.setdefault(self.own, self.own)
         return wanted
 
     def is_wanted(self, feed: FeedId) -> bool:

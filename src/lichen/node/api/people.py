@@ -43,14 +43,14 @@ async def hops(call: Call, inbound: Inbound, send: Send) -> None:
 async def graph(call: Call, inbound: Inbound, send: Send) -> None:
     """Return source to target to 1 (follows), -1 (blocks) or -2 (neither any more)."""
     found: dict[str, dict[str, JsonValue]] = {}
-    for contact in call.service.store.contacts():
+    for contact in call.service.store.views.contacts():
         found.setdefault(contact.source, {})[contact.target] = contact.value
     await send(found)  # type: ignore[arg-type]
 
 
 def known_people(call: Call) -> set[FeedId]:
     """Return everyone who is in the follow graph or connected."""
-    found = {contact.target for contact in call.service.store.contacts()}
+    found = {contact.target for contact in call.service.store.views.contacts()}
     found.update(peer.peer for peer in call.service.shell.brain.snapshot().peers)
     return found
 
@@ -101,8 +101,13 @@ def parse_peer_address(text: JsonValue) -> tuple[str, FeedId]:
 
 FAILURES = {
     "handshake-timeout": "it did not answer the handshake in time",
-    "closed-by-peer": "it hung up during the handshake; it uses another network key, has another "
-    "identity than the address says, or does not want to talk to you",
+    "handshake-unanswered": "it hung up at the first word; it uses another network key, is busy, "
+    "or is no such peer",
+    "handshake-challenge": "it uses another network key, or is no such peer",
+    "handshake-not-accepted": "it hung up when it heard your name; it has another identity than "
+    "the address says, or does not want to talk to you",
+    "handshake-accept": "it cannot prove that it is who the address says",
+    "closed-by-peer": "it hung up",
     "connection-reset": "it broke off the connection",
 }
 

@@ -1,0 +1,48 @@
+"""Measure Lichen and its rivals in one run: ``make bench``, or some of it by name.
+
+python bench/run.py                     everything, as tables
+python bench/run.py sync --json         one benchmark, a line of JSON for each row
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
+
+import figures
+import install
+import latency
+import start
+import sync
+
+SYNC_MESSAGES = 20_000
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start, latency, sync")
+    parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
+    parser.add_argument("--messages", type=int, default=SYNC_MESSAGES, help="of the initial sync")
+    chosen = parser.parse_args()
+    benches: dict[str, Callable[[Path], list[figures.Row]]] = {
+        "start": start.measure,
+        "latency": latency.measure,
+        "sync": lambda folder: sync.measure(folder, chosen.messages),
+    }
+    unknown = set(chosen.names) - set(benches)
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    tell = figures.print_json if chosen.json else figures.print_table
+    install.main()
+    tell([figures.machine()])
+    for name in chosen.names or benches:
+        with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
+            tell(benches[name](Path(folder) / name))
+
+
+if __name__ == "__main__":
+    main()
