@@ -1,9 +1,9 @@
 """Live latency: from the moment somebody publishes until the other peer has added the message.
 
 Two peers that follow each other and have nothing else to do; messages are published at uneven
-pauses, whether or not the last one has arrived. Times are of one clock: the publisher's right
-before publishing, the reader's when its log has grown. For Lichen both are taken outside of it, by
-a program on its local socket, so its way there and back counts too.
+pauses, whether or not the last one has arrived. Both times are taken outside of the peers, by the
+program that asks the one to publish and hears from the other that its log has grown: through the
+local socket for Lichen, through pipes for the JavaScript peers. So the way there and back counts.
 """
 
 import queue

@@ -5,6 +5,8 @@ python bench/run.py sync --json         one benchmark, a line of JSON for each r
 """
 
 import argparse
+import json
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -18,19 +20,23 @@ import latency
 import start
 import sync
 
-SYNC_MESSAGES = 20_000
+from lichen.lab.corpus import generate_corpus
+
+MESSAGES = 20_000
+INGEST_FIGURES = ("seconds", "messages_per_s", "cpu_seconds", "fold_seconds", "peak_memory_mib")
 
 
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="start, latency, sync")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="start, latency, ingest, sync")
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
-    parser.add_argument("--messages", type=int, default=SYNC_MESSAGES, help="of the initial sync")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
     chosen = parser.parse_args()
     benches: dict[str, Callable[[Path], list[figures.Row]]] = {
         "start": start.measure,
         "latency": latency.measure,
+        "ingest": lambda folder: measure_ingest(folder, chosen.messages),
         "sync": lambda folder: sync.measure(folder, chosen.messages),
     }
     unknown = set(chosen.names) - set(benches)
@@ -42,6 +48,16 @@ def main() -> None:
     for name in chosen.names or benches:
         with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
             tell(benches[name](Path(folder) / name))
+
+
+def measure_ingest(folder: Path, messages: int) -> list[figures.Row]:
+    """Return how fast one process checks and keeps a corpus, without any network."""
+    generate_corpus(messages, sync.AUTHORS, sync.SEED, folder)
+    script = Path(__file__).with_name("ingest.py")
+    command = [sys.executable, str(script), "--lines", str(folder / "corpus.jsonl.gz")]
+    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
+    measured = {name: float(told[name]) for name in INGEST_FIGURES}
+    return [figures.Row(f"ingest of {messages:,} messages, no network", "lichen", measured)]
 
 
 if __name__ == "__main__":

@@ -74,13 +74,12 @@ class Clock {
   }
 
   added (feed, sequence) {
-    const at = process.hrtime.bigint().toString()
     if (!(this.feeds[feed] >= sequence)) this.feeds[feed] = sequence
-    if (this.isWatched) tell({ event: "seen", feed, sequence, at })
+    if (this.isWatched) tell({ event: "seen", feed, sequence })
     this.waiting = this.waiting.filter((wait) => {
       if (feed in wait.missing && wait.missing[feed] <= sequence) delete wait.missing[feed]
       if (Object.keys(wait.missing).length > 0) return true
-      wait.resolve(at)
+      wait.resolve(process.hrtime.bigint().toString())
       return false
     })
   }
@@ -100,11 +99,7 @@ class Clock {
 function commonMethods (ssb, clock, publish) {
   return {
     whoami: () => ssb.id,
-    publish: async (content) => {
-      const began = process.hrtime.bigint().toString()
-      const { key, value } = await publish(content)
-      return { key, sequence: value.sequence, began }
-    },
+    publish: async (content) => (await publish(content)).key,
     publishMany: async (contents) => {
       let last
       for (const content of contents) last = await publish(content)

@@ -178,7 +178,9 @@ class JsPeer:
 
     def publish(self, content: object) -> int:
         """Publish; return the time right before."""
-        return int(self.call("publish", content)["began"])
+        began = time.monotonic_ns()
+        self.call("publish", content)
+        return began
 
     def publish_many(self, contents: Sequence[object]) -> int:
         """Publish one after the other; return the last sequence."""
@@ -252,7 +254,7 @@ class JsPeer:
         if line.get("event") == "ready":
             self._ready.set_result(line)
         elif line.get("event") == "seen":
-            self.seen.put((line["feed"], line["sequence"], int(line["at"])))
+            self.seen.put((line["feed"], line["sequence"], time.monotonic_ns()))
         elif "error" in line:
             self._waiting.pop(line["id"]).set_exception(PeerError(line["error"]))
         else:

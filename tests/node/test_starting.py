@@ -4,13 +4,13 @@ import asyncio
 import os
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 
 from lichen.feed.identity import generate_identity
@@ -274,9 +274,8 @@ def spoil_pages(path: Path) -> None:
 
 
 def spoil_version(path: Path) -> None:
-    with sqlite3.connect(path) as db:
-        (version,) = db.execute("PRAGMA user_version").fetchone()
-        db.execute(f"PRAGMA user_version = {version + 1}")
+    db = apsw.Connection(str(path))
+    db.execute(f"PRAGMA user_version = {db.execute('PRAGMA user_version').get + 1}")
     db.close()
 
 

@@ -145,13 +145,15 @@ class Attacker:
         return self
 
     async def offer(self, feed: str, sequence: int) -> None:
-        """Claim to have a feed, and wait until it is asked for."""
+        """Claim to have a feed that the victim wants, and wait until it is asked for."""
+        await self.until(lambda: any(note >= 0 for note in self.notes(feed)))
         await self.items(json.dumps({feed: sequence * 2}).encode())
-        await self.until(lambda: self.is_asked(feed))
+        await self.until(lambda: any(note % 2 == 0 for note in self.notes(feed)))
 
-    def is_asked(self, feed: str) -> bool:
-        """Tell whether there was a note that asks for a feed: an even number."""
-        return any(notes.get(feed, -1) % 2 == 0 for notes in self.heard() if type(notes) is dict)
+    def notes(self, feed: str) -> list[int]:
+        """Return what the victim has noted of a feed."""
+        clocks = [item for item in self.heard() if "author" not in item]
+        return [clock[feed] for clock in clocks if feed in clock]
 
     def hang_up(self) -> None:
         """Go without a word."""
@@ -276,9 +278,35 @@ class Siege:
 
 
 @pytest.fixture(scope="session")
-def victim(process: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
-    """Start the peer that is attacked, once for all tests."""
-    running = process(tmp_path_factory.mktemp("victim") / "peer").wait_started()
+def archive(author: Callable[[int], Any]) -> Any:
+    """Return somebody who has written much: 22 MB."""
+    archive = author(999_999)
+    archive.write(3000, {"type": "post", "text": "x" * 7000})
+    return archive
+
+
+@pytest.fixture(scope="session")
+def victim(
+    process: Callable[..., Any], archive: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Any]:
+    """Start the peer that is attacked, once for all tests. It has much to give: the archive.
+
+    So its caches are full, and what grows from here on is what attackers make it hold.
+    """
+    folder = tmp_path_factory.mktemp("victim")
+    file = folder / "archive.jsonl"
+    file.write_bytes(b"".join(message.data + b"\n" for message in archive.messages))
+    running = process(folder / "peer").wait_started()
+
+    async def fill() -> None:
+        async with open_client(running.home, Settings(), all_apps()) as calls:
+            follow = {"type": "contact", "contact": archive.id, "following": True}
+            await calls.call("publish", follow)
+            async for told in calls.source("lichen.importFile", {"path": str(file)}):
+                if told["done"]:
+                    assert told["accepted"] == len(archive.messages)
+
+    asyncio.run(fill())
     yield running
     running.end()
 
@@ -292,7 +320,7 @@ def siege(
     @asynccontextmanager
     async def begin() -> AsyncIterator[Siege]:
         async with (
-            open_peer("honest") as honest,
+            open_peer("honest", hops=1) as honest,
             open_client(victim.home, Settings(), all_apps()) as calls,
         ):
             assert calls.is_live

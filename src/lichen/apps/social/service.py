@@ -7,6 +7,7 @@ would be published.
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import suppress
 
 from lichen.apps.social import content as social
 from lichen.apps.social import threads
@@ -188,8 +189,9 @@ def _relation(call: Call, feed: FeedId) -> int | None:
 
 async def _folded(call: Call) -> None:
     """Wait until the views hold what the log holds, but not for long."""
-    folded = asyncio.wrap_future(call.service.store.wait_folded(*VIEWS))
-    await asyncio.wait({folded}, timeout=FOLD_S_MAX)
+    folded = asyncio.wrap_future(call.service.store.wait_folded("index", *VIEWS))
+    with suppress(TimeoutError):
+        await asyncio.wait_for(folded, FOLD_S_MAX)
 
 
 def _is_ref(text: str) -> bool:

@@ -53,49 +53,72 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     if call.options().get("noViews"):
         service.store.hold_folding(is_held=True)
     file = _open(Path(path))
-    waiting: list[tuple[asyncio.Future[IngestResult], list[MsgId | None]]] = []
+    waiting: list[tuple[asyncio.Task[IngestResult], _Batch]] = []
+    fault: Exception | None = None
     try:
         batches = _batches(file, call, tally)
         while True:
-            batch = await loop.run_in_executor(None, next, batches, None)
+            try:
+                batch = await loop.run_in_executor(None, next, batches, None)
+            except _READ_FAULTS as error:
+                batch, fault = None, error
             while waiting and (batch is None or len(waiting) > 1):
                 await _settle(call, waiting.pop(0), tally)
                 await send(to_json(tally))
             if batch is None:
                 break
-            messages, keys = batch
-            waiting.append((asyncio.wrap_future(service.store.ingest(messages)), keys))
-    except (OSError, EOFError) as error:
-        raise ApiError(
-            "partly-done" if tally.accepted else "failed",
-            f"{path} cannot be read to its end: {error}.",
-            "What was read before is kept; import it again once the file is whole.",
-        ) from error
+            task = loop.create_task(_ingest(service, batch))
+            task.add_done_callback(_look_at)
+            waiting.append((task, batch))
     finally:
         file.close()
         if service.doors is not None:
             # A running peer goes on folding; without one, the next run does.
             service.store.hold_folding(is_held=False)
+    if fault is not None:
+        raise ApiError(
+            "partly-done" if tally.accepted else "failed",
+            f"{path} cannot be read to its end: {fault}.",
+            "What was read before is kept; import it again once the file is whole.",
+        ) from fault
     tally.done = True
     await send(to_json(tally))
 
 
+async def _ingest(service: "Service", batch: "_Batch") -> IngestResult:
+    """Have a batch decided and the brain told of it, whether or not the caller still waits."""
+    result = await asyncio.wrap_future(service.store.ingest([raw for raw, _ in batch]))
+    service.shell.ingested(result, None)
+    return result
+
+
+def _look_at(task: asyncio.Task[IngestResult]) -> None:
+    if not task.cancelled():
+        task.exception()  # whoever waits for the task is told; if nobody does, nobody is
+
+
 async def _settle(
-    call: Call, waiting: tuple[asyncio.Future[IngestResult], list[MsgId | None]], tally: _Tally
+    call: Call, waiting: tuple[asyncio.Task[IngestResult], "_Batch"], tally: _Tally
 ) -> None:
-    future, keys = waiting
-    result = await future
-    call.service.shell.ingested(result, None)
+    task, batch = waiting
+    result = await asyncio.shield(task)
     tally.accepted += sum(grown.last - grown.first + 1 for grown in result.progress)
     tally.duplicates += len(result.duplicates)
     tally.forks += len(result.forks)
     for rejected in result.rejected:
         _refuse(tally, rejected)
-    claimed = [key for key in keys if key is not None]
-    if not result.rejected and not result.forks:
-        for key in call.service.store.log.missing(claimed):
-            tally.refused += 1
-            _tell(tally, {"key": key, "reason": "the file gives it another id than its text has"})
+    refused = {(rejected.author, rejected.sequence) for rejected in result.rejected}
+    forked = {fork.first.author for fork in result.forks}
+    claimed = [
+        key
+        for raw, key in batch
+        if key is not None
+        and (raw.author, raw.sequence) not in refused
+        and raw.author not in forked
+    ]
+    for key in call.service.store.log.missing(claimed):
+        tally.refused += 1
+        _tell(tally, {"key": key, "reason": "the file gives it another id than its text has"})
 
 
 def _refuse(tally: _Tally, rejected: Rejected, line: int = 0) -> None:

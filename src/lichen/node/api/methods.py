@@ -117,16 +117,16 @@ async def resolve(call: Call, inbound: Inbound, send: Send) -> None:
         return
     found: list[JsonValue] = []
     if kind in {"feed", "any"} and not prefix.startswith("%"):
-        found += _known_feeds(call, prefix)
+        found += await _known_feeds(call, prefix)
     if kind in {"msg", "any"} and not prefix.startswith("@"):
         found += call.service.store.log.ids_with_prefix(prefix, CANDIDATES_MAX)
     await send(found)
 
 
-def _known_feeds(call: Call, prefix: str) -> list[FeedId]:
+async def _known_feeds(call: Call, prefix: str) -> list[FeedId]:
     wanted = "@" + prefix.removeprefix("@")
     known = set(call.service.store.log.feeds_with_prefix(prefix, CANDIDATES_MAX))
-    known.update(feed for feed in people.known_people(call) if feed.startswith(wanted))
+    known.update(feed for feed in await people.known_people(call) if feed.startswith(wanted))
     return sorted(known)[:CANDIDATES_MAX]
 
 

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from lichen.feed.addresses import NetAddress, parse_addresses
 from lichen.feed.canonical import JsonValue
+from lichen.feed.content import Contact
 from lichen.feed.message import FeedId
 from lichen.feed.refs import is_feed_id
 from lichen.gossip import events
@@ -43,14 +44,19 @@ async def hops(call: Call, inbound: Inbound, send: Send) -> None:
 async def graph(call: Call, inbound: Inbound, send: Send) -> None:
     """Return source to target to 1 (follows), -1 (blocks) or -2 (neither any more)."""
     found: dict[str, dict[str, JsonValue]] = {}
-    for contact in call.service.store.views.contacts():
+    for contact in await _contacts(call):
         found.setdefault(contact.source, {})[contact.target] = contact.value
     await send(found)  # type: ignore[arg-type]
 
 
-def known_people(call: Call) -> set[FeedId]:
+async def _contacts(call: Call) -> list[Contact]:
+    # Waits for the fold, so not on the event loop.
+    return await asyncio.get_running_loop().run_in_executor(None, call.service.store.contacts)
+
+
+async def known_people(call: Call) -> set[FeedId]:
     """Return everyone who is in the follow graph or connected."""
-    found = {contact.target for contact in call.service.store.views.contacts()}
+    found = {contact.target for contact in await _contacts(call)}
     found.update(peer.peer for peer in call.service.shell.brain.snapshot().peers)
     return found
 

@@ -1,0 +1,232 @@
+"""Bringing a log in from a file: verified, counted, and kept as far as the file could be read."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lichen.feed.refs import msg_id_from_bytes
+from lichen.node.errors import ApiError
+
+OpenPeer = Callable[..., Any]
+OpenCalls = Callable[..., Any]
+MakeAuthor = Callable[[int], Any]
+Until = Callable[..., Any]
+
+
+def line(message: Any, key: str | None = None) -> bytes:
+    head = b'{"key":"%s","value":' % (key or message.key).encode()
+    return head + message.data + b',"timestamp":1600000000000.5}\n'
+
+
+async def import_lines(calls: Any, path: Path, lines: list[bytes], **options: Any) -> Any:
+    path.write_bytes(b"".join(lines))
+    told = [
+        item async for item in calls.source("lichen.importFile", {"path": str(path), **options})
+    ]
+    assert [item["done"] for item in told] == [False] * (len(told) - 1) + [True]
+    return told[-1]
+
+
+def test_both_kinds_of_lines_and_gzip(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(1)
+    alice.write(30)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            file = tmp_path / "log.jsonl"
+            lines = [line(message) for message in alice.messages[:10]]
+            told = await import_lines(calls, file, [*lines, b"\n", b"  \n"])
+            assert (told["read"], told["accepted"], told["refused"]) == (10, 10, 0)
+            lines = [message.data + b"\r\n" for message in alice.messages[5:20]]
+            told = await import_lines(calls, file, lines)
+            assert (told["accepted"], told["duplicates"]) == (10, 5)
+            lines = [line(message) for message in alice.messages]
+            lines[-1] = lines[-1].rstrip()
+            told = await import_lines(calls, file, [gzip.compress(b"".join(lines))])
+            assert (told["accepted"], told["duplicates"]) == (10, 20)
+            stream = calls.source("createUserStream", {"id": alice.id})
+            keys = [item["key"] async for item in stream]
+            assert keys == [message.key for message in alice.messages]
+
+    asyncio.run(run())
+
+
+def test_bad_lines_are_told_with_their_number_and_reason(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice, bob = author(2), author(3)
+    alice.write(4)
+    bob.write(4)
+    spoilt = json.loads(bob.messages[1].data)
+    spoilt["content"]["text"] = "changed"
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            lines = [
+                line(alice.messages[0]),
+                b"nonsense\n",
+                b'{"key":"%x","value":\n',
+                b"[" * 70_000 + b"\n",
+                b'"text"\n',
+                b'{"key":7}\n',
+                b"\xff\xfe\n",
+                line(bob.messages[0]),
+                json.dumps(spoilt).encode() + b"\n",
+                line(bob.messages[2]),
+                *(line(message) for message in alice.messages[1:]),
+            ]
+            told = await import_lines(calls, tmp_path / "log", lines)
+            assert told["accepted"] == 5
+            assert {2, 3, 4, 5, 7} <= {each.get("line") for each in told["rejected"]}
+            reasons = {each["reason"] for each in told["rejected"]}
+            assert "the signature does not fit the author and the text" in reasons
+            assert told["refused"] == len(told["rejected"])
+
+    asyncio.run(run())
+
+
+def test_id_that_its_text_does_not_have_is_told(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(4)
+    alice.write(3)
+    wrong = msg_id_from_bytes(b"\1" * 32)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            first, second, third = alice.messages
+            lines = [line(first), line(second, wrong), line(third)]
+            told = await import_lines(calls, tmp_path / "log", lines)
+            assert told["accepted"] == 3
+            assert told["refused"] == 1
+            assert told["rejected"][0]["key"] == wrong
+            bad = json.dumps({"key": wrong, "value": {"author": alice.id, "sequence": 9}})
+            told = await import_lines(calls, tmp_path / "log", [*lines, bad.encode()])
+            assert told["refused"] == 2, "one bad line does not hide another"
+
+    asyncio.run(run())
+
+
+def test_fork_in_a_file_is_counted(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(5)
+    alice.write(3)
+    other = alice.on_another_machine(2)
+    other.write(1, {"type": "post", "text": "other"})
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            lines = [line(message) for message in [*alice.messages, other.messages[2]]]
+            told = await import_lines(calls, tmp_path / "log", lines)
+            assert (told["accepted"], told["forks"]) == (3, 1)
+            assert (await calls.call("status"))["forkedFeeds"] == [alice.id]
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("how", ["cut", "changed", "no gzip"])
+def test_broken_gzip_keeps_what_was_read_and_says_so(
+    how: str, open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(6)
+    alice.write(2500)
+    whole = gzip.compress(b"".join(line(message) for message in alice.messages), 1)
+    broken = {
+        "cut": whole[: len(whole) * 9 // 10],
+        "changed": whole[: len(whole) * 9 // 10] + b"\xff" * (len(whole) // 10),
+        "no gzip": whole[:2] + b"nonsense" * 100,
+    }[how]
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            file = tmp_path / "log.gz"
+            told = []
+            file.write_bytes(broken)
+            with pytest.raises(ApiError, match="cannot be read to its end") as refused:
+                async for item in calls.source("lichen.importFile", {"path": str(file)}):
+                    told.append(item)
+            count = (await calls.call("status"))["messages"]
+            if how == "no gzip":
+                assert (refused.value.slug, count) == ("failed", 0)
+            else:
+                assert refused.value.slug == "partly-done"
+                assert count >= 2000
+                assert told[-1]["accepted"] == count, "all that is kept was told"
+            file.write_bytes(whole)
+            options = {"path": str(file)}
+            told = [item async for item in calls.source("lichen.importFile", options)]
+            assert told[-1]["accepted"] + count == 2500
+
+    asyncio.run(run())
+
+
+def test_file_that_is_not_there(open_calls: OpenCalls, tmp_path: Path) -> None:
+    async def run() -> None:
+        async with open_calls() as calls:
+            for path, slug in ((tmp_path / "none", "not-found"), (tmp_path, "failed")):
+                with pytest.raises(ApiError, match=str(path)) as refused:
+                    await anext(calls.source("lichen.importFile", {"path": str(path)}))
+                assert refused.value.slug == slug
+            with pytest.raises(ApiError, match="takes the path"):
+                await anext(calls.source("lichen.importFile"))
+
+    asyncio.run(run())
+
+
+def test_import_that_its_program_leaves_is_known_to_the_brain(
+    open_peer: OpenPeer, open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path, until: Until
+) -> None:
+    alice, carol = author(7), author(8)
+    alice.write(2400)
+    alice.write(1, {"type": "contact", "contact": carol.id, "following": True})
+    alice.write(599)
+    file = tmp_path / "log"
+    file.write_bytes(b"".join(line(message) for message in alice.messages))
+
+    async def run() -> None:
+        async with open_peer() as peer:
+            follow = {"type": "contact", "contact": alice.id, "following": True}
+            await peer.publish([follow])
+            async with open_calls() as calls:
+                stream = calls.source("lichen.importFile", {"path": str(file)})
+                assert (await anext(stream))["accepted"] >= 1000
+            received = 0
+
+            def is_still() -> bool:
+                nonlocal received
+                before, received = received, peer.store.log.received(alice.id)
+                return before == received >= 2000
+
+            await until(is_still)
+            graph = peer.shell.brain.graph
+            if received > 2400:
+                await until(lambda: graph.edges(alice.id).get(carol.id) == 1)
+
+    asyncio.run(run())
+
+
+def test_views_wait_when_they_are_told_to(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(9)
+    alice.write(1500)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            lines = [line(message) for message in alice.messages]
+            await import_lines(calls, tmp_path / "log", lines, noViews=True)
+            views = (await calls.call("status"))["views"]
+            assert max(view["total"] - view["folded"] for view in views) > 0
+        async with open_calls() as calls:
+            found = calls.source("messagesByType", {"type": "post", "keys": False})
+            assert len([value async for value in found]) == 1500
+
+    asyncio.run(run())
