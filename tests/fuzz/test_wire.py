@@ -1,5 +1,9 @@
-"""Runs the fuzz targets of this room briefly, on any bytes and on bytes that look like frames."""
+"""The fuzz targets of the wire room, on any bytes and on bytes that look like frames.
 
+``LICHEN_FUZZ_EXAMPLES`` says how many inputs each target gets.
+"""
+
+import os
 import runpy
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +14,8 @@ from hypothesis import strategies as st
 
 from lichen.wire.packets import pack_header
 
-TARGETS = runpy.run_path(str(Path(__file__).parent.parent / "fuzz" / "wire_targets.py"))["TARGETS"]
+EXAMPLES = int(os.environ.get("LICHEN_FUZZ_EXAMPLES", "150"))
+TARGETS = runpy.run_path(str(Path(__file__).parent / "wire_targets.py"))["TARGETS"]
 
 bodies = st.one_of(
     st.sampled_from(
@@ -37,7 +42,7 @@ plausible_frames = st.lists(
 
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(data=st.binary(max_size=400) | plausible_frames)
 def test_nothing_but_refusals(target: Callable[[bytes], None], data: bytes) -> None:
     target(data)
