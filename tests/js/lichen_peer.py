@@ -118,7 +118,8 @@ class LichenPeer:
     @property
     def printed(self) -> str:
         """What it wrote to standard error so far."""
-        return (self.home.parent / f"{self.home.name}.printed.txt").read_text(errors="replace")
+        file = self.home.parent / f"{self.home.name}.printed.txt"
+        return file.read_text(errors="replace") if file.exists() else ""
 
     def start(self) -> Self:
         """Start it, again after ``stop`` or ``kill``; return once it serves."""

@@ -131,7 +131,8 @@ class JsPeer:
     @property
     def printed(self) -> str:
         """What the packages printed so far."""
-        return (self.home / "printed.txt").read_text(errors="replace")
+        file = self.home / "printed.txt"
+        return file.read_text(errors="replace") if file.exists() else ""
 
     def start(self) -> Self:
         """Start it, again after ``stop`` or ``kill``; return once it answers."""

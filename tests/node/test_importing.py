@@ -3,7 +3,7 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,17 @@ def line(message: Any, key: str | None = None) -> bytes:
 
 
 async def import_lines(calls: Any, path: Path, lines: list[bytes], **options: Any) -> Any:
-    path.write_bytes(b"".join(lines))
+    await asyncio.to_thread(path.write_bytes, b"".join(lines))
     told = [
         item async for item in calls.source("lichen.importFile", {"path": str(path), **options})
     ]
     assert [item["done"] for item in told] == [False] * (len(told) - 1) + [True]
     return told[-1]
+
+
+async def collect(source: AsyncIterator[Any], told: list[Any]) -> None:
+    async for item in source:
+        told.append(item)  # noqa: PERF401 (what came before a fault counts)
 
 
 def test_both_kinds_of_lines_and_gzip(
@@ -73,7 +78,7 @@ def test_bad_lines_are_told_with_their_number_and_reason(
                 line(alice.messages[0]),
                 b"nonsense\n",
                 b'{"key":"%x","value":\n',
-                b"[" * 70_000 + b"\n",
+                b"[" * 200_000 + b"\n",
                 b'"text"\n',
                 b'{"key":7}\n',
                 b"\xff\xfe\n",
@@ -84,7 +89,9 @@ def test_bad_lines_are_told_with_their_number_and_reason(
             ]
             told = await import_lines(calls, tmp_path / "log", lines)
             assert told["accepted"] == 5
-            assert {2, 3, 4, 5, 7} <= {each.get("line") for each in told["rejected"]}
+            assert {2, 3, 4, 5, 6, 7} == {
+                each["line"] for each in told["rejected"] if "line" in each
+            }
             reasons = {each["reason"] for each in told["rejected"]}
             assert "the signature does not fit the author and the text" in reasons
             assert told["refused"] == len(told["rejected"])
@@ -107,8 +114,10 @@ def test_id_that_its_text_does_not_have_is_told(
             assert told["accepted"] == 3
             assert told["refused"] == 1
             assert told["rejected"][0]["key"] == wrong
-            bad = json.dumps({"key": wrong, "value": {"author": alice.id, "sequence": 9}})
-            told = await import_lines(calls, tmp_path / "log", [*lines, bad.encode()])
+            bob = author(44)
+            bob.write(1)
+            spoilt = bob.messages[0].data.replace(b"message 1", b"massage 1")
+            told = await import_lines(calls, tmp_path / "log", [*lines, spoilt])
             assert told["refused"] == 2, "one bad line does not hide another"
 
     asyncio.run(run())
@@ -151,8 +160,7 @@ def test_broken_gzip_keeps_what_was_read_and_says_so(
             told = []
             file.write_bytes(broken)
             with pytest.raises(ApiError, match="cannot be read to its end") as refused:
-                async for item in calls.source("lichen.importFile", {"path": str(file)}):
-                    told.append(item)
+                await collect(calls.source("lichen.importFile", {"path": str(file)}), told)
             count = (await calls.call("status"))["messages"]
             if how == "no gzip":
                 assert (refused.value.slug, count) == ("failed", 0)

@@ -15,8 +15,14 @@ import pytest
 
 from lichen.feed.identity import generate_identity
 from lichen.node.errors import ApiError
-from lichen.node.home import Home, network_key_default, write_secret
+from lichen.node.home import (
+    Home,
+    make_private_directory,
+    network_key_default,
+    write_secret,
+)
 from lichen.store.errors import StoreReadFailed
+from lichen.store.lock import DirectoryLock
 from lichen.store.store import Store
 
 OpenPeer = Callable[..., Any]
@@ -25,29 +31,42 @@ Start = Callable[..., Any]
 NETWORK_KEY, HMAC_KEY = b"n" * 32, b"h" * 32
 POST = {"type": "post", "text": "hello"}
 
-RACER = """
-import asyncio, sys
+RACERS = """
+import asyncio, os, sys
 from pathlib import Path
 from lichen.apps import all_apps
 from lichen.node.errors import ApiError
 from lichen.node.home import Home, Settings
 from lichen.node.service import Service
 
+def tell(*words: str) -> None:
+    os.write(1, f"{os.getpid()} {' '.join(words)}\\n".encode())
+
 async def run() -> None:
     service = Service(Home(Path(sys.argv[1])), Settings(port=0, host="127.0.0.1"), all_apps())
-    print("ready", flush=True)
-    sys.stdin.readline()
     try:
         await service.open(is_online=True)
     except ApiError as error:
-        print(error.slug, error.message, flush=True)
+        tell(error.slug, error.message)
         return
     await service.listen()
-    print("won", flush=True)
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    tell("won", "")
+    await asyncio.get_running_loop().run_in_executor(None, os.read, stop[0], 1)
     await service.close()
 
-asyncio.run(run())
+go, stop = os.pipe(), os.pipe()
+for _ in range(20):
+    if os.fork() == 0:
+        os.close(go[1])
+        os.close(stop[1])
+        os.read(go[0], 1)
+        asyncio.run(run())
+        sys.exit()
+os.close(go[1])
+sys.stdin.read()
+os.close(stop[1])
+for _ in range(20):
+    assert os.wait()[1] == 0
 """
 
 
@@ -139,36 +158,30 @@ def test_directory_in_use_names_the_process_that_has_it(start: Start, open_peer:
 
 
 def test_of_twenty_simultaneous_starts_one_wins(tmp_path: Path) -> None:
-    racers = [
-        subprocess.Popen(
-            [sys.executable, "-c", RACER, str(tmp_path / "peer")],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-        )
-        for _ in range(20)
-    ]
-    try:
-        for racer in racers:
-            assert racer.stdout.readline() == b"ready\n"
-        for racer in racers:
-            racer.stdin.write(b"go\n")
-            racer.stdin.flush()
-        said = [racer.stdout.readline().decode().split(maxsplit=1) for racer in racers]
-        winners = [n for n, words in enumerate(said) if words == ["won"]]
+    command = [sys.executable, "-c", RACERS, str(tmp_path / "peer")]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe) as racers:
+        said = [racers.stdout.readline().decode().split(maxsplit=2) for _ in range(20)]
+        winners = [words[0] for words in said if words[1] == "won"]
         assert len(winners) == 1, said
-        pid = racers[winners[0]].pid
-        for n, words in enumerate(said):
-            if n not in winners:
-                assert words[0] == "locked", words
-                assert f"process {pid}" in words[1] or "another process" in words[1]
-        ends = [racer.communicate(timeout=30) for racer in racers]
-        assert [err for _, err in ends if err] == []
-    finally:
-        for racer in racers:
-            racer.kill()
-            racer.wait()
+        for words in said:
+            if words[0] not in winners:
+                assert words[1] == "locked", words
+                assert f"process {winners[0]}" in words[2] or "another process" in words[2]
+        _out, err = racers.communicate(timeout=30)
+        assert (racers.returncode, err) == (0, b"")
     assert Home(tmp_path / "peer").secret.exists()
+
+
+def test_directory_that_another_process_is_just_making(open_peer: OpenPeer, tmp_path: Path) -> None:
+    directory = tmp_path / "peer"
+    make_private_directory(directory)
+    lock = DirectoryLock(directory)
+    db = apsw.Connection(str(directory / "log.db"))
+    db.execute("CREATE TABLE half_made(x)")
+    assert asyncio.run(refusal(open_peer)).slug == "locked"
+    db.close()
+    lock.release()
 
 
 def test_port_in_use(open_peer: OpenPeer, open_calls: OpenCalls) -> None:

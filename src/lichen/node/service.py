@@ -36,8 +36,8 @@ from lichen.node.home import (
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
 from lichen.node.shell import Shell, own_progress
-from lichen.store.binding import Binding, read_binding
-from lichen.store.errors import StoreError, Unreadable
+from lichen.store.binding import LOG_FILE, Binding, read_binding
+from lichen.store.errors import StoreError, Unreadable, opening
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 
@@ -190,7 +190,8 @@ class Service:
 
     async def _start_brain(self, is_online: bool) -> None:
         rng = random.Random(os.urandom(16))  # noqa: S311 (chance for back-off, not for keys)
-        contacts = await asyncio.get_running_loop().run_in_executor(None, self.store.contacts)
+        with opening(self.home.directory / LOG_FILE):
+            contacts = await asyncio.get_running_loop().run_in_executor(None, self.store.contacts)
         guard = self.store.local.guard()
         brain = Node(self.keyring.id, self.store.log, rng, self.format.parse)
         self.shell = Shell(self.store, self.keyring, brain, self.hub)

@@ -268,9 +268,7 @@ class _Settlement:
         return held
 
 
-def _decide_alone(
-    raw: RawMessage, feed_format: FeedFormat, state: FeedState | None
-) -> Verdict:
+def _decide_alone(raw: RawMessage, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
     chained = feed_format.chain(raw, state)
     return feed_format.verify(chained) if isinstance(chained, ChainedMessage) else chained
 

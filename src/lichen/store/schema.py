@@ -81,9 +81,9 @@ def _check_and_migrate(db: apsw.Connection, path: Path, schema: Schema) -> None:
     found_id = db.pragma("application_id")
     found = db.pragma("user_version")
     # A crash while the file was being made leaves it empty, which is as good as new.
-    is_empty = found_id == 0 and found == 0 and not db.execute(
-        "SELECT count(*) FROM sqlite_schema"
-    ).get
+    is_empty = (
+        found_id == 0 and found == 0 and not db.execute("SELECT count(*) FROM sqlite_schema").get
+    )
     if not is_empty and found_id != schema.application_id:
         raise Unreadable(path, f"it is not a {schema.name} file of this program")
     if found > schema.version:

@@ -99,7 +99,12 @@ def _views(service: "Service") -> Iterator[Finding]:
     for progress in service.store.views.progress():
         behind = progress.total - progress.folded
         if behind:
-            yield Finding("views", "warn", f"{progress.name}: {behind} messages not folded in yet.")
+            yield Finding(
+                "views",
+                "warn",
+                f"{progress.name}: {behind} messages not folded in yet.",
+                "Wait: a running peer does it by itself.",
+            )
             return
     yield Finding("views", "ok", "All views show the whole log.")
 

@@ -2,9 +2,11 @@
 
 import asyncio
 import gzip
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from io import BufferedIOBase
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -14,6 +16,9 @@ from lichen.node import limits
 from lichen.node.app import Call, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.store.ingest import IngestResult
+
+if TYPE_CHECKING:
+    from lichen.node.service import Service
 
 GZIP_MAGIC = b"\x1f\x8b"
 LINE_BYTES_MAX = 64 * 1024
@@ -39,6 +44,10 @@ class _Tally(msgspec.Struct):
     done: bool = False
 
 
+_Batch = list[tuple[RawMessage, MsgId | None]]
+"""Messages, each with the id that the file gives it."""
+
+_READ_FAULTS = (OSError, EOFError, zlib.error)
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
@@ -85,7 +94,7 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     await send(to_json(tally))
 
 
-async def _ingest(service: "Service", batch: "_Batch") -> IngestResult:
+async def _ingest(service: "Service", batch: _Batch) -> IngestResult:
     """Have a batch decided and the brain told of it, whether or not the caller still waits."""
     result = await asyncio.wrap_future(service.store.ingest([raw for raw, _ in batch]))
     service.shell.ingested(result, None)
@@ -98,7 +107,7 @@ def _look_at(task: asyncio.Task[IngestResult]) -> None:
 
 
 async def _settle(
-    call: Call, waiting: tuple[asyncio.Task[IngestResult], "_Batch"], tally: _Tally
+    call: Call, waiting: tuple[asyncio.Task[IngestResult], _Batch], tally: _Tally
 ) -> None:
     task, batch = waiting
     result = await asyncio.shield(task)
@@ -148,32 +157,41 @@ def _open(path: Path) -> BufferedIOBase:
         ) from error
 
 
-def _batches(
-    file: BufferedIOBase, call: Call, tally: _Tally
-) -> Iterator[tuple[list[RawMessage], list[MsgId | None]]]:
-    """Read the file in batches; lines that are no messages are counted as refused."""
-    parse = call.service.format.parse
-    messages: list[RawMessage] = []
-    keys: list[MsgId | None] = []
+def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
+    """Yield the lines that are not blank, with their numbers; of a longer one than any, a part."""
     number = 0
     while line := file.readline(LINE_BYTES_MAX):
         number += 1
-        if not line.strip():
-            continue
-        tally.read += 1
-        try:
-            decoded = _decode_line(line)
-            data = bytes(decoded.value) or line.strip()
-        except (msgspec.DecodeError, UnicodeDecodeError):
-            data, decoded = line, _Line()
-        raw = parse(data)
-        if isinstance(raw, Rejected):
-            _refuse(tally, raw, number)
-            continue
-        messages.append(raw)
-        keys.append(None if decoded.key is None else MsgId(decoded.key))
-        if len(messages) == limits.IMPORT_BATCH:
-            yield messages, keys
-            messages, keys = [], []
-    if messages:
-        yield messages, keys
+        rest = line
+        while not rest.endswith(b"\n") and (rest := file.readline(LINE_BYTES_MAX)):
+            pass
+        if line.strip():
+            yield number, line
+
+
+def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch]:
+    """Read the file in batches; lines that are no messages are counted as refused."""
+    parse = call.service.format.parse
+    batch: _Batch = []
+    try:
+        for number, line in _lines(file):
+            tally.read += 1
+            try:
+                decoded = _decode_line(line)
+                data = bytes(decoded.value) or line.strip()
+            except (msgspec.DecodeError, UnicodeDecodeError):
+                data, decoded = line, _Line()
+            raw = parse(data)
+            if isinstance(raw, Rejected):
+                _refuse(tally, raw, number)
+                continue
+            batch.append((raw, None if decoded.key is None else MsgId(decoded.key)))
+            if len(batch) == limits.IMPORT_BATCH:
+                yield batch
+                batch = []
+    except _READ_FAULTS:
+        if batch:
+            yield batch
+        raise
+    if batch:
+        yield batch

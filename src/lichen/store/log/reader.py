@@ -64,9 +64,9 @@ class Log:
                 self._feed_nos[FeedId(feed)] = number
                 if last is not None:
                     self._clock[FeedId(feed)] = last
-            self._forked.update(self._feeds[no][0] for (no,) in db.execute(
-                "SELECT feed_no FROM forks"
-            ))
+            self._forked.update(
+                self._feeds[no][0] for (no,) in db.execute("SELECT feed_no FROM forks")
+            )
             self._last_no = db.execute("SELECT ifnull(max(received_no), 0) FROM messages").get
 
     @property
@@ -221,9 +221,7 @@ class Log:
             return [
                 key
                 for key in keys
-                if not db.execute(
-                    "SELECT 1 FROM messages WHERE key = ?", (msg_key_bytes(key),)
-                ).get
+                if not db.execute("SELECT 1 FROM messages WHERE key = ?", (msg_key_bytes(key),)).get
             ]
 
     def last_no_at(self, received_ms: float) -> int:

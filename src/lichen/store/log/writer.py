@@ -129,9 +129,7 @@ class LogWriter:
 
     def meta(self, name: str) -> bytes | None:
         """Return one of the log's facts about itself."""
-        found: bytes | None = self._db.execute(
-            "SELECT value FROM meta WHERE name = ?", (name,)
-        ).get
+        found: bytes | None = self._db.execute("SELECT value FROM meta WHERE name = ?", (name,)).get
         return found
 
     def set_meta(self, **facts: bytes) -> None:

@@ -158,9 +158,7 @@ class FoldEngine:
                 return names, last_no
         return frozenset() if self._is_held else frozenset(self._cursors), self._log.last_no
 
-    def _choose(
-        self, names: frozenset[str], last_no: int
-    ) -> tuple[list[_Cursor], Interval] | None:
+    def _choose(self, names: frozenset[str], last_no: int) -> tuple[list[_Cursor], Interval] | None:
         """Choose the oldest gap, and all wanted views that have it in common."""
         gaps = {}
         for name in names:
@@ -222,9 +220,7 @@ class FoldEngine:
                 self._told_faulty.add(view.name)
                 self._on_notice(f"View {view.name} sets message {rows[0].key} aside: {fault}.")
 
-    def _note(
-        self, cursor: _Cursor, joined: tuple[Interval, ...], keys: dict[int, bytes]
-    ) -> None:
+    def _note(self, cursor: _Cursor, joined: tuple[Interval, ...], keys: dict[int, bytes]) -> None:
         """Write down what a view has folded; ``keys`` are those of the ends that are new."""
         name = cursor.view.name
         for first, first_key, last, last_key in self._db.execute(
