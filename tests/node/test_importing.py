@@ -166,7 +166,7 @@ def test_broken_gzip_keeps_what_was_read_and_says_so(
                 assert (refused.value.slug, count) == ("failed", 0)
             else:
                 assert refused.value.slug == "partly-done"
-                assert count >= 2000
+                assert 2000 < count < 2500, "also what was read of an unfinished batch"
                 assert told[-1]["accepted"] == count, "all that is kept was told"
             file.write_bytes(whole)
             options = {"path": str(file)}

@@ -8,7 +8,7 @@ import pytest
 
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import ChainedMessage, Message, RawMessage, Reason, Rejected
-from lichen.store.signatures import SignatureThreads
+from lichen.store.signatures import KEPT_MAX, SignatureThreads
 
 MakeAuthor = Callable[[int], Any]
 
@@ -57,13 +57,14 @@ def test_finish_waits_for_what_is_under_way_elsewhere(author: MakeAuthor) -> Non
     form = Waiting()
     threads = SignatureThreads(1)
     signatures = threads.begin()
-    messages = author(1).posts(3)
-    signatures.add(0, form, chained(messages[0]))
+    messages = author(1).posts(KEPT_MAX + 2)
+    for number, message in enumerate(messages[: KEPT_MAX + 1]):
+        signatures.add(number, form, chained(message))
     assert form.entered.wait(10)
-    signatures.add(1, form, chained(messages[1]))
+    signatures.add(KEPT_MAX + 1, form, chained(messages[-1]))
     release = threading.Timer(0.05, form.may_leave.set)
     release.start()
-    assert sorted(signatures.finish()) == [0, 1]
+    assert sorted(signatures.finish()) == list(range(KEPT_MAX + 2))
     release.join()
     threads.close()
 

@@ -10,6 +10,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import orjson
 import structlog
@@ -114,7 +115,9 @@ class Shell:
         )
         if result.progress:
             self.hub.log_grew()
-        tell_ingested(self.hub, self.store, result, self._peer_of(connection))
+        # Live streams, just woken, come first; telling people reads the messages once more.
+        peer = self._peer_of(connection)
+        self._loop.call_soon(tell_ingested, self.hub, self.store, result, peer)
 
     def lift_guard(self) -> None:
         """Allow publishing on a person's word."""
@@ -287,19 +290,25 @@ class Shell:
 
     def _send_run(self, remote: Remote, run: effects.SendMessages) -> None:
         remote.is_sending_run = True
+        if run.last - run.first < limits.SHORT_RUN:
+            # What has just been written is in memory: a thread would only add its own delay.
+            self._run_was_read(remote, run, partial(_read_run, self.store.log, run))
+            return
         future = self._readers.submit(_read_run, self.store.log, run)
         future.add_done_callback(
-            lambda done: self._loop.call_soon_threadsafe(self._run_was_read, remote, run, done)
+            lambda done: self._loop.call_soon_threadsafe(
+                self._run_was_read, remote, run, done.result
+            )
         )
 
     def _run_was_read(
-        self, remote: Remote, run: effects.SendMessages, future: "Future[list[bytes]]"
+        self, remote: Remote, run: effects.SendMessages, read: Callable[[], list[bytes]]
     ) -> None:
         remote.is_sending_run = False
         if remote.connection not in self._remotes:
             return
         try:
-            items = future.result()
+            items = read()
         except StoreError as error:
             log.warning("messages-unreadable", feed=run.feed[:9], reason=str(error))
             items = []

@@ -15,26 +15,37 @@ from lichen.feed.message import ChainedMessage, Message, Rejected
 WORKERS_MAX = 4
 """Worker threads at most; beyond that the writer's own share of the work is what takes time."""
 
+KEPT_MAX = 4
+"""The first jobs of a batch, which the writer does itself: waking a worker takes longer."""
+
 Verdict = Message | Rejected
 
 
 class SignaturePass:
     """The signatures of one batch. Belongs to the writer thread; ``finish`` ends it."""
 
-    __slots__ = ("_jobs", "_outstanding", "_verdicts")
+    __slots__ = ("_jobs", "_kept", "_outstanding", "_verdicts")
 
     def __init__(self, jobs: "SimpleQueue[_Job | None]") -> None:
         self._jobs = jobs
+        self._kept: list[_Job] = []
         self._verdicts: SimpleQueue[_Verdict] = SimpleQueue()
         self._outstanding = 0
 
     def add(self, number: int, feed_format: FeedFormat, message: ChainedMessage) -> None:
         """Have a signature checked; ``number`` finds its verdict in the result."""
-        self._jobs.put((number, feed_format, message, self._verdicts))
+        job = (number, feed_format, message, self._verdicts)
         self._outstanding += 1
+        if len(self._kept) < KEPT_MAX:
+            self._kept.append(job)
+        else:
+            self._jobs.put(job)
 
     def finish(self) -> dict[int, Verdict]:
         """Check what is left and return all verdicts by number."""
+        kept, self._kept = self._kept, []
+        for job in kept:
+            _perform(job)
         while self._help():
             pass
         found: dict[int, Verdict] = {}

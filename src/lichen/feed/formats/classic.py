@@ -144,15 +144,7 @@ class ClassicFormat:
         public = feed_key_bytes(message.author)
         if not verify_signature(public, message.signature, message.signed):
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
-        return Message(
-            message.key,
-            message.previous,
-            message.author,
-            message.sequence,
-            message.timestamp,
-            message.content,
-            message.data,
-        )
+        return _as_verified(message)
 
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float
@@ -174,10 +166,9 @@ class ClassicFormat:
         sequence = 1 if state is None else state.sequence + 1
         raw = RawMessage(identity.id, sequence, b'%b,"signature":"%b"}' % (unsigned, written))
         chained = self.chain(raw, state)
-        message = chained if isinstance(chained, Rejected) else self.verify(chained)
-        if isinstance(message, Rejected):
-            raise ContentError(message.reason)
-        return message
+        if isinstance(chained, Rejected):
+            raise ContentError(chained.reason)
+        return _as_verified(chained)
 
     def _chain_exactly(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the exact way."""
@@ -210,6 +201,19 @@ class ClassicFormat:
             bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key),
             members.signature,
         )
+
+
+def _as_verified(message: ChainedMessage) -> Message:
+    """Say that the signature is known to hold: it was checked, or just made."""
+    return Message(
+        message.key,
+        message.previous,
+        message.author,
+        message.sequence,
+        message.timestamp,
+        message.content,
+        message.data,
+    )
 
 
 def _write_unsigned(

@@ -9,6 +9,7 @@ messagesByType, links): ``limit``, ``reverse``, ``live``, ``old``, ``keys``, ``v
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from functools import partial
 
 import msgspec
 
@@ -99,15 +100,17 @@ async def _stream(call: Call, send: Send, fetch: Fetch, *, is_folded: bool) -> N
         page = Page(after=call.service.store.log.last_no)
     page = msgspec.structs.replace(page, newest_first=wish.reverse and not wish.live)
     left = wish.limit
+    is_caught_up = False
     while left:
         growth = call.service.hub.growth()
         if is_folded:
             await asyncio.wrap_future(call.service.store.wait_folded())
         page = msgspec.structs.replace(page, limit=min(left, limits.LOCAL_STREAM_ITEMS))
-        found = await asyncio.get_running_loop().run_in_executor(None, fetch, page)
+        found = await _read(partial(fetch, page), is_quick=is_caught_up)
         for stored in found:
             await send(wish.encode(stored))
         left -= len(found)
+        is_caught_up = not found
         if found:
             last = found[-1].received_no
             name = "before" if page.newest_first else "after"
@@ -116,6 +119,13 @@ async def _stream(call: Call, send: Send, fetch: Fetch, *, is_folded: bool) -> N
             await growth.wait()
         else:
             return
+
+
+async def _read(read: Callable[[], list[Stored]], *, is_quick: bool) -> list[Stored]:
+    """Read in a thread; at once where only what was just written is asked for."""
+    if is_quick:
+        return read()
+    return await asyncio.get_running_loop().run_in_executor(None, read)
 
 
 def _bounds(call: Call) -> Page:
@@ -162,14 +172,14 @@ async def _stream_feed(call: Call, send: Send, first: int, last: int) -> None:
         first = max(first, log.received(feed) + 1)
     is_reverse = wish.reverse and not wish.live
     last = min(last, log.received(feed)) if not wish.live else last
+    is_caught_up = False
     while left:
         growth = call.service.hub.growth()
         count = min(left, limits.LOCAL_STREAM_ITEMS)
         start = max(first, last - count + 1) if is_reverse else first
         end = min(last, start + count - 1)
-        found = await asyncio.get_running_loop().run_in_executor(
-            None, log.run, feed, start, end, EVERYTHING
-        )
+        found = await _read(partial(log.run, feed, start, end, EVERYTHING), is_quick=is_caught_up)
+        is_caught_up = not found
         for stored in reversed(found) if is_reverse else found:
             await send(wish.encode(stored))
         left -= len(found)
