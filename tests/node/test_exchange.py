@@ -1,6 +1,7 @@
 """Two peers of flesh and blood: durable before told, guarded before published."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -115,6 +116,33 @@ def test_message_that_cannot_be_written_is_told_to_nobody(
     asyncio.run(run())
 
 
+def test_message_whose_program_has_gone_is_told_all_the_same(
+    open_peer: OpenPeer, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    append = LogWriter.append
+    begun, may_go_on = threading.Event(), threading.Event()
+
+    def append_slowly(*args: Any, **more: Any) -> None:
+        begun.set()
+        assert may_go_on.wait(30)
+        append(*args, **more)
+
+    async def run() -> None:
+        async with open_peer() as peer:
+            heard: list[str] = []
+            peer.hub.listen(lambda notice: heard.append(notice.topic))
+            monkeypatch.setattr(LogWriter, "append", append_slowly)
+            calling = asyncio.create_task(OfflineClient(peer).call("publish", POST))
+            await until(begun.is_set)
+            calling.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await calling
+            may_go_on.set()
+            await until(lambda: heard == ["message"])
+
+    asyncio.run(run())
+
+
 @pytest.fixture
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the guard wait less for news of the own feed."""
@@ -218,3 +246,45 @@ def test_peer_that_stops_in_the_middle_of_a_sync_ends_in_good_order(
 
     asyncio.run(run())
     assert capfd.readouterr().err == ""
+
+
+def test_batch_that_is_decided_while_the_peer_stops(
+    open_peer: OpenPeer,
+    link_up: LinkUp,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    append = LogWriter.append
+    begun, may_go_on = threading.Event(), threading.Event()
+    heard: list[str] = []
+
+    async def run() -> None:
+        async with open_peer("anna") as anna:
+            own = anna.keyring.id
+            await anna.publish([POST] * 5)
+            async with open_peer("bert") as bert:
+                await bert.publish([follow(anna)])
+                bert.hub.listen(lambda notice: heard.append(notice.topic))
+
+                def append_slowly(writer: LogWriter, *args: Any, **more: Any) -> None:
+                    begun.set()
+                    assert may_go_on.wait(30)
+                    append(writer, *args, **more)
+
+                async def go_on() -> None:
+                    await until(lambda: bert.shell._is_stopped)
+                    may_go_on.set()
+
+                monkeypatch.setattr(LogWriter, "append", append_slowly)
+                await link_up(bert, anna)
+                await until(begun.is_set)
+                going_on = asyncio.create_task(go_on())
+            await going_on
+            async with open_peer("bert") as bert:
+                assert bert.is_clean_start
+                assert bert.store.log.received(own) == 5
+
+    asyncio.run(run())
+    assert heard == ["connected", "disconnected"], "who has stopped tells no news"
+    assert caplog.records == []

@@ -1,7 +1,8 @@
 """What an app brings to a peer: views folded from the log and methods that local programs call."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -11,6 +12,8 @@ from lichen.store.views import View
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
+
+Got = TypeVar("Got")
 
 
 class Encoded(bytes):
@@ -27,6 +30,18 @@ def to_json(value: object) -> JsonValue:
     """Return a struct, or anything made of structs, as a plain JSON value."""
     plain: JsonValue = msgspec.json.decode(msgspec.json.encode(value))
     return plain
+
+
+async def finish(work: Coroutine[None, None, Got]) -> Got:
+    """Return what comes of some work; it goes on to its end even if the caller is cancelled."""
+    task = asyncio.get_running_loop().create_task(work)
+    task.add_done_callback(_take_note)
+    return await asyncio.shield(task)
+
+
+def _take_note(task: asyncio.Task[Got]) -> None:
+    if not task.cancelled():
+        task.exception()  # told to whoever waits; if nobody does, it is not an oversight
 
 
 class Call:

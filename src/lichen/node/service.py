@@ -21,7 +21,7 @@ from lichen.feed.message import FeedId, Message
 from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
-from lichen.node.app import App, Method
+from lichen.node.app import App, Method, finish
 from lichen.node.doors import Doors
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
@@ -121,6 +121,9 @@ class Service:
                 "message of yours exists, run: lichen allow-publishing",
             )
         texts = [encode_compact(content).encode("utf-8", "surrogatepass") for content in contents]
+        return await finish(self._publish(texts))
+
+    async def _publish(self, texts: Sequence[bytes]) -> list[Message]:
         try:
             now_ms = float(int(time.time() * 1000))
             future = self.store.publish(texts, self.keyring.identity, now_ms)

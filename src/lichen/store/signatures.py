@@ -1,8 +1,9 @@
 """Checking many signatures on several cores from one writer thread.
 
-libsodium works without Python's global lock, so threads help. The writer prepares a batch while the
-worker threads begin with it, then checks with them until nothing is left. README.md has the
-figures, also of what was tried and made no difference.
+libsodium works without Python's global lock, so threads help, if they get that lock in between: a
+thread that computes keeps it for up to 5 ms. So the writer, while it prepares a batch, checks a
+signature itself whenever some wait, then goes on with the workers until nothing is left. README.md
+has the figures, also of what was tried and made no difference.
 """
 
 import os
@@ -15,6 +16,9 @@ from lichen.feed.message import ChainedMessage, Message, Rejected
 WORKERS_MAX = 4
 """Worker threads at most; beyond that the writer's own share of the work is what takes time."""
 
+BACKLOG_MAX = 4
+"""Jobs that may wait before the writer checks one in between: only while it is inside libsodium can
+the workers come back for their next one."""
 KEPT_MAX = 4
 """The first jobs of a batch, which the writer does itself: waking a worker takes longer."""
 
@@ -40,6 +44,8 @@ class SignaturePass:
             self._kept.append(job)
         else:
             self._jobs.put(job)
+            if self._jobs.qsize() > BACKLOG_MAX:
+                self._help()
 
     def finish(self) -> dict[int, Verdict]:
         """Check what is left and return all verdicts by number."""

@@ -170,8 +170,9 @@ def test_pings_as_fast_as_they_can_be_sent(siege: BeginSiege) -> None:
             await attacker.perform(OpenCall(1, ("gossip", "ping"), b"[]", CallKind.DUPLEX))
             for _ in range(100):
                 await attacker.perform(SendItems(1, BodyType.JSON, [b"1"] * 1000))
+                await under.calls.call("whoami")
             await attacker.perform(OpenCall(2, ("whoami",), b"[]", CallKind.ASYNC))
             await attacker.until(lambda: AnswerReceived in map(type, attacker.events))
-            assert len(attacker.heard()) < 10
+            assert 0 < len(attacker.heard()) < 30
 
     asyncio.run(run())

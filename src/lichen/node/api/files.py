@@ -13,7 +13,7 @@ import msgspec
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId, RawMessage, Rejected
 from lichen.node import limits
-from lichen.node.app import Call, Send, to_json
+from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
 from lichen.store.ingest import IngestResult
 
@@ -76,9 +76,7 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
                 await send(to_json(tally))
             if batch is None:
                 break
-            task = loop.create_task(_ingest(service, batch))
-            task.add_done_callback(_look_at)
-            waiting.append((task, batch))
+            waiting.append((loop.create_task(finish(_ingest(service, batch))), batch))
     finally:
         file.close()
         if service.doors is not None:
@@ -95,22 +93,17 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
 
 
 async def _ingest(service: "Service", batch: _Batch) -> IngestResult:
-    """Have a batch decided and the brain told of it, whether or not the caller still waits."""
+    """Have a batch decided and the brain told of it."""
     result = await asyncio.wrap_future(service.store.ingest([raw for raw, _ in batch]))
     service.shell.ingested(result, None)
     return result
-
-
-def _look_at(task: asyncio.Task[IngestResult]) -> None:
-    if not task.cancelled():
-        task.exception()  # whoever waits for the task is told; if nobody does, nobody is
 
 
 async def _settle(
     call: Call, waiting: tuple[asyncio.Task[IngestResult], _Batch], tally: _Tally
 ) -> None:
     task, batch = waiting
-    result = await asyncio.shield(task)
+    result = await task
     tally.accepted += sum(grown.last - grown.first + 1 for grown in result.progress)
     tally.duplicates += len(result.duplicates)
     tally.forks += len(result.forks)
