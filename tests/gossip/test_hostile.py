@@ -13,6 +13,7 @@ from lichen.feed.message import Reason, Rejected
 from lichen.gossip import effects, events
 from lichen.gossip.exchange.notes import decode_note, encode_note, parse_notes
 from lichen.gossip.exchange.slots import merge_claim
+from lichen.gossip.limits import PENDING_BYTES_HIGH
 from lichen.lab.peers import lab_feed_id
 from lichen.wire.events import Answer, BodyType, CallKind, ItemsReceived, SendItems
 
@@ -156,6 +157,19 @@ def test_messages_that_wait_for_the_store_are_bounded(make_probe: Any) -> None:
             resumed_at = probe.log.received(probe.ids[1])
     assert resumed_at == 3_100
     assert probe.log.received(probe.ids[1]) == 4_100
+
+
+def test_long_messages_wait_in_fewer_numbers(make_probe: Any) -> None:
+    probe = make_probe(follows=1)
+    connection = probe.connect_ebt(2, {1: 100_000})
+    sequence = 0
+    while not probe.of(effects.PauseReading):
+        # White space is what a hostile peer can have for nothing.
+        run = (probe.message(1, sequence + n) + b" " * 20_000 for n in range(1, 51))
+        probe.give(connection, *run)
+        sequence += 50
+    assert sequence * 20_000 < PENDING_BYTES_HIGH + 50 * 25_000
+    assert sequence < 300
 
 
 def test_a_failed_batch_no_longer_counts_as_waiting(make_probe: Any) -> None:

@@ -167,6 +167,17 @@ def test_connections_are_bounded(make_probe: Any) -> None:
     assert probe.closed() == ["too-many-connections"]
 
 
+def test_a_stranger_gives_way_to_somebody_we_carry(make_probe: Any) -> None:
+    probe = make_probe(follows=2)
+    for number in range(3, 131):
+        probe.connect(number, is_client=False)
+    assert probe.node.may_connect(probe.ids[1])
+    probe.connect(1, is_client=False)
+    assert probe.closed() == ["gave-way"]
+    assert probe.node.may_connect(probe.ids[2])
+    assert not probe.node.may_connect(probe.ids[200])
+
+
 def test_nobody_is_accepted_before_the_start() -> None:
     node = Node(lab_feed_id(0), MemoryLog(lab_feed_id(0)), random.Random(1), parse_message)
     assert not node.may_connect(lab_feed_id(1))

@@ -136,6 +136,13 @@ def test_requests_of_all_ages_are_read() -> None:
     assert (old.name, old.type) == (("createHistoryStream",), "async")
 
 
+def test_half_a_surrogate_pair_is_kept() -> None:
+    request = parse_request(b'{"name":["publish"],"args":[{"text":"\\ud800!"}]}')
+    assert request is not None
+    assert request.args == b'[{"text":"\\ud800!"}]'
+    assert parse_request(b'{"name":["publish"],"args":"\\ud800"}') is None
+
+
 @pytest.mark.parametrize(
     "body",
     [

@@ -68,6 +68,9 @@ PENDING_MESSAGES_HIGH = 2_000
 PENDING_MESSAGES_LOW = 1_000
 """Reading goes on below this."""
 
+PENDING_BYTES_HIGH = 4 * 1024 * 1024
+"""Their size: 2,000 of the longest messages would be 48 MB; above it nothing is read either."""
+
 INGEST_BATCH_MAX = 1_000
 """Messages in one ``Ingest``: more would hold up the other peers' messages in the store."""
 

@@ -44,6 +44,7 @@ from lichen.gossip.limits import (
     HISTORY_KEPT_STRANGER_MAX,
     INGEST_RETRY_S,
     OTHER_CALLS_MAX,
+    PENDING_BYTES_HIGH,
     PENDING_MESSAGES_LOW,
     RESYNC_S_MIN,
     STALL_S,
@@ -305,7 +306,13 @@ class Node:
         if session is None:
             return None
         session.pending -= event.count
-        if session.is_paused and session.pending <= PENDING_MESSAGES_LOW:
+        if session.pending_bytes:
+            session.pending_bytes.popleft()
+        is_little = (
+            session.pending <= PENDING_MESSAGES_LOW
+            and sum(session.pending_bytes) <= PENDING_BYTES_HIGH // 2
+        )
+        if session.is_paused and is_little:
             session.is_paused = False
             parts.out.append(ResumeReading(session.connection))
         return session

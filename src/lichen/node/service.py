@@ -35,9 +35,10 @@ from lichen.node.home import (
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
-from lichen.node.shell import Shell, own_progress
+from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import StoreError, Unreadable, opening
+from lichen.store.ingest import Grown, IngestResult
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 
@@ -131,8 +132,15 @@ class Service:
         except StoreError as error:
             raise store_fault(error) from error
         if messages:
-            self.shell.ingested(own_progress(messages, self.store.contacts_of(messages)), None)
+            self.shell.ingested(self._own_progress(messages), None)
         return messages
+
+    def _own_progress(self, messages: list[Message]) -> IngestResult:
+        """Return what publishing came to, in the words of an ingest."""
+        first, last = messages[0], messages[-1]
+        grown = Grown(first.author, first.sequence, last.sequence, last.key)
+        contacts = self.store.contacts_of(messages)
+        return IngestResult(count=len(messages), progress=(grown,), contacts=contacts)
 
     def set_hops(self, hops_max: int) -> None:
         """Change how far to replicate, now and in later runs."""

@@ -15,8 +15,7 @@ from functools import partial
 import orjson
 import structlog
 
-from lichen.feed.content import Contact
-from lichen.feed.message import FeedId, Message
+from lichen.feed.message import FeedId
 from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect, MessageForm
 from lichen.gossip.events import ConnectionId, Event
@@ -375,13 +374,6 @@ class Shell:
     def _peer_of(self, connection: ConnectionId | None) -> FeedId | None:
         remote = self._remotes.get(connection) if connection is not None else None
         return remote.link.peer if remote is not None else None
-
-
-def own_progress(messages: list[Message], contacts: tuple[Contact, ...]) -> IngestResult:
-    """Return what publishing came to, in the words of an ingest."""
-    first, last = messages[0], messages[-1]
-    grown = Grown(first.author, first.sequence, last.sequence, last.key)
-    return IngestResult(count=len(messages), progress=(grown,), contacts=contacts)
 
 
 def _progress(grown: Grown) -> events.Progress:

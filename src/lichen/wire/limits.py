@@ -6,6 +6,9 @@ FRAME_BYTES_MAX = 4 * 1024 * 1024
 ARGS_BYTES_MAX = 1024 * 1024
 """Arguments of one call: a batch to publish over the local socket is the largest honest one."""
 
+EXACT_BYTES_MAX = 64 * 1024
+"""A request that only the exact and slow reader takes: a message is at most a few of these."""
+
 NAME_PARTS_MAX = 8
 """Parts of a method's name: manifests nest two or three deep."""
 

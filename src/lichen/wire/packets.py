@@ -11,11 +11,13 @@ import struct
 
 import msgspec
 
+from lichen.feed.canonical import encode_compact, parse_json
 from lichen.wire.errors import RemoteProtocolError
 from lichen.wire.events import BodyType, CallKind
 from lichen.wire.limits import (
     ARGS_BYTES_MAX,
     ERROR_CHARS_MAX,
+    EXACT_BYTES_MAX,
     FRAME_BYTES_MAX,
     NAME_CHARS_MAX,
     NAME_PARTS_MAX,
@@ -128,10 +130,13 @@ _MALFORMED = (msgspec.MsgspecError, RecursionError, ValueError)
 
 def parse_request(body: bytes) -> Request | None:
     """Read a request; None if it is malformed or beyond the limits."""
+    request: _RequestBody | None
     try:
         request = _request_decoder.decode(body)
     except _MALFORMED:
-        return None
+        request = _read_exactly(body)
+        if request is None:
+            return None
     name = (request.name,) if isinstance(request.name, str) else tuple(request.name)
     args = bytes(request.args)
     if not 0 < len(name) <= NAME_PARTS_MAX or sum(map(len, name)) > NAME_CHARS_MAX:
@@ -139,6 +144,20 @@ def parse_request(body: bytes) -> Request | None:
     if not args.startswith(b"[") or len(args) > ARGS_BYTES_MAX:
         return None
     return Request(name, args, request.type or CallKind.ASYNC.value)
+
+
+def _read_exactly(body: bytes) -> _RequestBody | None:
+    """Read what only V8's rules allow, such as half of a surrogate pair in a text."""
+    if len(body) > EXACT_BYTES_MAX or b"\\u" not in body:
+        return None
+    try:
+        value = parse_json(body)
+        if not isinstance(value, dict):
+            return None
+        args = encode_compact(value.get("args")).encode()
+        return msgspec.convert({**value, "args": msgspec.Raw(args)}, _RequestBody)
+    except _MALFORMED:
+        return None
 
 
 def encode_request(name: tuple[str, ...], args: bytes, kind: CallKind) -> bytes:

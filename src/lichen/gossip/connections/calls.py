@@ -22,6 +22,7 @@ from lichen.gossip.limits import (
     EBT_SESSIONS_MAX,
     INGEST_BATCH_MAX,
     MALFORMED_MAX,
+    PENDING_BYTES_HIGH,
     PENDING_MESSAGES_HIGH,
     SAVE_CLOCK_S,
 )
@@ -222,10 +223,16 @@ class Calls:
     def _ingest(self, session: Session, batch: list[RawMessage]) -> None:
         out = self._parts.out
         for start in range(0, len(batch), INGEST_BATCH_MAX):
-            out.append(Ingest(session.connection, tuple(batch[start : start + INGEST_BATCH_MAX])))
+            part = tuple(batch[start : start + INGEST_BATCH_MAX])
+            out.append(Ingest(session.connection, part))
+            session.pending_bytes.append(sum(len(raw.data) for raw in part))
         session.received_count += len(batch)
         session.pending += len(batch)
-        if session.pending > PENDING_MESSAGES_HIGH and not session.is_paused:
+        is_much = (
+            session.pending > PENDING_MESSAGES_HIGH
+            or sum(session.pending_bytes) > PENDING_BYTES_HIGH
+        )
+        if is_much and not session.is_paused:
             session.is_paused = True
             out.append(PauseReading(session.connection))
 

@@ -60,7 +60,15 @@ class Lifecycle:
         parts = self._parts
         if not self._is_open or parts.replication.is_blocked(peer) or peer == parts.own:
             return False
-        return peer in self._by_peer or len(parts.sessions) < CONNECTIONS_MAX
+        if peer in self._by_peer or len(parts.sessions) < CONNECTIONS_MAX:
+            return True
+        return parts.replication.is_wanted(peer) and self._oldest_stranger() is not None
+
+    def _oldest_stranger(self) -> Session | None:
+        """Return who gives way to a peer whose feed we carry."""
+        is_wanted = self._parts.replication.is_wanted
+        strangers = (each for each in self._parts.sessions.values() if not is_wanted(each.peer))
+        return next(strangers, None)
 
     # Open and close
 
@@ -74,6 +82,10 @@ class Lifecycle:
             parts.out.append(Close(event.connection, reason))
             parts.count_close(reason)
             return
+        if len(parts.sessions) >= CONNECTIONS_MAX and event.peer not in self._by_peer:
+            stranger = self._oldest_stranger()
+            assert stranger is not None, "there is no objection only if somebody gives way"
+            self.close(stranger, "gave-way", now)
         session = Session(event, now)
         old = self._by_peer.get(event.peer)
         if old is not None:
@@ -99,7 +111,7 @@ class Lifecycle:
             return "blocked"
         old = self._by_peer.get(event.peer)
         if old is None:
-            return "too-many-connections" if len(parts.sessions) >= CONNECTIONS_MAX else None
+            return None if self.may_connect(event.peer) else "too-many-connections"
         if old.is_client == event.is_client or now - old.since > SIMULTANEOUS_S:
             return None
         we_dial = parts.own > event.peer

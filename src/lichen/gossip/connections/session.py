@@ -5,6 +5,8 @@ has room, so that a slow reader costs a bounded queue. Notes wait while the pipe
 merged meanwhile.
 """
 
+from collections import deque
+
 import msgspec
 
 from lichen.feed.message import FeedId
@@ -69,6 +71,7 @@ class Session:
         "malformed_count",
         "peer",
         "pending",
+        "pending_bytes",
         "pings",
         "received_at",
         "received_count",
@@ -103,6 +106,8 @@ class Session:
         self.pings: dict[int, PingBall] = {}
         self.pending = 0
         """Messages of this peer that wait for the store."""
+        self.pending_bytes: deque[int] = deque()
+        """The size of each batch among them, in the order in which they come back."""
         self.is_paused = False
         self.faults = self.malformed_count = 0
         self.received_count = self.duplicate_count = self.ignored_count = self.sent_count = 0
