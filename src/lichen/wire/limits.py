@@ -9,6 +9,9 @@ ARGS_BYTES_MAX = 1024 * 1024
 EXACT_BYTES_MAX = 64 * 1024
 """A request that only the exact and slow reader takes: a message is at most a few of these."""
 
+MALFORMED_CALLS_MAX = 1_000
+"""Calls of one connection that could not be read: each is answered; no honest peer makes many."""
+
 NAME_PARTS_MAX = 8
 """Parts of a method's name: manifests nest two or three deep."""
 

@@ -39,7 +39,7 @@ from lichen.wire.events import (
     OpenCall,
     SendItems,
 )
-from lichen.wire.limits import CALLS_ENDING_MAX, FRAME_BYTES_MAX
+from lichen.wire.limits import CALLS_ENDING_MAX, FRAME_BYTES_MAX, MALFORMED_CALLS_MAX
 from lichen.wire.packets import (
     BODY_TYPE_MASK,
     END,
@@ -88,6 +88,7 @@ class Session:
         "_calls",
         "_ending_count",
         "_last_call",
+        "_malformed_count",
         "_outgoing",
         "_reader",
         "_remote_count",
@@ -106,6 +107,7 @@ class Session:
         self._remote_count = 0
         self._ending_count = 0
         self._last_call = 0
+        self._malformed_count = 0
         self._outgoing: list[bytes] = []
         self._reader = FrameReader()
 
@@ -220,6 +222,9 @@ class Session:
         refusal = None
         if request is None:
             refusal = "malformed request"
+            self._malformed_count += 1
+            if self._malformed_count > MALFORMED_CALLS_MAX:
+                raise RemoteProtocolError("malformed-calls", "the peer's calls make no sense")
         elif is_stream and request.type not in STREAM_KINDS:
             refusal = "unsupported stream type"
         elif self._remote_count >= self.calls_max:
