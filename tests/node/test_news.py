@@ -12,6 +12,7 @@ from lichen.feed.identity import generate_identity
 from lichen.node import limits
 from lichen.node.api import doctor as doctor_module
 from lichen.node.hub import Hub
+from lichen.store.errors import StoreReadFailed
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]
@@ -108,6 +109,28 @@ def test_private_text_is_not_told(open_peer: OpenPeer) -> None:
             await peer.publish(["c2VjcmV0Cg==.box"])
             await told()
             assert (heard[0].type, heard[0].text) == ("private", "")
+
+    asyncio.run(run())
+
+
+def test_a_log_that_cannot_be_read_is_told_and_does_no_more_harm(
+    open_peer: OpenPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*place: object) -> list[object]:
+        raise StoreReadFailed("the disk")
+
+    async def run() -> None:
+        async with open_peer() as peer:
+            heard: list[Any] = []
+            peer.hub.listen(heard.append)
+            with monkeypatch.context() as patch:
+                patch.setattr(type(peer.store.log), "run", fail)
+                await peer.publish([POST])
+                await told()
+            assert [notice.topic for notice in heard] == ["store-failed"]
+            await peer.publish([POST])
+            await told()
+            assert heard[-1].topic == "message"
 
     asyncio.run(run())
 

@@ -14,6 +14,7 @@ import msgspec
 from lichen.feed.canonical import JsonError, JsonValue, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.node import limits
+from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.log import Stored
 from lichen.store.store import Store
@@ -96,9 +97,13 @@ def tell_ingested(hub: Hub, store: Store, result: IngestResult, peer: FeedId | N
     if accepted > limits.NOTICES_PER_BATCH_MAX:
         hub.tell("messages", peer=peer, count=accepted)
     else:
-        for grown in result.progress:
-            for stored in store.log.run(grown.feed, grown.first, grown.last, limits.RUN_BYTES_MAX):
-                _tell_message(hub, stored, peer)
+        try:
+            for grown in result.progress:
+                run = store.log.run(grown.feed, grown.first, grown.last, limits.RUN_BYTES_MAX)
+                for stored in run:
+                    _tell_message(hub, stored, peer)
+        except StoreError as error:
+            hub.tell("store-failed", detail=str(error))
     for rejected in result.rejected:
         hub.tell(
             "refused",
