@@ -1,4 +1,4 @@
-"""What an app brings to a peer: views folded from the log and methods that local programs call."""
+"""What an app brings to a peer: views folded from the log, methods for local programs, pages."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping, Sequence
@@ -8,6 +8,7 @@ import msgspec
 
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
+from lichen.node.page import Page, Watch
 from lichen.store.views import View
 
 if TYPE_CHECKING:
@@ -71,8 +72,13 @@ class Method(msgspec.Struct, frozen=True):
 
 
 class App(msgspec.Struct, frozen=True):
-    """One app: its name, its views, its methods by dotted name."""
+    """One app: its name, its views, its methods by dotted name, its pages.
+
+    Templates lie in the folder ``templates`` of the app's package.
+    """
 
     name: str
     views: tuple[View, ...] = ()
     methods: Mapping[str, Method] = {}
+    pages: tuple[Page, ...] = ()
+    watches: tuple[Watch, ...] = ()
