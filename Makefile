@@ -21,8 +21,8 @@ $(READY): requirements-dev.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	mkdir -p $(BUILD) && touch $@
 
-run: setup ## start a peer in the terminal (its data: LICHEN_HOME, else your data folder)
-	$(BIN)/lichen start
+run: setup ## start a peer and open its web app (its data: LICHEN_HOME, else your data folder)
+	$(BIN)/lichen start --open
 
 test: lint unit interop ## everything: rules, unit tests, tests against real JavaScript peers
 	@echo "All tests passed."

@@ -20,6 +20,7 @@ START = "start"
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     _("Be a peer"): {
         START: ("serving", _("Run the peer and show what it hears.")),
+        "open": ("opening", _("Open the web app in the browser.")),
         "status": ("peer", _("Show how the peer is doing.")),
         "peers": ("peer", _("List the peers it is connected to.")),
         "connect": ("peer", _("Connect to a peer and remember its address.")),

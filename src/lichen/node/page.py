@@ -55,6 +55,7 @@ class Sent(msgspec.Struct, frozen=True):
 
     body: bytes
     media_type: str
+    headers: Mapping[str, str] = {}
     is_immutable: bool = False
     """The same path never gives other bytes."""
 

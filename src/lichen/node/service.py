@@ -10,6 +10,7 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
 
 import structlog
 
@@ -233,10 +234,12 @@ def run_service(
     *,
     announce: Callable[[Notice], None],
     on_ready: Callable[[Service], None] | None = None,
+    face: Callable[[Service], AbstractAsyncContextManager[object]] = nullcontext,
 ) -> int:
     """Run a peer until it is told to stop (SIGINT, SIGTERM). Returns the exit code.
 
-    Raises ApiError when it cannot start.
+    ``face`` is entered once the peer is serving, and left before it closes. Raises ApiError when
+    it cannot start.
     """
 
     async def run() -> int:
@@ -251,7 +254,8 @@ def run_service(
             log.info("started", version=__version__, id=service.keyring.id[:9])
             if on_ready is not None:
                 on_ready(service)
-            await service.run_until_stopped()
+            async with face(service):
+                await service.run_until_stopped()
         finally:
             await service.close()
         return 0

@@ -1,11 +1,16 @@
 """``start``: be a peer, and show in the terminal what it hears."""
 
 import asyncio
+import importlib
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
 from lichen.cli import settings
+from lichen.cli.browser import open_file
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.commands.hearing import Hearing
 from lichen.cli.output import Output, OutputClosed
@@ -31,8 +36,23 @@ if TYPE_CHECKING:
     is_flag=True,
     help=_("Announce nothing on the local network. Nothing is announced yet in any case."),
 )
+@click.option(
+    "--web-port",
+    type=click.IntRange(0, 65535),
+    metavar="PORT",
+    help=_("Port of the web app on this computer; default: 8990, or a free one."),
+)
+@click.option("--no-web", is_flag=True, help=_("Run without the web app."))
+@click.option("--open", "is_opened", is_flag=True, help=_("Open the web app in the browser."))
 @click.option("--verbose", "-v", is_flag=True, help=_("Write the peer's own log, too."))
-def start_command(session: Session, no_lan: bool, verbose: bool) -> int:
+def start_command(
+    session: Session,
+    no_lan: bool,
+    web_port: int | None,
+    no_web: bool,
+    is_opened: bool,
+    verbose: bool,
+) -> int:
     """Be a peer: answer others, keep connections, exchange messages, until Ctrl-C.
 
     A data directory and an identity are made if there are none. Other lichen commands talk to the
@@ -57,9 +77,42 @@ def start_command(session: Session, no_lan: bool, verbose: bool) -> int:
     def ready(service: "Service") -> None:
         telling.add(asyncio.get_running_loop().create_task(tell(service)))
 
+    def face(service: "Service") -> AbstractAsyncContextManager[object]:
+        if no_web:
+            return nullcontext()
+        return _web_app(service, session.out, web_port, is_opened=is_opened)
+
     return run_service(
-        session.home, session.settings, all_apps(), announce=hearing.announce, on_ready=ready
+        session.home,
+        session.settings,
+        all_apps(),
+        announce=hearing.announce,
+        on_ready=ready,
+        face=face,
     )
+
+
+@asynccontextmanager
+async def _web_app(
+    service: "Service", out: Output, port: int | None, *, is_opened: bool
+) -> AsyncIterator[None]:
+    """Run the web app beside the peer, and say where it is."""
+    loop = asyncio.get_running_loop()
+    # Imported in a thread: the peer is serving already, and others shall not wait for us.
+    web = await loop.run_in_executor(None, partial(importlib.import_module, "lichen.web.server"))
+    async with web.open_web(service, port) as server:
+        has_browser = False
+        if is_opened:
+            link = server.open_link()
+            has_browser = await asyncio.to_thread(open_file, link.file)
+        if out.is_json:
+            out.line_of_json({"topic": "web", "origin": server.origin})
+        else:
+            out.text(f"{_('Web app'):<14} {server.origin}")
+            if not has_browser:
+                out.words(_("Your browser comes in with: lichen open"))
+        out.flush()
+        yield
 
 
 def _introduce(out: Output, service: "Service") -> None:

@@ -1,0 +1,112 @@
+"""People: who is known here, a person's page, what I call them, follow and block."""
+
+import asyncio
+
+from lichen.apps.social import profiles, timeline
+from lichen.apps.social.pages.shared import (
+    feed_at,
+    folded,
+    known_faces,
+    number_in,
+    viewer_of,
+)
+from lichen.apps.social.pictures import prepare_face
+from lichen.feed.canonical import JsonValue
+from lichen.node.client import OfflineClient
+from lichen.node.errors import ApiError
+from lichen.node.page import Answer, Moved, Shown, Visit
+from lichen.node.paths import segment_of
+
+RELATIONS = {"follow": "social.follow", "unfollow": "social.unfollow", "block": "social.block"}
+BACK_TO = frozenset({"/people", "/welcome", "/network"})
+
+
+async def show_people(visit: Visit) -> Answer:
+    """Show whom I follow, who follows me, and who else is known."""
+    store, own = visit.service.store, viewer_of(visit)
+    await folded(visit)
+    page = await asyncio.to_thread(profiles.people, store, own)
+    feeds = {person.feed for person in page}
+    return Shown("social/people.html", {"people": page, "faces": await known_faces(visit, feeds)})
+
+
+async def show_profile(visit: Visit) -> Answer:
+    """Show a person: names, words, how we relate, threads."""
+    store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
+    is_folded = await folded(visit)
+    profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
+    before = number_in(visit, "before")
+    page = await asyncio.to_thread(timeline.profile_page, store, own, feed, before=before)
+    return Shown(
+        "social/profile.html",
+        {
+            "profile": profile,
+            "page": page,
+            "is_first": before is None,
+            "is_folded": is_folded,
+            "faces": await known_faces(visit, {feed, *timeline.people_of(page)}),
+        },
+    )
+
+
+async def relate(visit: Visit) -> Answer:
+    """Follow, unfollow or block a person."""
+    feed = feed_at(visit)
+    method = RELATIONS.get(visit.form.get("act", ""))
+    if method is None:
+        raise ApiError("usage", visit.words.gettext("This form could not be read."))
+    await OfflineClient(visit.service).call(method, {"id": feed})
+    back = visit.form.get("back", "")
+    return Moved(back if back in BACK_TO else f"/people/{segment_of(feed)}")
+
+
+async def show_edit(visit: Visit) -> Answer:
+    """Show the form for a person's name, words and picture."""
+    store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
+    await folded(visit)
+    profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
+    return await _show_form(visit, profile, profile.name or "", profile.description or "")
+
+
+async def _show_form(
+    visit: Visit,
+    profile: profiles.Profile,
+    name: str,
+    description: str,
+    fault: ApiError | None = None,
+) -> Answer:
+    return Shown(
+        "social/edit.html",
+        {
+            "profile": profile,
+            "typed_name": name,
+            "typed_description": description,
+            "fault": fault,
+            "faces": await known_faces(visit, [profile.feed]),
+        },
+        400 if fault else 200,
+    )
+
+
+async def save_profile(visit: Visit) -> Answer:
+    """Publish what has changed of a person's name, words and picture."""
+    feed, own = feed_at(visit), viewer_of(visit)
+    form, service = visit.form, visit.service
+    options: dict[str, JsonValue] = {"id": feed}
+    try:
+        if form.get("name", "").strip():
+            options["name"] = form["name"]
+        if feed == own:
+            if "description" in form:
+                options["description"] = form["description"]
+            picture = visit.uploads.get("picture")
+            if picture is not None:
+                face = await asyncio.to_thread(prepare_face, picture.data)
+                options["image"] = await service.blobs.add(face)
+        await OfflineClient(service).call("social.setProfile", options)
+    except ApiError as fault:
+        profile = await asyncio.to_thread(profiles.open_profile, service.store, own, feed)
+        name, description = form.get("name", ""), form.get("description", "")
+        return await _show_form(visit, profile, name, description, fault)
+    back = form.get("back", "")
+    return Moved(back if back in BACK_TO else f"/people/{segment_of(feed)}")

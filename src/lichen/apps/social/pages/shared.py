@@ -1,0 +1,75 @@
+"""What the pages of this app have in common: the viewer, folded views, faces, arguments."""
+
+import asyncio
+from collections.abc import Iterable
+from contextlib import suppress
+
+import msgspec
+
+from lichen.apps.social.profiles import Face, faces
+from lichen.feed.message import FeedId, MsgId
+from lichen.feed.refs import BlobId
+from lichen.node.errors import ApiError
+from lichen.node.page import Visit
+from lichen.node.paths import feed_of, message_of
+
+FOLD_S_MAX = 2.0
+"""After so long a page shows what the views hold already, and says what is not in yet."""
+
+
+def viewer_of(visit: Visit) -> FeedId:
+    """Return whose peer this is."""
+    return visit.service.keyring.id
+
+
+async def folded(visit: Visit) -> bool:
+    """Wait until the views hold what the log holds, but not for long; tell whether they do."""
+    done = asyncio.wrap_future(visit.service.store.wait_folded())
+    with suppress(TimeoutError):
+        await asyncio.wait_for(done, FOLD_S_MAX)
+        return True
+    return False
+
+
+async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Face]:
+    """Return names and pictures; a picture that is not here is asked for, and left out until then.
+    """
+    service = visit.service
+    own = viewer_of(visit)
+    found = await asyncio.to_thread(faces, service.store, own, {own, *feeds})
+    for feed, face in found.items():
+        if face.image is not None and not is_here(visit, face.image):
+            service.blobs.want(face.image)
+            found[feed] = msgspec.structs.replace(face, image=None)
+    return found
+
+
+def is_here(visit: Visit, blob: BlobId) -> bool:
+    """Tell whether a blob is in the store."""
+    return visit.service.blobs.size(blob) is not None
+
+
+def feed_at(visit: Visit) -> FeedId:
+    """Return the feed that a page's path names. Raises ApiError."""
+    try:
+        return feed_of(visit.path["feed"])
+    except ValueError as error:
+        raise ApiError(
+            "not-found", visit.words.gettext("This address is cut short or mistyped.")
+        ) from error
+
+
+def message_at(visit: Visit) -> MsgId:
+    """Return the message that a page's path names. Raises ApiError."""
+    try:
+        return message_of(visit.path["message"])
+    except ValueError as error:
+        raise ApiError(
+            "not-found", visit.words.gettext("This address is cut short or mistyped.")
+        ) from error
+
+
+def number_in(visit: Visit, name: str) -> int | None:
+    """Return a whole number of the query; None where there is none, or something else."""
+    text = visit.query.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else None

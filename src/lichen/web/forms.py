@@ -1,0 +1,85 @@
+"""Forms: what a person sent, within limits, and each form counted once however often it is sent.
+
+A form carries a word that was drawn for it (``once``). Sent twice (a double click, a reload, an
+impatient person), the second time gets the answer of the first.
+"""
+
+import asyncio
+import secrets
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+
+from starlette.datastructures import UploadFile
+from starlette.requests import Request
+
+from lichen.node.page import Answer, Moved, Upload
+from lichen.web import limits
+
+ONCE_FIELD = "once"
+
+
+def draw_once() -> str:
+    """Return a word for a new form."""
+    return secrets.token_urlsafe(12)
+
+
+class Sending:
+    """The forms that were sent in this run, by their word."""
+
+    __slots__ = ("_answers",)
+
+    def __init__(self) -> None:
+        self._answers: OrderedDict[str, asyncio.Future[Answer]] = OrderedDict()
+
+    async def answer(
+        self, fields: Mapping[str, str], handle: Callable[[], Awaitable[Answer]]
+    ) -> Answer:
+        """Handle a form, or return what it came to when it was sent before.
+
+        Only a form that was accepted is remembered; one that came back with a fault may be sent
+        again.
+        """
+        word = fields.get(ONCE_FIELD, "")
+        if not word:
+            return await handle()
+        earlier = self._answers.get(word)
+        if earlier is not None:
+            return await asyncio.shield(earlier)
+        future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
+        self._answers[word] = future
+        try:
+            answer = await handle()
+        except BaseException as error:
+            del self._answers[word]
+            future.set_exception(error)
+            future.exception()  # told to whoever waits; if nobody does, it is not an oversight
+            raise
+        future.set_result(answer)
+        if not isinstance(answer, Moved):
+            del self._answers[word]
+        while len(self._answers) > limits.ONCE_MAX:
+            self._answers.popitem(last=False)
+        return answer
+
+
+async def read_form(request: Request) -> tuple[dict[str, str], dict[str, Upload]]:
+    """Return the fields and the files of a form; of a field that comes twice, the last.
+
+    Raises starlette's HTTPException when it is no form, or too large.
+    """
+    fields: dict[str, str] = {}
+    uploads: dict[str, Upload] = {}
+    async with request.form(
+        max_fields=limits.FORM_FIELDS_MAX,
+        max_files=limits.FORM_FIELDS_MAX,
+        max_part_size=limits.FORM_BYTES_MAX,
+    ) as form:
+        for name, value in form.multi_items():
+            if isinstance(value, UploadFile):
+                data = await value.read(limits.UPLOAD_BYTES_MAX + 1)
+                if data:
+                    uploads[name] = Upload(value.filename or "", data)
+            else:
+                # A browser sends line breaks as CR LF; messages have LF.
+                fields[name] = value.replace("\r\n", "\n")
+    return fields, uploads

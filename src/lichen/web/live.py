@@ -1,0 +1,107 @@
+"""Open pages hear of what is new: server-sent events, by asking the page's questions again.
+
+A page names its questions (``watch=NAME?ARGUMENTS``). They are asked when it opens the line and
+again whenever the log has grown or something happened to the peer; an answer is sent when it is
+another one than before. In a flood that is once a second. It is asked once the views hold what came:
+else an answer would be old, and nothing would be left to say so.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import suppress
+from urllib.parse import parse_qsl, urlsplit
+
+import msgspec
+
+from lichen.feed.canonical import JsonValue
+from lichen.node.hub import Notice
+from lichen.node.page import Visit, Watch
+from lichen.node.service import Service
+from lichen.web import limits
+
+PING = b": so far\n\n"
+FLOOD = "messages"
+"""The topic of a notice that tells of more messages than one by one."""
+
+
+class Live:
+    """The open lines of one peer's pages."""
+
+    def __init__(self, service: Service, watches: Mapping[str, Watch]) -> None:
+        self._service = service
+        self._watches = watches
+        self._changed = asyncio.Event()
+        self._is_flood = False
+        self._is_closed = False
+        self._open_count = 0
+        service.hub.listen(self._hear)
+
+    @property
+    def is_full(self) -> bool:
+        """Tell whether no further page can listen."""
+        return self._open_count >= limits.PAGES_LIVE_MAX
+
+    def close(self) -> None:
+        """End every line."""
+        self._is_closed = True
+        self._change()
+
+    def questions(self, asked: Sequence[str], visit: Visit) -> dict[str, tuple[Watch, Visit]]:
+        """Return the questions of a page by the text that it asked with; unknown ones are left out.
+
+        The text is ``NAME?ARGUMENTS``, as in a link.
+        """
+        found = {}
+        for text in asked[: limits.WATCHES_PER_PAGE_MAX]:
+            parts = urlsplit(text)
+            watch = self._watches.get(parts.path)
+            if watch is not None:
+                query = dict(parse_qsl(parts.query))
+                found[text] = (watch, msgspec.structs.replace(visit, query=query))
+        return found
+
+    async def events(self, questions: Mapping[str, tuple[Watch, Visit]]) -> AsyncIterator[bytes]:
+        """Yield the events of one line until it is closed."""
+        told: dict[str, bytes] = {}
+        self._open_count += 1
+        try:
+            while not self._is_closed:
+                changed = self._changed
+                await self._folded()
+                for text, (watch, visit) in questions.items():
+                    answer = msgspec.json.encode(await watch.function(visit))
+                    if told.get(text) != answer:
+                        told[text] = answer
+                        yield encode_event(text, answer)
+                while not await _is_set_soon(changed):
+                    yield PING
+                pause_s = limits.LIVE_FLOOD_S_MIN if self._is_flood else limits.LIVE_CALM_S_MIN
+                await asyncio.sleep(pause_s)
+        finally:
+            self._open_count -= 1
+
+    async def _folded(self) -> None:
+        folded = asyncio.wrap_future(self._service.store.wait_folded())
+        with suppress(TimeoutError):
+            await asyncio.wait_for(folded, limits.LIVE_FOLD_S_MAX)
+
+    def _hear(self, notice: Notice) -> None:
+        self._is_flood = notice.topic == FLOOD
+        self._change()
+
+    def _change(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
+
+
+async def _is_set_soon(event: asyncio.Event) -> bool:
+    """Wait for an event, but no longer than until the next ping."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(limits.PING_S):
+            await event.wait()
+    return event.is_set()
+
+
+def encode_event(text: str, answer: bytes) -> bytes:
+    """Return an event as it goes over the line (HTML standard, server-sent events)."""
+    return b"data: %s\n\n" % msgspec.json.encode({"watch": text, "answer": msgspec.Raw(answer)})

@@ -1,0 +1,26 @@
+"""How the peer does: what the doctor finds, and how far the views are."""
+
+import asyncio
+
+from lichen import __version__
+from lichen.node.api.doctor import examine
+from lichen.node.page import Answer, Shown, Visit
+
+
+async def show_status(visit: Visit) -> Answer:
+    """Show everything that was examined, what is wrong first."""
+    service = visit.service
+    findings = await asyncio.to_thread(examine, service)
+    findings.sort(key=lambda finding: ("fail", "warn", "ok").index(finding.verdict))
+    return Shown(
+        "web/status.html",
+        {
+            "findings": findings,
+            "version": __version__,
+            "views": service.store.views.progress(),
+            "messages": service.store.log.last_no,
+            "feeds": len(service.store.log.clock()),
+            "started_s": service.started_at,
+            "closed": service.shell.close_reasons,
+        },
+    )

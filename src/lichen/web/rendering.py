@@ -1,0 +1,139 @@
+"""From a template and its data to a page: Jinja2, always escaping, one environment a language.
+
+Templates of an app lie in its own folder and are named ``APP/FILE``; those of this room
+``web/FILE``. What every page has around its own matter is its ``Frame``.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+
+import jinja2
+import msgspec
+from jinja2.runtime import Context
+from markupsafe import Markup
+
+from lichen.apps.social.profiles import Face
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId, MsgId
+from lichen.node.app import App
+from lichen.node.paths import segment_of
+from lichen.web.forms import draw_once
+from lichen.web.markdown import RenderCache, first_words
+from lichen.words import LANGUAGES, Words
+
+FOLDER = Path(__file__).parent
+STATIC = FOLDER / "static"
+SHORT_ID_CHARACTERS = 7
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """What every page shows around its own matter. ``state`` is the line's, for the bar."""
+
+    words: Words
+    own: FeedId
+    own_face: Face
+    path: str
+    now: float
+    theme: str
+    contrast: str
+    text_size: str
+    state: Mapping[str, JsonValue]
+
+
+class Renderer:
+    """Turns templates into HTML. From any thread."""
+
+    def __init__(self, apps: Sequence[App]) -> None:
+        folders = {"web": FOLDER / "templates"}
+        for app in apps:
+            folders[app.name] = FOLDER.parent / "apps" / app.name / "templates"
+        self._loader = jinja2.PrefixLoader(
+            {name: jinja2.FileSystemLoader(folder) for name, folder in folders.items()}
+        )
+        self._environments: dict[str, jinja2.Environment] = {}
+        self._posts = RenderCache()
+
+    def render(self, template: str, data: Mapping[str, object], frame: Frame) -> str:
+        """Return the HTML of a page."""
+        found = self._environment(frame.words).get_template(template)
+        return found.render({"faces": {}, **data, "frame": frame, "now": frame.now})
+
+    def _environment(self, words: Words) -> jinja2.Environment:
+        made = self._environments.get(words.language)
+        if made is None:
+            made = self._make_environment(words)
+            self._environments[words.language] = made
+        return made
+
+    def _make_environment(self, words: Words) -> jinja2.Environment:
+        made = jinja2.Environment(
+            loader=self._loader,
+            autoescape=True,
+            undefined=jinja2.StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+            extensions=["jinja2.ext.i18n"],
+        )
+        made.install_gettext_callables(  # type: ignore[attr-defined]
+            words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext
+        )
+        made.globals |= {
+            "words": words,
+            "languages": LANGUAGES,
+            "icon": icon,
+            "face": face,
+            "name": name,
+            "static": static,
+            "once": draw_once,
+        }
+        made.filters |= {
+            "segment": segment_of,
+            "first_words": first_words,
+            "short_id": short_id,
+            "voice": self._voice,
+        }
+        return made
+
+    def _voice(self, text: str, key: MsgId) -> Markup:
+        """Render a post: Markdown, sanitised, kept for the next time."""
+        return Markup(self._posts.html(key, text))  # noqa: S704 (made safe by the markdown module)
+
+
+@cache
+def static(file: str) -> str:
+    """Return the path of a static file; it changes with the file, so browsers may keep it."""
+    digest = hashlib.sha256((STATIC / file).read_bytes()).hexdigest()[:12]
+    return f"/static/{digest}/{file}"
+
+
+def icon(name: str, *, flip: bool = False) -> Markup:
+    """Return an icon; the words beside it say what it means."""
+    kind = "icon flip" if flip else "icon"
+    return Markup('<svg class="{}" aria-hidden="true"><use href="{}#i-{}"/></svg>').format(
+        kind, static("icons.svg"), name
+    )
+
+
+@jinja2.pass_context
+def face(context: Context, feed: FeedId, size: str = "") -> Markup:
+    """Return somebody's picture, or the face that grew from the key. Decorative: names label it."""
+    known: Face | None = context["faces"].get(feed)
+    path = f"/face/{segment_of(feed)}.svg"
+    if known is not None and known.image is not None:
+        path = f"/blob/{segment_of(known.image)}"
+    return Markup('<img class="ava {}" src="{}" alt="" loading="lazy">').format(size, path)
+
+
+@jinja2.pass_context
+def name(context: Context, feed: FeedId) -> str:
+    """Return what somebody is called here; the beginning of the key where nobody has said."""
+    known: Face | None = context["faces"].get(feed)
+    return short_id(feed) if known is None or known.name is None else known.name
+
+
+def short_id(ref: str) -> str:
+    """Return the beginning of an id, enough to tell it from its neighbours."""
+    return f"{ref[: SHORT_ID_CHARACTERS + 1]}…"

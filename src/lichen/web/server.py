@@ -1,0 +1,155 @@
+"""The web app of a running peer: on 127.0.0.1, in the peer's own loop.
+
+uvicorn speaks HTTP; signals, start and stop are the peer's. ``lichen open`` asks for a way in over
+the local socket (``web.open``).
+"""
+
+import asyncio
+import errno
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+
+import structlog
+import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from lichen.feed.canonical import JsonValue
+from lichen.node.app import Call, Method, MethodFunction, Send
+from lichen.node.errors import ApiError
+from lichen.node.service import Service
+from lichen.web import limits
+from lichen.web.access import Access, Link
+from lichen.web.application import Application
+from lichen.web.framing import STATE_WATCH, Framing
+from lichen.web.live import Live
+from lichen.web.neighbours import is_own
+from lichen.web.pages import PAGES, WATCHES
+from lichen.web.rendering import Renderer
+
+HOST = "127.0.0.1"
+PORT_DEFAULT = 8990
+"""8989 belongs to the WebSocket transport of Secure Scuttlebutt."""
+
+log = structlog.get_logger()
+
+
+class WebServer:
+    """The web app of one peer."""
+
+    def __init__(self, service: Service, listener: socket.socket) -> None:
+        self.port = int(listener.getsockname()[1])
+        self.origin = f"http://{HOST}:{self.port}"
+        run_directory = service.home.socket.parent
+        self.access = Access(service.keyring.id, service.store.local, run_directory)
+        watches = [STATE_WATCH, *WATCHES, *(each for app in service.apps for each in app.watches)]
+        self._live = Live(service, {watch.name: watch for watch in watches})
+        self.application = Application(
+            pages=[*PAGES, *(page for app in service.apps for page in app.pages)],
+            access=self.access,
+            framing=Framing(service),
+            renderer=Renderer(service.apps),
+            live=self._live,
+            port=self.port,
+        )
+        self._listener = listener
+        self._server = _Server(
+            uvicorn.Config(
+                self.application.starlette,
+                http=_OwnProtocol,
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                proxy_headers=False,
+                timeout_graceful_shutdown=int(limits.SHUTDOWN_S_MAX),
+            )
+        )
+
+    def open_link(self) -> Link:
+        """Return a way in that works once."""
+        asyncio.get_running_loop().call_later(limits.LINK_S_MAX + 1, self.access.drop_old_links)
+        return self.access.make_link(self.origin)
+
+    async def serve(self) -> None:
+        """Answer requests until ``close``."""
+        await self._server.serve(sockets=[self._listener])
+
+    def close(self) -> None:
+        """Take leave of open pages and stop listening."""
+        self._live.close()
+        self._server.should_exit = True
+        self.access.close()
+
+
+class _Server(uvicorn.Server):
+    """A server whose signals are the peer's."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+class _OwnProtocol(H11Protocol):
+    """HTTP for programs of the same user."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        client, server = (transport.get_extra_info(end) for end in ("peername", "sockname"))
+        if client is not None and not is_own(client, server):
+            log.warning("web-other-user", port=server[1])
+            transport.abort()
+            return
+        super().connection_made(transport)
+
+
+@asynccontextmanager
+async def open_web(service: Service, port: int | None = None) -> AsyncIterator[WebServer]:
+    """Run the web app of a peer. ``port`` None: the usual one, or a free one if that is taken.
+
+    Raises ApiError when the port cannot be had.
+    """
+    server = WebServer(service, _listen(port))
+    methods = {"web.open": Method("async", _opener(server))}
+    service.methods.update(methods)
+    task = asyncio.create_task(server.serve())
+    try:
+        yield server
+    finally:
+        for name in methods:
+            service.methods.pop(name, None)
+        server.close()
+        await task
+
+
+def _opener(server: WebServer) -> MethodFunction:
+    async def open_link(_call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
+        """Return a way in that works once: ``{url, file, seconds}``."""
+        link = server.open_link()
+        await send({"url": link.url, "file": str(link.file), "seconds": limits.LINK_S_MAX})
+
+    return open_link
+
+
+def _listen(port: int | None) -> socket.socket:
+    try:
+        return _bind(PORT_DEFAULT if port is None else port)
+    except OSError as error:
+        if port is None and error.errno == errno.EADDRINUSE:
+            return _bind(0)
+        raise ApiError(
+            "failed",
+            f"The web app cannot listen on {HOST}, port {port}: {error.strerror}.",
+            "Choose another --web-port, or leave it out: then a free one is taken.",
+        ) from error
+
+
+def _bind(port: int) -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((HOST, port))
+    except OSError:
+        listener.close()
+        raise
+    return listener

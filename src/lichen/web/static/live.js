@@ -1,0 +1,68 @@
+// Open pages hear of what is new. Without this module every page works; it only has to be reloaded.
+//
+// An element with data-watch="NAME?ARGUMENTS" asks a question of the peer, which answers again
+// whenever the answer has changed:
+//   null                         the element is hidden
+//   {text, mood}                 [data-text] (or the element) says the text, [data-mood] shows it
+//   {version}, for data-refresh  when it is not the element's data-version, the element is fetched
+//                                anew with the page, unless somebody is at work in it
+
+const watched = () => document.querySelectorAll("[data-watch]");
+
+function openLine() {
+  const questions = new Set([...watched()].map((element) => element.dataset.watch));
+  if (questions.size === 0) return;
+  const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
+  const line = new EventSource(`/live?${query}`);
+  line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
+  addEventListener("pagehide", () => line.close(), { once: true });
+}
+
+function hear({ watch, answer }) {
+  for (const element of watched()) {
+    if (element.dataset.watch !== watch) continue;
+    if ("refresh" in element.dataset) refresh(element, answer.version);
+    else say(element, answer);
+  }
+}
+
+function say(element, answer) {
+  element.hidden = answer === null;
+  if (answer === null) return;
+  (element.querySelector("[data-text]") ?? element).textContent = answer.text;
+  const mood = element.querySelector("[data-mood]");
+  if (mood) mood.className = `dot ${answer.mood}`;
+  if (answer.value !== undefined) {
+    const progress = element.querySelector("progress");
+    if (progress) [progress.max, progress.value] = [answer.max, answer.value];
+  }
+}
+
+async function refresh(element, version) {
+  if (element.dataset.version === version || element.contains(document.activeElement)) return;
+  const response = await fetch(location.href, { headers: { accept: "text/html" } });
+  if (!response.ok || element.contains(document.activeElement)) return;
+  const page = new DOMParser().parseFromString(await response.text(), "text/html");
+  const renewed = page.getElementById(element.id);
+  if (renewed) element.replaceWith(document.adoptNode(renewed));
+}
+
+// Relative times, in the words of the page's language, as the peer itself writes them.
+
+const MINUTE_S = 60;
+const HOUR_S = 3600;
+const DAY_S = 86400;
+
+function tellTimes() {
+  const language = document.documentElement.lang;
+  const unit = (name, count) =>
+    new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" }).format(count);
+  for (const time of document.querySelectorAll("time[data-ago]")) {
+    const age = Date.now() / 1000 - Date.parse(time.dateTime) / 1000;
+    if (age >= MINUTE_S && age < HOUR_S) time.textContent = unit("minute", Math.floor(age / MINUTE_S));
+    else if (age >= HOUR_S && age < DAY_S) time.textContent = unit("hour", Math.floor(age / HOUR_S));
+  }
+}
+
+openLine();
+setInterval(tellTimes, MINUTE_S * 1000);
