@@ -2,8 +2,8 @@
 
 The file is read as it stands when its language is first used, so nothing has to be compiled before
 Lichen can run. What is read is what ``make words`` writes, the common part of gettext's format: one
-string a line, with the escapes of ``_ESCAPES``. Entries marked fuzzy and obsolete ones count as absent. A file
-that is not like that is a mistake of ours and raises ``CatalogueError``.
+string a line, the escapes of ``_ESCAPES``. Entries marked fuzzy and obsolete ones count as absent.
+A file that is not like that is a mistake of ours and raises ``CatalogueError``.
 """
 
 import re
