@@ -7,7 +7,7 @@ BUILD := build
 READY := $(BUILD)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock clean
+.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock words clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -57,6 +57,9 @@ lock: setup ## renew the lock files from pyproject.toml
 	printf 'hatchling\neditables\n' > $(BUILD)/backend.in
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml $(BUILD)/backend.in --extra dev -o requirements-dev.lock
+
+words: setup ## find new texts in the source and put them into the catalogues
+	$(BIN)/python tests/words/collect.py
 
 clean: ## remove what setup and tests made; never a peer's data
 	rm -rf $(VENV) $(BUILD) .mypy_cache .ruff_cache .pytest_cache .hypothesis

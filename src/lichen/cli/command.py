@@ -86,7 +86,7 @@ def command(
             name,
             callback=_runner(function, sets),
             params=[*own, *(setting.option() for setting in sets), settings.json_option()],
-            help=_(inspect.getdoc(function) or ""),
+            help=_(inspect.getdoc(function) or name),
             context_settings=dict(CONTEXT),
         )
         made.examples = examples

@@ -1,5 +1,18 @@
 """The languages of Lichen: every text that a person reads passes through here."""
 
+from lichen.words.languages import (
+    LANGUAGES,
+    PSEUDO,
+    choose_language,
+    language_of_environment,
+)
+from lichen.words.words import Words, words_for
 
-class Words:
-    """One language: its texts, dates and numbers."""
+__all__ = [
+    "LANGUAGES",
+    "PSEUDO",
+    "Words",
+    "choose_language",
+    "language_of_environment",
+    "words_for",
+]

@@ -11,6 +11,7 @@ from lichen.cli.output import Output
 from lichen.cli.session import Session
 from lichen.cli.words import _
 from lichen.feed.canonical import JsonValue
+from lichen.words import LANGUAGES, PSEUDO
 
 IDS_TEXT = _(
     """\
@@ -54,6 +55,10 @@ def _settings(out: Output) -> None:
             "words": setting.help,
         }
         out.value(value, f"  {setting.flag:<14} {setting.variable:<19} {setting.help}")
+    if not out.is_json:
+        languages = ", ".join(code for code in LANGUAGES if code != PSEUDO)
+        words = _("The language; otherwise that of the system. One of: {languages}")
+        out.text(f"  {'':<14} {'LICHEN_LANGUAGE':<19} {words.format(languages=languages)}")
 
 
 TOPICS: dict[str, Callable[[Output], None]] = {
