@@ -11,7 +11,8 @@ from contextlib import suppress
 
 from lichen.apps.social import content as social
 from lichen.apps.social import threads
-from lichen.apps.social.view import NamesView, ThreadsView
+from lichen.apps.social.entries import Gap
+from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.canonical import JsonValue, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
@@ -25,7 +26,7 @@ TIMELINE_DEFAULT = 30
 TIMELINE_MAX = 1000
 FOLD_S_MAX = 2.0
 """After so long an answer is given from what the views hold already."""
-VIEWS = (ThreadsView.name, NamesView.name)
+VIEWS = (ThreadsView.name, ChannelsView.name, NamesView.name, VotesView.name)
 FOLLOWS = 1
 BLOCKS = -1
 
@@ -44,7 +45,7 @@ async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
     if not entries:
         raise ApiError("not-found", f"The message {key} is not here.")
     for item in threads.with_gaps(store, root, entries):
-        if isinstance(item, threads.Gap):
+        if isinstance(item, Gap):
             yield {"key": item.key, "isMissing": True}
         elif _relation(call, item.stored.feed) != BLOCKS:
             yield Encoded(encode_key_value(item.stored))
@@ -239,7 +240,7 @@ def _streaming(function: Callable[[Call], AsyncIterator[JsonValue | Encoded]]) -
 
 SOCIAL_APP = App(
     name="social",
-    views=(ThreadsView(), NamesView()),
+    views=(ThreadsView(), ChannelsView(), NamesView(), VotesView()),
     methods={
         "social.thread": _streaming(thread),
         "social.name": _answering(name),
