@@ -6,7 +6,7 @@ of what is known here: others may follow from feeds that this peer does not keep
 """
 
 from collections.abc import Collection, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
@@ -30,6 +30,7 @@ __all__ = [
     "Lookalike",
     "OtherName",
     "People",
+    "PeopleKind",
     "Person",
     "Profile",
     "Relation",
@@ -55,6 +56,10 @@ PEOPLE_MAX = 5_000
 """People that are put in order by name, so that a page of them can be shown."""
 PEOPLE_PAGE_MAX = 200
 """People of one page."""
+
+
+PeopleKind = Literal["follows", "followers", "nearby", "blocked"]
+"""Which people: see ``people``."""
 
 
 class OtherName(msgspec.Struct, frozen=True):
@@ -162,7 +167,7 @@ def open_profile(
 def people(
     store: "Store",
     viewer: FeedId,
-    kind: str = "follows",
+    kind: PeopleKind = "follows",
     *,
     after: int = 0,
     limit: int = 50,
@@ -232,8 +237,8 @@ def _followed_by_followed(
     return _feeds(
         store.views.read(
             "SELECT DISTINCT target FROM json_each(?) a"
-            " CROSS JOIN contacts INDEXED BY contacts_by_target ON target = a.value AND value = 1"
-            " WHERE source IN (SELECT value FROM json_each(?))",
+            " CROSS JOIN contacts INDEXED BY contacts_by_target ON target = a.value"
+            " WHERE contacts.value = 1 AND source IN (SELECT value FROM json_each(?))",
             (as_list(among), as_list(circle.follows)),
         )
     )

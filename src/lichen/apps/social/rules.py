@@ -33,12 +33,12 @@ EXPRESSION_CHARACTERS_MAX = 32
 
 _PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*_`~]+")
+_MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
 _JOINERS = "\u200c\u200d"
 # Letters and digits that most typefaces draw nearly alike, each as the one it is compared by.
 _LOOKS_LIKE = str.maketrans(
     {
-        "0": "o", "1": "l", "i": "l", "|": "l", "!": "l", "5": "s", "\u0131": "l",
+        "0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "\u0131": "l",
         "\u0430": "a", "\u0435": "e", "\u043e": "o", "\u0440": "p", "\u0441": "c",
         "\u0443": "y", "\u0445": "x", "\u0456": "l", "\u0458": "j", "\u0455": "s",
         "\u03bf": "o", "\u03b1": "a", "\u03b9": "l", "\u03bd": "v", "\u03c1": "p",

@@ -29,6 +29,8 @@ GAPS_OF_REPLY_MAX = 16
 """Messages that one reply can show to be missing: a hostile one names a hundred that never were."""
 WINDOW_DEFAULT = 100
 """Items of a thread shown at once: more than most threads have."""
+WINDOW_MAX = 500
+"""Items of a thread shown at once, at most: a page of some megabytes."""
 FRESH_MAX = 100
 """Fresh replies that are counted; a page says 99+."""
 PAGE_MESSAGES = 200
@@ -47,8 +49,8 @@ class ThreadPage(msgspec.Struct, frozen=True):
 
     ``items`` are those at ``first`` and after it, of ``length`` in all. ``earlier_after`` and
     ``later_after`` are what to give as ``after`` for the windows beside this one, None at the ends.
-    ``total`` counts the messages here that are shown, the root included: 0 means that nothing of
-    the thread is here. ``outer``: the thread that this one is a side thread of. ``side_threads``:
+    ``total`` counts the messages here that are not hidden, the root included; ``is_cut``: there are
+    more than can be put in order, and the oldest replies are left out. ``outer``: the thread that this one is a side thread of. ``side_threads``:
     replies with threads of their own, and how many messages these have.
     """
 
@@ -86,11 +88,12 @@ def open_thread(
     Without ``after`` it is the end of the thread, or the part around ``key`` if that is a reply.
     """
     circle = circle or circle_of(store, viewer)
+    limit = max(1, min(limit, WINDOW_MAX))
     blocks: frozenset[FeedId] = frozenset() if shows_hidden else circle.blocks
     thread = thread_root(store, key)
     first = store.log.get(thread)
     root = None if first is None else read_entry(first)
-    replies, hidden_count, is_cut = _read_replies(store, thread, blocks)
+    replies, hidden_count, reply_count = _read_replies(store, thread, blocks)
     ordered = _in_order([*replies, root] if root else replies)
     items = list(_fold_hidden(with_gaps(store, thread, ordered, blocks), thread, blocks))
     start = _window_start(items, key, limit, after)
@@ -105,9 +108,9 @@ def open_thread(
         length=len(items),
         earlier_after=max(0, start - limit) if start > 0 else None,
         later_after=start + limit if start + limit < len(items) else None,
-        total=len(shown),
+        total=reply_count - hidden_count + (root is not None and root.feed not in blocks),
         hidden_count=hidden_count + (root is not None and root.feed in blocks),
-        is_cut=is_cut,
+        is_cut=reply_count > len(replies),
         participants=tuple(
             Participant(feed, count)
             for feed, count in Counter(entry.feed for entry in shown).items()
@@ -147,7 +150,7 @@ def thread_root(store: "Store", key: MsgId) -> MsgId:
 
 def read_thread(store: "Store", root: MsgId) -> list[Entry]:
     """Return the messages of a thread that are here, in reading order."""
-    replies, _hidden, _is_cut = _read_replies(store, root, frozenset())
+    replies, _hidden, _count = _read_replies(store, root, frozenset())
     first = store.log.get(root)
     return _in_order(replies if first is None else [*replies, read_entry(first)])
 
@@ -233,12 +236,19 @@ def feeds_named(store: "Store", viewer: FeedId, name: str) -> dict[FeedId, str]:
 
 def own_name_for(store: "Store", viewer: FeedId, subject: str) -> str | None:
     """Return what the viewer calls a subject; None for nothing."""
-    for (value,) in store.views.read(
-        "SELECT value FROM social_abouts WHERE subject = ? AND field = 'name' AND author = ?",
-        (subject, viewer),
-    ):
-        return value if isinstance(value, str) else None
-    return None
+    return own_fields_for(store, viewer, subject).get("name")
+
+
+def own_fields_for(store: "Store", viewer: FeedId, subject: str) -> dict[str, str | None]:
+    """Return what the viewer says of a subject, field by field; None where it was taken back."""
+    return {
+        str(field): None if value is None else str(value)
+        for field, value in store.views.read(
+            "SELECT field, value FROM social_abouts WHERE subject = ? AND author = ?"
+            " AND field IN ('name', 'description', 'image')",
+            (subject, viewer),
+        )
+    }
 
 
 def _owner(store: "Store", subject: str) -> FeedId | None:
@@ -256,10 +266,10 @@ def _in_order(entries: Sequence[Entry]) -> list[Entry]:
 
 def _read_replies(
     store: "Store", thread: MsgId, blocks: frozenset[FeedId]
-) -> tuple[list[Entry], int, bool]:
-    """Return the replies of a thread, how many blocked feeds wrote, and whether some are left out.
+) -> tuple[list[Entry], int, int]:
+    """Return the replies of a thread, how many blocked feeds wrote, and how many there are.
 
-    The newest ones count if there are too many, and those of blocked feeds take nobody's place.
+    The newest ones are read if there are too many, and those of blocked feeds take nobody's place.
     """
     blocked = as_list(blocks)
     numbers: list[int] = []
@@ -274,11 +284,12 @@ def _read_replies(
             )
             if isinstance(number, int)
         ]
-    hidden, total = _count_hidden(store, thread, blocked)
-    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden, total > len(numbers)
+    hidden, total = _count_replies(store, thread, blocked)
+    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden, total
 
 
-def _count_hidden(store: "Store", thread: MsgId, blocked: str) -> tuple[int, int]:
+def _count_replies(store: "Store", thread: MsgId, blocked: str) -> tuple[int, int]:
+    """Return how many replies are of blocked feeds, and how many there are."""
     ((hidden, total),) = store.views.read(
         "SELECT count(*) FILTER (WHERE feed IN (SELECT value FROM json_each(?))), count(*)"
         " FROM social_threads WHERE thread = ? AND role > 0",

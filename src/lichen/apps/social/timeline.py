@@ -32,8 +32,8 @@ REPLIES_SHOWN = 2
 """Replies at the end of a thread that its card shows."""
 REPLIERS_NAMED = 3
 """Feeds that the line above a card names."""
-REPLIES_SORTED_MAX = 24
-"""Newest replies among which the last in reading order are looked for: enough in all but floods."""
+REPLIES_SORTED_MAX = 60
+"""Newest replies among which the last in reading order are looked for: whole threads, mostly."""
 CARD_ROWS_MAX = 1_000
 """Newest posts of a thread that its card looks at; beyond, only their number is asked for."""
 SPAN_FIRST = 1_000
@@ -238,9 +238,9 @@ def _threads_in(
             if thread not in seen:
                 seen.add(thread)
                 is_later = before is not None and store.views.read(
-                    "SELECT 1 FROM social_channels WHERE channel = ? AND thread = ?"
-                    " AND received_no >= ? AND feed NOT IN (SELECT value FROM json_each(?))"
-                    " LIMIT 1",
+                    "SELECT 1 FROM social_channels INDEXED BY social_channels_by_thread"
+                    " WHERE channel = ? AND thread = ? AND received_no >= ?"
+                    " AND feed NOT IN (SELECT value FROM json_each(?)) LIMIT 1",
                     (channel, thread, before, blocked),
                 )
                 if not is_later:
