@@ -8,6 +8,7 @@ from lichen.store.errors import (
     DISK_FULL,
     ContentRefused,
     DataDirLocked,
+    DraftRefused,
     OwnFeedForked,
     PublishGuarded,
     StoreError,
@@ -56,6 +57,7 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
     WrongNetwork: "wrong-key",
     WrongIdentity: "wrong-key",
     ContentRefused: "invalid",
+    DraftRefused: "limit",
     OwnFeedForked: "invalid",
     PublishGuarded: "refused",
 }

@@ -131,6 +131,16 @@ class ContentRefused(StoreError):
         self.words = words
 
 
+class DraftRefused(StoreError):
+    """A draft is too long to be kept on this machine."""
+
+    def __init__(self, bytes_max: int) -> None:
+        super().__init__(
+            f"This text is too long to be kept as a draft: it may have {bytes_max} bytes.",
+            "Copy it to a file, and write it in several parts.",
+        )
+
+
 DISK_FULL = "disk full"
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),

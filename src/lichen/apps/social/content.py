@@ -11,7 +11,9 @@ from collections.abc import Mapping
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
+from lichen.feed.canonical import JsonValue, encode_compact
+from lichen.feed.formats.classic import draft_units
+from lichen.feed.formats.classic_rules import TEXT_UNITS_MAX
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 
@@ -131,6 +133,13 @@ def mentions_in(text: str) -> tuple[Mention, ...]:
     return tuple(mentions.values())
 
 
+def channels_of(post: Post) -> tuple[str, ...]:
+    """Return the channels a post is in, each once: its own, and those it mentions."""
+    tags = (normalize_channel(m.link) for m in post.mentions if m.link.startswith("#"))
+    named = (post.channel, *tags)
+    return tuple(dict.fromkeys(channel for channel in named if channel))
+
+
 def parse_about(content: JsonValue) -> About | None:
     """Read an about message: the fields of ``ABOUT_FIELDS`` it sets or takes back."""
     if not isinstance(content, dict) or content.get("type") != "about":
@@ -155,6 +164,15 @@ def parse_about(content: JsonValue) -> About | None:
 def encode_name(subject: str, name: str) -> dict[str, JsonValue]:
     """Return the content that names a subject."""
     return {"type": "about", "about": subject, "name": name}
+
+
+def encode_profile(subject: str, fields: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
+    """Return the content that sets fields of a subject; None takes one back."""
+    return {
+        "type": "about",
+        "about": subject,
+        **{key: {"remove": True} if value is None else value for key, value in fields.items()},
+    }
 
 
 def encode_follow(target: FeedId) -> dict[str, JsonValue]:
@@ -204,6 +222,16 @@ def link_of(value: JsonValue) -> str | None:
     """Return the reference of a link, be it written as a text or as an object."""
     text = value.get("link") if isinstance(value, dict) else value
     return text if isinstance(text, str) and _is_link(text) else None
+
+
+def post_size(content: Mapping[str, JsonValue], sequence: int = 9_999_999) -> tuple[int, int]:
+    """Return how long the message with this content will be, and how long it may be.
+
+    Both count UTF-16 units of the text that is signed, which is what the classic format limits. It
+    is exact for the sequence that the message gets, else some too much.
+    """
+    text = encode_compact(dict(content)).encode("utf-8", "surrogatepass")
+    return draft_units(text, sequence), TEXT_UNITS_MAX
 
 
 def _is_link(text: str) -> bool:

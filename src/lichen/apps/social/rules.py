@@ -3,10 +3,13 @@
 Thread order and heads are those of ssb-sort: a message stands after everything of the thread that
 it links to, directly or through others; where that says nothing, the time of receipt decides, then
 the claimed time, then the key, descending. Names are chosen as in ssb-about: what I say, else what
-the subject says, else what most people say. Everything here is a pure function of its arguments.
+the subject says, else what most people say. Texts of strangers are made fit for one line of a page.
+Everything here is a pure function of its arguments.
 """
 
 import heapq
+import re
+import unicodedata
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Sequence
 
@@ -15,6 +18,32 @@ import msgspec
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id
+
+NAME_CHARACTERS_MAX = 120
+"""Characters of a name: the longest real ones are full names with a title."""
+TITLE_CHARACTERS_MAX = 80
+"""Characters of a text that stand for it as a title: one line of a page."""
+TITLE_SOURCE_CHARACTERS = 2_000
+"""Characters of a text that are looked through for its title."""
+NETWORK_BEGAN_MS = 1_388_534_400_000.0
+"""The year 2014: no message is older, so a claim of an earlier time is a clock that was not set."""
+
+EXPRESSION_CHARACTERS_MAX = 32
+"""Characters of a vote's expression that are kept: real ones are a word or an emoji."""
+
+_PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
+_IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
+_MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
+_JOINERS = "\u200c\u200d"
+# Letters and digits that most typefaces draw nearly alike, each as the one it is compared by.
+_LOOKS_LIKE = str.maketrans(
+    {
+        "0": "o", "1": "l", "i": "l", "|": "l", "5": "s", "\u0131": "l",
+        "\u0430": "a", "\u0435": "e", "\u043e": "o", "\u0440": "p", "\u0441": "c",
+        "\u0443": "y", "\u0445": "x", "\u0456": "l", "\u0458": "j", "\u0455": "s",
+        "\u03bf": "o", "\u03b1": "a", "\u03b9": "l", "\u03bd": "v", "\u03c1": "p",
+    }
+)  # fmt: skip
 
 
 class ThreadMessage(msgspec.Struct, frozen=True):
@@ -94,6 +123,59 @@ def choose_value(claims: Sequence[Claim], viewer: FeedId, owner: FeedId | None) 
             return by_author[author]
     counts = Counter(value for value in by_author.values() if value)
     return min(counts, key=lambda value: (-counts[value], value), default=None)
+
+
+def believable_ms(claimed_ms: float, received_ms: float) -> float:
+    """Return the time to show for a message: the claimed one, but never later than its receipt.
+
+    A claim from before the network began is none, and the time of receipt stands in for it.
+    """
+    if NETWORK_BEGAN_MS <= claimed_ms < received_ms:
+        return claimed_ms
+    return received_ms
+
+
+def clean_line(text: str, characters_max: int) -> str:
+    """Return a text as one line that can do no harm: no controls, no turned writing, not too long.
+
+    The two joiners stay, for Persian, Indic scripts and many emoji need them.
+    """
+    line = " ".join(text[: 8 * characters_max].split())
+    line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
+    line = " ".join(line.split()).strip(_JOINERS)
+    return line if len(line) <= characters_max else f"{line[: characters_max - 1].rstrip()}…"
+
+
+def first_words(text: str) -> str:
+    """Return the first line of a Markdown text that says anything, without its marks, shortened."""
+    for line in text[:TITLE_SOURCE_CHARACTERS].splitlines():
+        said = _MARKS.sub("", _IMAGE_OR_LINK.sub(r"\1", line))
+        words = clean_line(said, 8 * TITLE_CHARACTERS_MAX)
+        if any(sign.isalnum() for sign in words):
+            if len(words) <= TITLE_CHARACTERS_MAX:
+                return words
+            cut = words[:TITLE_CHARACTERS_MAX]
+            return f"{cut.rpartition(' ')[0] or cut}…"
+    return ""
+
+
+def name_skeleton(name: str) -> str:
+    """Return what names that look alike have in common; empty where nothing is left to compare.
+
+    Compatibility forms, capitals, accents, spaces and the commonest twins of Latin letters do not
+    count. It is no full table of confusable signs: it finds the easy tricks.
+    """
+    folded = unicodedata.normalize("NFKC", name[: 8 * NAME_CHARACTERS_MAX]).casefold()
+    bare = unicodedata.normalize("NFKD", folded).translate(_LOOKS_LIKE)
+    return "".join(
+        sign for sign in bare if sign.isalnum() or unicodedata.category(sign)[0] in "SL"
+    ).replace("rn", "m")[:NAME_CHARACTERS_MAX]
+
+
+def plain_expression(expression: str) -> str:
+    """Return a vote's expression, empty for the words by which clients mean a plain like."""
+    cleaned = clean_line(expression, EXPRESSION_CHARACTERS_MAX)
+    return "" if cleaned.casefold() in _PLAIN_LIKES else cleaned
 
 
 def _walk(value: JsonValue) -> Iterator[MsgId]:

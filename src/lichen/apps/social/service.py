@@ -11,7 +11,12 @@ from contextlib import suppress
 
 from lichen.apps.social import content as social
 from lichen.apps.social import threads
-from lichen.apps.social.view import NamesView, ThreadsView
+from lichen.apps.social.circle import BLOCKS, FOLLOWS
+from lichen.apps.social.entries import Gap
+from lichen.apps.social.faces import own_vote
+from lichen.apps.social.fields import profile_fields, profile_name
+from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, clean_line
+from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.canonical import JsonValue, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
@@ -19,15 +24,14 @@ from lichen.node.app import App, Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
 from lichen.node.shell import encode_key_value
 
-NAME_CHARACTERS_MAX = 120
+BRANCH_MAX = 20
+"""Messages that a post says it answers at once."""
 NAMES_ASKED_MAX = 1000
 TIMELINE_DEFAULT = 30
 TIMELINE_MAX = 1000
 FOLD_S_MAX = 2.0
 """After so long an answer is given from what the views hold already."""
-VIEWS = (ThreadsView.name, NamesView.name)
-FOLLOWS = 1
-BLOCKS = -1
+VIEWS = (ThreadsView.name, ChannelsView.name, NamesView.name, VotesView.name)
 
 
 async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
@@ -44,7 +48,7 @@ async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
     if not entries:
         raise ApiError("not-found", f"The message {key} is not here.")
     for item in threads.with_gaps(store, root, entries):
-        if isinstance(item, threads.Gap):
+        if isinstance(item, Gap):
             yield {"key": item.key, "isMissing": True}
         elif _relation(call, item.stored.feed) != BLOCKS:
             yield Encoded(encode_key_value(item.stored))
@@ -94,9 +98,13 @@ async def timeline(call: Call) -> AsyncIterator[JsonValue | Encoded]:
 
 
 async def post(call: Call) -> JsonValue:
-    """Publish a post: ``{text, root, channel, dryRun}``. ``root``: any message of a thread."""
+    """Publish a post: ``{text, root, branch, fork, channel, dryRun}``.
+
+    ``root``: any message of a thread. ``branch``: what is answered, else the heads of the thread.
+    ``fork: true``: begin a side thread at that message instead of continuing its thread.
+    """
     options = call.options()
-    text, root, channel = options.get("text"), options.get("root"), options.get("channel")
+    text, root = options.get("text"), options.get("root")
     if not isinstance(text, str) or not text.strip():
         raise ApiError("usage", "A post needs a text.")
     place = social.Place()
@@ -105,16 +113,40 @@ async def post(call: Call) -> JsonValue:
             raise ApiError("usage", f"{root!r} is not a message id.", "It looks like %…=.sha256")
         await _folded(call)
         place = _reply_place(call, MsgId(root))
+    elif options.get("fork") or options.get("branch"):
+        raise ApiError("usage", "Only a reply has a branch or a fork.", "Give root as well.")
     content = social.encode_post(
         social.Post(
             text,
             root=place.root,
             branch=place.branch,
-            channel=_channel(channel),
+            fork=place.fork,
+            channel=_channel(options.get("channel")),
             mentions=social.mentions_in(text),
         )
     )
     return await _publish(call, content)
+
+
+async def vote(call: Call) -> JsonValue:
+    """Like a message, or (``value: 0``) no longer: ``{id, value, expression, dryRun}``."""
+    key = _ref_argument(call, is_msg_id, "message")
+    options = call.options()
+    value, given = options.get("value", 1), options.get("expression", "")
+    if not isinstance(value, int) or isinstance(value, bool) or value not in {0, 1}:
+        raise ApiError("usage", "The value of a vote is 1, or 0 to take it back.")
+    expression = clean_line(given, EXPRESSION_CHARACTERS_MAX) if isinstance(given, str) else None
+    if expression is None or expression != given:
+        raise ApiError(
+            "usage", f"An expression is a word or a sign, up to {EXPRESSION_CHARACTERS_MAX} long."
+        )
+    wanted = (1, expression) if value else (0, "")
+    await _folded(call)
+    said = own_vote(call.service.store, call.service.keyring.id, MsgId(key))
+    content = social.encode_vote(social.Vote(key, *wanted))
+    # Nothing was ever said, or it was taken back: both mean that there is nothing to take back.
+    is_already = said == wanted or (value == 0 and (said is None or said[0] == 0))
+    return await _publish(call, content, is_already=is_already)
 
 
 async def follow(call: Call) -> JsonValue:
@@ -141,12 +173,7 @@ async def block(call: Call) -> JsonValue:
 async def set_name(call: Call) -> JsonValue:
     """Name a feed, message or blob: ``{id, name, dryRun}``."""
     subject = _ref_argument(call, _is_ref, "feed or message")
-    given = call.options().get("name")
-    new_name = " ".join(given.split()) if isinstance(given, str) else ""
-    if not new_name.isprintable() or not 0 < len(new_name) <= NAME_CHARACTERS_MAX:
-        raise ApiError(
-            "usage", f"A name has 1 to {NAME_CHARACTERS_MAX} characters, all of them visible."
-        )
+    new_name = profile_name(call.options().get("name"))
     await _folded(call)
     own = call.service.keyring.id
     is_already = threads.own_name_for(call.service.store, own, subject) == new_name
@@ -154,11 +181,32 @@ async def set_name(call: Call) -> JsonValue:
     return await _publish(call, content, is_already=is_already)
 
 
+async def set_profile(call: Call) -> JsonValue:
+    """Say who somebody is: ``{id, name, description, image, dryRun}``, ``id`` being you if absent.
+
+    What is absent stays as it is; null takes back what you said. One message says all that changes.
+    """
+    options = call.options()
+    own = call.service.keyring.id
+    subject = _ref_argument(call, _is_ref, "feed or message") if "id" in options else own
+    wanted = profile_fields(options)
+    await _folded(call)
+    said = threads.own_fields_for(call.service.store, own, subject)
+    changed = {
+        key: value
+        for key, value in wanted.items()
+        if said.get(key) != (social.link_of(value) if key == "image" else value)
+    }
+    content = social.encode_profile(subject, changed or wanted)
+    return await _publish(call, content, is_already=not changed)
+
+
 async def _publish(
     call: Call, content: dict[str, JsonValue], *, is_already: bool = False
 ) -> JsonValue:
     if is_already:
         return {"already": True, "content": content}
+    _check_size(call, content)
     if call.options().get("dryRun"):
         return {"content": content}
     (message,) = await call.service.publish([content])
@@ -167,17 +215,39 @@ async def _publish(
     return {"message": parse_json(encode_key_value(stored))}
 
 
+def _check_size(call: Call, content: dict[str, JsonValue]) -> None:
+    service = call.service
+    sequence = service.store.log.received(service.keyring.id) + 1
+    used, limit = social.post_size(content, sequence)
+    if used > limit:
+        raise ApiError(
+            "invalid",
+            f"This is about {used - limit} characters too long.",
+            "Shorten it, or write it in two messages.",
+        )
+
+
 def _reply_place(call: Call, answered: MsgId) -> social.Place:
+    """Return where a reply belongs, by the options ``branch`` and ``fork`` of the call."""
+    options = call.options()
     store = call.service.store
+    given = options.get("branch", [])
+    chosen = given if isinstance(given, list) else [given]
+    if len(chosen) > BRANCH_MAX or not all(is_msg_id(key) for key in chosen):
+        raise ApiError("usage", f"branch is a list of at most {BRANCH_MAX} message ids.")
     if store.log.get(answered) is None:
         raise ApiError(
             "not-found",
             f"The message {answered} is not here, so it cannot be answered yet.",
             "Connect to a peer that has it.",
         )
-    root = threads.thread_root(store, answered)
-    branch = threads.thread_heads(threads.read_thread(store, root))
-    return social.Place(root=root, branch=tuple(branch) or (root,))
+    root, fork = threads.thread_root(store, answered), None
+    if options.get("fork") and root != answered:
+        root, fork = answered, root
+    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(
+        threads.read_thread(store, root)
+    )
+    return social.Place(root=root, fork=fork, branch=tuple(branch) or (root,))
 
 
 def _relation(call: Call, feed: FeedId) -> int | None:
@@ -239,7 +309,7 @@ def _streaming(function: Callable[[Call], AsyncIterator[JsonValue | Encoded]]) -
 
 SOCIAL_APP = App(
     name="social",
-    views=(ThreadsView(), NamesView()),
+    views=(ThreadsView(), ChannelsView(), NamesView(), VotesView()),
     methods={
         "social.thread": _streaming(thread),
         "social.name": _answering(name),
@@ -250,6 +320,8 @@ SOCIAL_APP = App(
         "social.follow": _answering(follow),
         "social.unfollow": _answering(unfollow),
         "social.block": _answering(block),
+        "social.vote": _answering(vote),
         "social.setName": _answering(set_name),
+        "social.setProfile": _answering(set_profile),
     },
 )

@@ -55,6 +55,11 @@ RECEIVED_BYTES_MAX: Final = 131_072
 # How many bytes the signature takes at the end of the two texts.
 _COMPACT_TAIL = len(',"signature":""}') + SIGNATURE_LENGTH
 _INDENTED_TAIL = len(',\n  "signature": ""\n}') + SIGNATURE_LENGTH
+# What stands around a content in a later message, the digits of the sequence not counted.
+_HEADER_UNITS = len(
+    '  "previous": "%.sha256",\n  "sequence": ,\n  "author": "@.ed25519",\n'
+    '  "timestamp": 1577836800000,\n  "hash": "sha256",\n'
+) + 2 * len("A" * 44)
 _CONTENT_MARK = b'"content":'
 # Where the second member's name starts, after a previous that is null or an id.
 _SECOND_AFTER_NULL = len('{"previous":null,"')
@@ -201,6 +206,16 @@ class ClassicFormat:
             bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key),
             members.signature,
         )
+
+
+def draft_units(content: bytes, sequence: int) -> int:
+    """Return the length in UTF-16 units of the message that a content would become.
+
+    It is that of a message after the first, with a time in whole milliseconds of today.
+    """
+    indented = canonicalize(b'{"content":%b}' % content).indented
+    units, _digest = measure(indented)
+    return units + _HEADER_UNITS + len(str(sequence)) + _INDENTED_TAIL - len("\n}")
 
 
 def _as_verified(message: ChainedMessage) -> Message:

@@ -60,12 +60,13 @@ class ContactsView:
     """Who follows and blocks whom: the latest contact message of each source about each target."""
 
     name = "contacts"
-    version = 1
+    version = 2
     types = frozenset({"contact"})
     schema = """
         CREATE TABLE contacts(
             source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
             sequence INTEGER NOT NULL, PRIMARY KEY(source, target)) WITHOUT ROWID;
+        CREATE INDEX contacts_by_target ON contacts(target, value);
         """
 
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:

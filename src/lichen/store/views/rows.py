@@ -7,7 +7,7 @@ newest first, start again after a crash, and change a view without asking anyone
 
 import re
 from collections.abc import Sequence
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 import apsw
 import msgspec
@@ -73,10 +73,7 @@ class TypedView(View, Protocol):
 
 def decode_row(stored: Stored) -> FoldRow:
     """Read a message of the log for the views."""
-    try:
-        value = orjson.loads(stored.data)
-    except orjson.JSONDecodeError:
-        value = _decode_odd(stored.data)
+    value: dict[str, Any] = decode_value(stored.data)
     content = value["content"]
     return FoldRow(
         stored.received_no,
@@ -88,6 +85,15 @@ def decode_row(stored: Stored) -> FoldRow:
         content,
         content["type"] if isinstance(content, dict) else None,
     )
+
+
+def decode_value(data: bytes) -> dict[str, JsonValue]:
+    """Read a message of the log whole, with the same care for surrogates."""
+    try:
+        value: dict[str, JsonValue] = orjson.loads(data)
+    except orjson.JSONDecodeError:
+        value = _decode_odd(data)
+    return value
 
 
 def _decode_odd(data: bytes) -> dict[str, JsonValue]:
