@@ -9,6 +9,6 @@ if TYPE_CHECKING:
 def all_apps() -> "tuple[App, ...]":
     """Return every app of this peer."""
     # Imported when a peer is made: whoever only reads contents needs no peer.
-    from lichen.apps.social.service import SOCIAL_APP  # noqa: PLC0415
+    from lichen.apps.social.app import SOCIAL_APP  # noqa: PLC0415
 
     return (SOCIAL_APP,)

@@ -58,9 +58,7 @@ class Application:
             Route("/live", self._listen),
             Route("/leave", self._leave, methods=["POST"]),
         ]
-        routes += [
-            Route(page.path, self._endpoint(page), methods=[page.method]) for page in pages
-        ]
+        routes += [Route(page.path, self._endpoint(page), methods=[page.method]) for page in pages]
         self.starlette = Starlette(
             routes=routes,
             middleware=[
@@ -230,4 +228,3 @@ def _fault_page(error: ApiError | StoreError, visit: Visit) -> Shown:
 def _path_of(request: Request) -> str:
     query = request.url.query
     return f"{request.url.path}?{query}" if query else request.url.path
-

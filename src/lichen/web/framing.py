@@ -6,6 +6,7 @@ Language and look are settings of this machine; a browser's wish counts where no
 import time
 from collections.abc import Mapping
 
+import msgspec
 from starlette.requests import Request
 
 from lichen.apps.social.profiles import faces
@@ -55,10 +56,13 @@ class Framing:
     def frame(self, visit: Visit, path: str) -> Frame:
         """Return what stands around a page."""
         own = self._service.keyring.id
+        own_face = faces(self._service.store, own, [own])[own]
+        if own_face.image is not None and self._service.blobs.size(own_face.image) is None:
+            own_face = msgspec.structs.replace(own_face, image=None)
         return Frame(
             words=visit.words,
             own=own,
-            own_face=faces(self._service.store, own, [own])[own],
+            own_face=own_face,
             path=path,
             now=visit.now,
             theme=self._choice(THEME_SETTING),

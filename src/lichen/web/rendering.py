@@ -15,12 +15,14 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from lichen.apps.social.profiles import Face
-from lichen.feed.canonical import JsonValue
+from lichen.feed.canonical import JsonValue, encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.app import App
 from lichen.node.paths import segment_of
 from lichen.web.forms import draw_once
-from lichen.web.markdown import RenderCache, first_words
+from lichen.web.links import PATHS
+from lichen.web.markdown import render
+from lichen.web.rendered import RenderCache
 from lichen.words import LANGUAGES, Words
 
 FOLDER = Path(__file__).parent
@@ -53,7 +55,7 @@ class Renderer:
             {name: jinja2.FileSystemLoader(folder) for name, folder in folders.items()}
         )
         self._environments: dict[str, jinja2.Environment] = {}
-        self._posts = RenderCache()
+        self._posts = RenderCache(render_post)
 
     def render(self, template: str, data: Mapping[str, object], frame: Frame) -> str:
         """Return the HTML of a page."""
@@ -91,9 +93,10 @@ class Renderer:
         }
         made.filters |= {
             "segment": segment_of,
-            "first_words": first_words,
             "short_id": short_id,
             "voice": self._voice,
+            "voice_preview": lambda text: Markup(render_post(text)),  # noqa: S704 (made safe)
+            "json_units": json_units,
         }
         return made
 
@@ -102,11 +105,28 @@ class Renderer:
         return Markup(self._posts.html(key, text))  # noqa: S704 (made safe by the markdown module)
 
 
+def render_post(text: str) -> str:
+    """Return the HTML of a Markdown text whose references lead to this peer's pages."""
+    return render(text, PATHS)
+
+
+def json_units(text: str) -> int:
+    """Return how much of a message's room a text takes: UTF-16 code units of its JSON string."""
+    return len(encode_string(text).encode("utf-16-le", "surrogatepass")) // 2 - 2
+
+
 @cache
+def static_digest() -> str:
+    """Return a text that changes when any static file does: they refer to each other."""
+    digest = hashlib.sha256()
+    for file in sorted(STATIC.iterdir()):
+        digest.update(file.read_bytes())
+    return digest.hexdigest()[:12]
+
+
 def static(file: str) -> str:
-    """Return the path of a static file; it changes with the file, so browsers may keep it."""
-    digest = hashlib.sha256((STATIC / file).read_bytes()).hexdigest()[:12]
-    return f"/static/{digest}/{file}"
+    """Return the path of a static file; browsers may keep what they found there for ever."""
+    return f"/static/{static_digest()}/{file}"
 
 
 def icon(name: str, *, flip: bool = False) -> Markup:
@@ -118,20 +138,30 @@ def icon(name: str, *, flip: bool = False) -> Markup:
 
 
 @jinja2.pass_context
-def face(context: Context, feed: FeedId, size: str = "") -> Markup:
-    """Return somebody's picture, or the face that grew from the key. Decorative: names label it."""
-    known: Face | None = context["faces"].get(feed)
+def face(context: Context, feed: FeedId, size: str = "", *, is_bare: bool = False) -> Markup:
+    """Return somebody's picture, or the face that grew from the key. Decorative: names label it.
+
+    ``is_bare``: what is around it gives it its size.
+    """
+    known = _known(context, feed)
     path = f"/face/{segment_of(feed)}.svg"
     if known is not None and known.image is not None:
         path = f"/blob/{segment_of(known.image)}"
-    return Markup('<img class="ava {}" src="{}" alt="" loading="lazy">').format(size, path)
+    kind = "" if is_bare else f"ava {size}".strip()
+    return Markup('<img class="{}" src="{}" alt="" loading="lazy">').format(kind, path)
 
 
 @jinja2.pass_context
 def name(context: Context, feed: FeedId) -> str:
     """Return what somebody is called here; the beginning of the key where nobody has said."""
-    known: Face | None = context["faces"].get(feed)
+    known = _known(context, feed)
     return short_id(feed) if known is None or known.name is None else known.name
+
+
+def _known(context: Context, feed: FeedId) -> Face | None:
+    frame: Frame = context["frame"]
+    known: Face | None = context["faces"].get(feed)
+    return frame.own_face if known is None and feed == frame.own else known
 
 
 def short_id(ref: str) -> str:

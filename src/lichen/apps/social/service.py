@@ -20,7 +20,7 @@ from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesV
 from lichen.feed.canonical import JsonValue, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
-from lichen.node.app import App, Call, Encoded, Method, Send
+from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
 from lichen.node.shell import encode_key_value
 
@@ -307,21 +307,17 @@ def _streaming(function: Callable[[Call], AsyncIterator[JsonValue | Encoded]]) -
     return Method("source", method)
 
 
-SOCIAL_APP = App(
-    name="social",
-    views=(ThreadsView(), ChannelsView(), NamesView(), VotesView()),
-    methods={
-        "social.thread": _streaming(thread),
-        "social.name": _answering(name),
-        "social.names": _answering(names),
-        "social.byName": _answering(by_name),
-        "social.timeline": _streaming(timeline),
-        "social.post": _answering(post),
-        "social.follow": _answering(follow),
-        "social.unfollow": _answering(unfollow),
-        "social.block": _answering(block),
-        "social.vote": _answering(vote),
-        "social.setName": _answering(set_name),
-        "social.setProfile": _answering(set_profile),
-    },
-)
+METHODS: dict[str, Method] = {
+    "social.thread": _streaming(thread),
+    "social.name": _answering(name),
+    "social.names": _answering(names),
+    "social.byName": _answering(by_name),
+    "social.timeline": _streaming(timeline),
+    "social.post": _answering(post),
+    "social.follow": _answering(follow),
+    "social.unfollow": _answering(unfollow),
+    "social.block": _answering(block),
+    "social.vote": _answering(vote),
+    "social.setName": _answering(set_name),
+    "social.setProfile": _answering(set_profile),
+}

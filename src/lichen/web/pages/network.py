@@ -1,12 +1,11 @@
 """Who is near: links that are open, people at the door, addresses and when they are tried again."""
 
 import asyncio
-import hashlib
 from collections.abc import Iterable
 
 import msgspec
 
-from lichen.apps.social.profiles import faces
+from lichen.apps.social.pages.shared import digest_of, known_faces
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.api.people import FAILURES
@@ -55,15 +54,13 @@ async def show_network(visit: Visit) -> Answer:
     service = visit.service
     links, addresses, door = rows_of(visit)
     feeds = {row.peer for rows in (links, addresses, door) for row in rows}
-    own = service.keyring.id
-    known = await asyncio.to_thread(faces, service.store, own, [own, *sorted(feeds)])
     return Shown(
         "web/network.html",
         {
             "links": links,
             "addresses": addresses,
             "door": door,
-            "faces": known,
+            "faces": await known_faces(visit, feeds),
             "lan": service.lan_state(),
             "reachable": service.doors.addresses() if service.doors else [],
             "version": version_of(visit),
@@ -141,12 +138,15 @@ def version_of(visit: Visit) -> str:
     """Return a short text that changes when the network page's rows do."""
     status = visit.service.shell.brain.snapshot()
     shown: Iterable[object] = (
-        [(p.peer, p.source, p.messages_received, p.messages_sent, p.last_error) for p in status.peers],
+        [
+            (p.peer, p.source, p.messages_received, p.messages_sent, p.last_error)
+            for p in status.peers
+        ],
         [(a.peer, a.address, a.failures, a.last_error) for a in status.addresses],
         [(s.peer, s.address) for s in status.staged],
         visit.service.lan_state(),
     )
-    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]
+    return digest_of(shown)
 
 
 async def watch_sync(visit: Visit) -> JsonValue:

@@ -26,9 +26,7 @@ async def show_settings(visit: Visit) -> Answer:
             "hops": service.hops_max,
             "steps_offered": sorted({*STEPS_OFFERED, service.hops_max}),
             "language": local.setting(LANGUAGE_SETTING) or "",
-            "looks": {
-                name: local.setting(name) or choices[0] for name, choices in CHOICES.items()
-            },
+            "looks": {name: local.setting(name) or choices[0] for name, choices in CHOICES.items()},
             "lan": service.lan_state(),
             "session_count": len(sessions) if isinstance(sessions, dict) else 0,
             "is_saved": "saved" in visit.query,

@@ -14,9 +14,15 @@ from lichen.apps.social.pages.reading import (
     show_message,
     show_thread,
     watch_fresh,
+    watch_near,
     watch_replies,
 )
-from lichen.apps.social.pages.welcome import leave_welcome, name_oneself, show_welcome, watch_welcome
+from lichen.apps.social.pages.welcome import (
+    leave_welcome,
+    name_oneself,
+    show_welcome,
+    watch_welcome,
+)
 from lichen.apps.social.pages.writing import react, save_draft, show_write, write
 from lichen.node.page import Page, Watch
 
@@ -41,6 +47,7 @@ PAGES: tuple[Page, ...] = (
 )
 WATCHES: tuple[Watch, ...] = (
     Watch("social.fresh", watch_fresh),
+    Watch("social.near", watch_near),
     Watch("social.replies", watch_replies),
     Watch("social.welcome", watch_welcome),
 )

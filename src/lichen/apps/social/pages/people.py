@@ -18,16 +18,30 @@ from lichen.node.page import Answer, Moved, Shown, Visit
 from lichen.node.paths import segment_of
 
 RELATIONS = {"follow": "social.follow", "unfollow": "social.unfollow", "block": "social.block"}
-BACK_TO = frozenset({"/people", "/welcome", "/network"})
+KINDS: dict[str, profiles.PeopleKind] = {
+    "follows": "follows",
+    "followers": "followers",
+    "nearby": "nearby",
+    "blocked": "blocked",
+}
+BACK_TO = frozenset(
+    {"/people", "/welcome", "/network", *(f"/people?kind={kind}" for kind in KINDS)}
+)
 
 
 async def show_people(visit: Visit) -> Answer:
-    """Show whom I follow, who follows me, and who else is known."""
+    """Show whom I follow, who follows me, whom my people follow, or whom I block."""
     store, own = visit.service.store, viewer_of(visit)
     await folded(visit)
-    page = await asyncio.to_thread(profiles.people, store, own)
-    feeds = {person.feed for person in page}
-    return Shown("social/people.html", {"people": page, "faces": await known_faces(visit, feeds)})
+    kind = KINDS.get(visit.query.get("kind", ""), "follows")
+    after = number_in(visit, "after") or 0
+    page = await asyncio.to_thread(profiles.people, store, own, kind, after=after)
+    feeds = {person.feed for person in page.people}
+    feeds.update(feed for person in page.people for feed in person.introduced_by.feeds)
+    return Shown(
+        "social/people.html",
+        {"kind": kind, "page": page, "faces": await known_faces(visit, feeds)},
+    )
 
 
 async def show_profile(visit: Visit) -> Answer:
@@ -35,16 +49,21 @@ async def show_profile(visit: Visit) -> Answer:
     store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
     is_folded = await folded(visit)
     profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
+    twins = await asyncio.to_thread(profiles.lookalikes, store, own, feed)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(timeline.profile_page, store, own, feed, before=before)
+    named = {feed, *timeline.people_of(page), *(twin.feed for twin in twins)}
+    named.update(profile.followed_by.feeds, profile.blocked_by.feeds)
+    named.update(who for other in profile.other_names for who in other.feeds)
     return Shown(
         "social/profile.html",
         {
             "profile": profile,
+            "twins": twins,
             "page": page,
             "is_first": before is None,
             "is_folded": is_folded,
-            "faces": await known_faces(visit, {feed, *timeline.people_of(page)}),
+            "faces": await known_faces(visit, named),
         },
     )
 
@@ -65,7 +84,7 @@ async def show_edit(visit: Visit) -> Answer:
     store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
     await folded(visit)
     profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
-    return await _show_form(visit, profile, profile.name or "", profile.description or "")
+    return await _show_form(visit, profile, profile.face.name or "", profile.description or "")
 
 
 async def _show_form(
@@ -99,8 +118,7 @@ async def save_profile(visit: Visit) -> Answer:
         if feed == own:
             if "description" in form:
                 options["description"] = form["description"]
-            picture = visit.uploads.get("picture")
-            if picture is not None:
+            if (picture := visit.uploads.get("picture")) is not None:
                 face = await asyncio.to_thread(prepare_face, picture.data)
                 options["image"] = await service.blobs.add(face)
         await OfflineClient(service).call("social.setProfile", options)

@@ -5,10 +5,13 @@ import json
 
 from lichen.apps.social import threads, timeline
 from lichen.apps.social.entries import Entry, Hidden, Item
+from lichen.apps.social.faces import reactions
 from lichen.apps.social.pages.shared import (
+    digest_of,
     folded,
     known_faces,
     message_at,
+    near_of,
     number_in,
     viewer_of,
 )
@@ -30,14 +33,16 @@ async def show_home(visit: Visit) -> Answer:
     is_folded = await folded(visit)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(timeline.home_page, store, own, before=before)
+    near = near_of(visit)
     return Shown(
         "social/home.html",
         {
             "page": page,
             "is_first": before is None,
             "is_folded": is_folded,
-            "faces": await known_faces(visit, timeline.people_of(page)),
-            "newest_no": store.log.last_no if before is None else 0,
+            "faces": await known_faces(visit, {*timeline.people_of(page), *near}),
+            "near": near,
+            "near_version": digest_of(near),
         },
     )
 
@@ -50,15 +55,18 @@ async def watch_fresh(visit: Visit) -> JsonValue:
     return _new_words(visit, count, timeline.FRESH_MAX)
 
 
+async def watch_near(visit: Visit) -> JsonValue:
+    """Tell that somebody came near or went away."""
+    return {"version": digest_of(near_of(visit))}
+
+
 async def watch_replies(visit: Visit) -> JsonValue:
     """Tell how many replies are new in a thread; null for none."""
     after, thread = number_in(visit, "after") or 0, visit.query.get("thread", "")
     if not is_msg_id(thread):
         return None
     store, own = visit.service.store, viewer_of(visit)
-    count = await asyncio.to_thread(
-        threads.count_replies_after, store, own, MsgId(thread), after
-    )
+    count = await asyncio.to_thread(threads.count_replies_after, store, own, MsgId(thread), after)
     return _new_words(visit, count, threads.FRESH_MAX)
 
 
@@ -88,11 +96,13 @@ async def show_thread(visit: Visit) -> Answer:
     items: list[Item] = [page.root, *page.items]
     feeds = {feed for item in items for feed in feeds_in(item)}
     feeds.update(each.feed for each in page.participants)
+    keys = [item.key for item in items if isinstance(item, Entry)]
     answer = Shown(
         "social/thread.html",
         {
             "page": page,
             "faces": await known_faces(visit, feeds),
+            "likes": await asyncio.to_thread(reactions, service.store, own, keys),
             "composer": composer_of(visit, page.thread),
             "shows_hidden": "hidden" in visit.query,
         },

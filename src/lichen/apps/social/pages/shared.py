@@ -1,14 +1,14 @@
 """What the pages of this app have in common: the viewer, folded views, faces, arguments."""
 
 import asyncio
+import hashlib
 from collections.abc import Iterable
 from contextlib import suppress
 
 import msgspec
 
 from lichen.apps.social.profiles import Face, faces
-from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import BlobId
+from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.node.errors import ApiError
 from lichen.node.page import Visit
 from lichen.node.paths import feed_of, message_of
@@ -32,8 +32,7 @@ async def folded(visit: Visit) -> bool:
 
 
 async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Face]:
-    """Return names and pictures; a picture that is not here is asked for, and left out until then.
-    """
+    """Return names and pictures; a picture that is not here is asked for, and left out until then."""
     service = visit.service
     own = viewer_of(visit)
     found = await asyncio.to_thread(faces, service.store, own, {own, *feeds})
@@ -42,6 +41,16 @@ async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Fac
             service.blobs.want(face.image)
             found[feed] = msgspec.structs.replace(face, image=None)
     return found
+
+
+def near_of(visit: Visit) -> list[FeedId]:
+    """Return who is connected now, whom we met first first."""
+    return [peer.peer for peer in visit.service.shell.brain.snapshot().peers]
+
+
+def digest_of(shown: object) -> str:
+    """Return a short text that changes when what is shown does."""
+    return hashlib.sha256(msgspec.json.encode(shown)).hexdigest()[:16]
 
 
 def is_here(visit: Visit, blob: BlobId) -> bool:

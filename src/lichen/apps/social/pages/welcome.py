@@ -1,14 +1,19 @@
 """The first page: a list of steps that ticks itself off while it is open."""
 
 import asyncio
-import hashlib
 
 import msgspec
 
 from lichen.apps.social import profiles
 from lichen.apps.social.circle import circle_of
 from lichen.apps.social.pages.reading import WELCOMED_SETTING
-from lichen.apps.social.pages.shared import folded, known_faces, viewer_of
+from lichen.apps.social.pages.shared import (
+    digest_of,
+    folded,
+    known_faces,
+    near_of,
+    viewer_of,
+)
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.client import OfflineClient
@@ -47,7 +52,7 @@ async def _show(visit: Visit, fault: ApiError | None = None) -> Answer:
         "social/welcome.html",
         {
             "steps": steps,
-            "version": _version(steps),
+            "version": digest_of(steps),
             "fault": fault,
             "typed": dict(visit.form),
             "own": viewer_of(visit),
@@ -62,7 +67,7 @@ async def read_steps(visit: Visit) -> Steps:
     """Return how far the person is."""
     service, own = visit.service, viewer_of(visit)
     status = service.shell.brain.snapshot()
-    near = tuple(peer.peer for peer in status.peers)
+    near = tuple(near_of(visit))
     face = (await asyncio.to_thread(profiles.faces, service.store, own, [own]))[own]
     circle = await asyncio.to_thread(circle_of, service.store, own)
     return Steps(
@@ -79,11 +84,7 @@ async def read_steps(visit: Visit) -> Steps:
 
 async def watch_welcome(visit: Visit) -> JsonValue:
     """Tell that another step is done, or somebody else is near."""
-    return {"version": _version(await read_steps(visit))}
-
-
-def _version(steps: Steps) -> str:
-    return hashlib.sha256(msgspec.json.encode(steps)).hexdigest()[:16]
+    return {"version": digest_of(await read_steps(visit))}
 
 
 async def name_oneself(visit: Visit) -> Answer:

@@ -7,7 +7,6 @@ import msgspec
 
 from lichen.apps.social import content as social
 from lichen.apps.social.pages.shared import known_faces, message_at, viewer_of
-from lichen.apps.social.posting import compose_post, post_size
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId
 from lichen.feed.refs import is_msg_id
@@ -38,14 +37,15 @@ def composer_of(visit: Visit, root: MsgId | None = None) -> Composer:
     """Return the composer of a place with what was typed there before."""
     place = root or NEW_PLACE
     draft = visit.service.store.local.draft(place)
-    return _measured(visit, Composer(place, root, draft or "", visit.query.get("channel", "")))
+    text = "" if draft is None else draft.text
+    return _measured(visit, Composer(place, root, text, visit.query.get("channel", "")))
 
 
 def _measured(visit: Visit, composer: Composer) -> Composer:
     content = social.encode_post(
         social.Post(composer.text, root=composer.root, mentions=social.mentions_in(composer.text))
     )
-    used, limit = post_size(content)
+    used, limit = social.post_size(content)
     return msgspec.structs.replace(composer, used=used, limit=limit)
 
 
@@ -132,9 +132,10 @@ async def save_draft(visit: Visit) -> Answer:
 
 
 async def react(visit: Visit) -> Answer:
-    """Like a message, or take the like back."""
+    """Like a message, by an expression if one is given, or take the like back."""
     key = message_at(visit)
-    value = 1 if visit.form.get("value") == "1" else 0
-    options: dict[str, JsonValue] = {"id": key, "value": value}
+    options: dict[str, JsonValue] = {"id": key, "value": int(visit.form.get("value") == "1")}
+    if options["value"]:
+        options["expression"] = visit.form.get("expression", "")
     await OfflineClient(visit.service).call("social.vote", options)
     return Moved(f"/thread/{segment_of(key)}#m-{segment_of(key)}")
