@@ -78,15 +78,16 @@ def test_settings_and_addresses_last(open_store: OpenStore, author: MakeAuthor) 
     store.local.set_setting("odd", {"a": [1, None, "\u00e4"]})
     store.local.set_setting("gone", True)
     store.local.set_setting("gone", None)
-    store.local.save_address("net:a:1", ada)
-    store.local.save_address("net:a:1", ada, autoconnect=False, failures=4)
-    store.local.save_address("net:b:1", ada)
+    store.local.save_address(SavedAddress("net:a:1", ada))
+    saved = SavedAddress("net:a:1", ada, autoconnect=False, failures=4, source="lan")
+    store.local.save_address(saved)
+    store.local.save_address(SavedAddress("net:b:1", ada))
     store.local.forget_address("net:b:1")
     assert store.local.setting("hops") == 3
     store.close()
     local = open_store().local
     assert local.settings() == {"hops": 3, "odd": {"a": [1, None, "\u00e4"]}}
-    assert local.addresses() == [SavedAddress("net:a:1", ada, autoconnect=False, failures=4)]
+    assert local.addresses() == [saved]
 
 
 def grown(open_store: OpenStore, directory: Path, author: MakeAuthor) -> None:
