@@ -250,9 +250,7 @@ class Shell:
                 self._dials.add(task)
                 task.add_done_callback(self._dials.discard)
             case effects.Notify():
-                self.hub.tell(
-                    effect.topic, peer=effect.peer, feed=effect.feed, detail=effect.detail
-                )
+                self.hub.tell(**msgspec.structs.asdict(effect))
             case effects.SaveClock():
                 self.store.local.save_clock(effect.peer, effect.clock)
             case effects.SaveAddress():

@@ -1,6 +1,7 @@
 """``start``: be a peer, and show in the terminal what it hears."""
 
 import asyncio
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import click
@@ -22,22 +23,28 @@ if TYPE_CHECKING:
         "lichen start",
         "lichen start --home /tmp/second --port 8010",
         "lichen start --port 0 --json        # any free port; the first line says which",
+        "lichen start --lan                  # let peers on the local network see you",
     ),
     exits=OPENS_DATA,
     sets=settings.ALL,
 )
 @click.option(
-    "--no-lan",
-    is_flag=True,
-    help=_("Announce nothing on the local network. Nothing is announced yet in any case."),
+    "--lan/--no-lan",
+    default=None,
+    help=_(
+        "Announce yourself on the local network, or leave it alone; remembered. Until either is"
+        " said, peers there are heard and cannot see you."
+    ),
 )
 @click.option("--verbose", "-v", is_flag=True, help=_("Write the peer's own log, too."))
-def start_command(session: Session, no_lan: bool, verbose: bool) -> int:
+def start_command(session: Session, lan: bool | None, verbose: bool) -> int:
     """Be a peer: answer others, keep connections, exchange messages, until Ctrl-C.
 
     A data directory and an identity are made if there are none. Other lichen commands talk to the
     running peer. Ctrl-C or SIGTERM stops it in good order (exit code 0).
     """
+    import msgspec  # noqa: PLC0415 (slow, and not for --help)
+
     from lichen.apps import all_apps  # noqa: PLC0415 (slow, and not for --help)
     from lichen.node.client import OfflineClient  # noqa: PLC0415
     from lichen.node.service import run_service  # noqa: PLC0415
@@ -57,9 +64,11 @@ def start_command(session: Session, no_lan: bool, verbose: bool) -> int:
     def ready(service: "Service") -> None:
         telling.add(asyncio.get_running_loop().create_task(tell(service)))
 
-    return run_service(
-        session.home, session.settings, all_apps(), announce=hearing.announce, on_ready=ready
-    )
+    chosen = msgspec.structs.replace(session.settings, has_lan=True, lan=_LAN_MODES[lan])
+    return run_service(session.home, chosen, all_apps(), announce=hearing.announce, on_ready=ready)
+
+
+_LAN_MODES: Mapping[bool | None, str | None] = {None: None, True: "announce", False: "off"}
 
 
 def _introduce(out: Output, service: "Service") -> None:
@@ -72,6 +81,7 @@ def _introduce(out: Output, service: "Service") -> None:
                 "addresses": list(addresses),
                 "directory": str(service.home.directory),
                 "isNewIdentity": service.is_new_identity,
+                "lan": service.lan.mode,
             }
         )
         out.flush()
@@ -86,5 +96,7 @@ def _introduce(out: Output, service: "Service") -> None:
         out.text(f"{name:<14} {value}")
     if not service.is_clean_start:
         out.words(_("The last run ended without goodbye; everything was checked."))
+    if not service.lan.is_chosen:
+        out.words(_("Peers nearby are heard; you are not seen. To be seen: lichen lan on"))
     out.words(_("Ctrl-C stops. In another terminal: lichen post, lichen connect, lichen follow"))
     out.flush()
