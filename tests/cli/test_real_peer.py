@@ -262,12 +262,19 @@ def test_second_peer_on_a_directory_or_a_port_is_refused(
     start: Callable[[str], Running], lichen: Lichen, tmp_path: Path
 ) -> None:
     peer = start("peer")
-    ended = lichen("start", "--home", str(peer.home), "--port", "0", "--json")
+    ended = lichen("start", "--home", str(peer.home), "--port", "0", "--no-lan", "--json")
     assert ended.code == Exit.LOCKED
     assert str(peer.process.pid) in ended.fault["message"]
     port = peer.started["addresses"][0].split(":")[2].split("~")[0]
     ended = lichen(
-        "start", "--home", str(tmp_path / "other"), "--port", port, "--host", "127.0.0.1"
+        "start",
+        "--home",
+        str(tmp_path / "other"),
+        "--port",
+        port,
+        "--host",
+        "127.0.0.1",
+        "--no-lan",
     )
     assert ended.code == Exit.FAILED
     assert "--port" in ended.err

@@ -41,8 +41,9 @@ def find(path: tuple[str, ...]) -> LichenCommand:
 
 
 def test_all_promised_commands_are_there() -> None:
-    promised = """allow-publishing block connect doctor export follow help hops import log name
-        peers post publish start status thread unfollow whoami"""
+    promised = """addresses allow-publishing block connect disconnect doctor export follow forget
+        help hops import lan log name nearby peers post publish start status thread unfollow
+        whoami"""
     assert {path[0] for path in PATHS if len(path) == 1} == set(promised.split())
     assert {path for path in PATHS if len(path) > 1} == {("identity", "import"), ("lab", "corpus")}
 

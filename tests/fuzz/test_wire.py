@@ -1,4 +1,4 @@
-"""The fuzz targets of the wire room, on any bytes and on bytes that look like frames.
+"""The fuzz targets of the wire room: any bytes, and bytes that look like frames or addresses.
 
 ``LICHEN_FUZZ_EXAMPLES`` says how many inputs each target gets.
 """
@@ -40,9 +40,23 @@ plausible_frames = st.lists(
     max_size=12,
 ).map(b"".join)
 
+plausible_addresses = st.lists(
+    st.sampled_from(
+        [
+            b"net:192.168.1.2:8008~shs:izoMgEFmjBZ0VJkaRQ3nSBYYUv5wdBpuUFdVPTgRDaI=",
+            b"192.168.1.2:8008:@izoMgEFmjBZ0VJkaRQ3nSBYYUv5wdBpuUFdVPTgRDaI=.ed25519",
+            b"net:fe80::1%x:8008~shs:izoMgEFmjBZ0VJkaRQ3nSBYYUv5wdBpuUFdVPTgRDaI=",
+            b"ws://a.example~shs:izoMgEFmjBZ0VJkaRQ3nSBYYUv5wdBpuUFdVPTgRDaI=",
+            b";", b"~", b":", b"!", b"@", b"net", b"\\u0000", b'"',
+        ]
+    )
+    | st.binary(max_size=3),
+    max_size=8,
+).map(b"".join)  # fmt: skip
+
 
 @pytest.mark.parametrize("target", TARGETS, ids=lambda target: target.__name__)
 @settings(max_examples=EXAMPLES, deadline=None)
-@given(data=st.binary(max_size=400) | plausible_frames)
+@given(data=st.binary(max_size=400) | plausible_frames | plausible_addresses)
 def test_nothing_but_refusals(target: Callable[[bytes], None], data: bytes) -> None:
     target(data)

@@ -6,9 +6,12 @@ would never get past encryption, a genuine box around them plays the peer that h
 
 from contextlib import suppress
 
+from nacl.bindings import crypto_secretbox_easy
+
 from lichen.feed.identity import generate_identity
 from lichen.wire.boxstream import Boxer, Unboxer
 from lichen.wire.connection import Connection
+from lichen.wire.discovery import parse_plain, parse_signed
 from lichen.wire.errors import RemoteProtocolError
 from lichen.wire.events import (
     Answer,
@@ -117,6 +120,17 @@ def be_called(data: bytes) -> None:
     assert server.close_reason is not None
 
 
+def hear_announcements(data: bytes) -> None:
+    """Bytes instead of announcements, also in the box of somebody who knows the network key."""
+    parse_plain(data)
+    parse_signed(data, NETWORK_KEY)
+    text = b'{"address":"%s"}' % data
+    for inner in (data, text):
+        boxed = crypto_secretbox_easy(inner, NETWORK_KEY[:24], NETWORK_KEY)
+        found = parse_signed(boxed + b"s" * 64, NETWORK_KEY)
+        assert found is None or not found.is_verified
+
+
 def _client() -> Connection:
     return Connection(
         identity=CLIENT, network_key=NETWORK_KEY, ephemeral_seed=b"1" * 32, remote=SERVER.id
@@ -137,4 +151,5 @@ TARGETS = (
     be_dialled,
     dial,
     be_called,
+    hear_announcements,
 )

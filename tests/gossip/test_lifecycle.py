@@ -37,7 +37,7 @@ def test_back_off_doubles_up_to_a_limit_with_jitter() -> None:
     now, waits = 0.0, []
     for _ in range(16):
         (entry,) = schedule.take_due(now, lambda _: True)
-        failed = schedule.failed(entry.address, now)
+        failed = schedule.failed(entry.address, "no", now)
         assert failed is not None
         waits.append(failed.next_at - now)
         assert schedule.take_due(failed.next_at - 0.01, lambda _: True) == []

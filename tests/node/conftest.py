@@ -156,7 +156,7 @@ class Process:
         with self.out.open("wb") as out, self.err.open("wb") as err:
             self.popen = subprocess.Popen(
                 [sys.executable, "-m", "lichen", "start", "--home", str(directory), "--json",
-                 "--port", "0", "--host", "127.0.0.1", *arguments],
+                 "--port", "0", "--host", "127.0.0.1", "--no-lan", *arguments],
                 stdout=out, stderr=err,
             )  # fmt: skip
         self.started: dict[str, Any] = {}

@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import apsw
+import msgspec
 
-from lichen.store.local import SavedAddress
+from lichen.store.local import LOCAL_SCHEMA, SavedAddress
+from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
 
 MakeAuthor = Callable[[int], Any]
@@ -78,15 +80,28 @@ def test_settings_and_addresses_last(open_store: OpenStore, author: MakeAuthor) 
     store.local.set_setting("odd", {"a": [1, None, "\u00e4"]})
     store.local.set_setting("gone", True)
     store.local.set_setting("gone", None)
-    store.local.save_address("net:a:1", ada)
-    store.local.save_address("net:a:1", ada, autoconnect=False, failures=4)
-    store.local.save_address("net:b:1", ada)
+    store.local.save_address(SavedAddress("net:a:1", ada))
+    saved = SavedAddress("net:a:1", ada, autoconnect=False, failures=4, source="lan")
+    store.local.save_address(saved)
+    store.local.save_address(SavedAddress("net:b:1", ada))
     store.local.forget_address("net:b:1")
     assert store.local.setting("hops") == 3
     store.close()
     local = open_store().local
     assert local.settings() == {"hops": 3, "odd": {"a": [1, None, "\u00e4"]}}
-    assert local.addresses() == [SavedAddress("net:a:1", ada, autoconnect=False, failures=4)]
+    assert local.addresses() == [saved]
+
+
+def test_addresses_of_the_first_format_were_typed_by_a_person(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    first = msgspec.structs.replace(LOCAL_SCHEMA, steps=LOCAL_SCHEMA.steps[:1])
+    db = open_for_writing(tmp_path / "local.db", first)
+    ada = author(1).id
+    db.execute("INSERT INTO addresses VALUES(?,?,?,?)", ("net:a:1", ada, 1, 3))
+    db.close()
+    local = open_store(directory=tmp_path).local
+    assert local.addresses() == [SavedAddress("net:a:1", ada, failures=3, source="address")]
 
 
 def grown(open_store: OpenStore, directory: Path, author: MakeAuthor) -> None:

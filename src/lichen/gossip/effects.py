@@ -101,6 +101,13 @@ class SaveAddress(msgspec.Struct, frozen=True):
     peer: FeedId
     autoconnect: bool
     failures: int
+    source: str
+
+
+class ForgetAddress(msgspec.Struct, frozen=True):
+    """Take an address out of the address book."""
+
+    address: str
 
 
 class WakeAt(msgspec.Struct, frozen=True):
@@ -112,8 +119,9 @@ class WakeAt(msgspec.Struct, frozen=True):
 class Notify(msgspec.Struct, frozen=True):
     """Tell the people around what happened.
 
-    ``topic`` is ``connected``, ``disconnected``, ``dial-failed``, ``guard-set`` or
-    ``guard-lifted``; ``detail`` the words or the reason that belong to it.
+    ``topic`` is ``connected``, ``disconnected``, ``dial-failed``, ``nearby``, ``nearby-gone``,
+    ``guard-set`` or ``guard-lifted``; ``detail`` the words, the reason or the address that belong
+    to it.
     """
 
     topic: str
@@ -140,6 +148,7 @@ Effect = (
     | Ingest
     | SaveClock
     | SaveAddress
+    | ForgetAddress
     | SaveGuard
     | WakeAt
     | Notify

@@ -12,12 +12,21 @@ ConnectionId = NewType("ConnectionId", int)
 """One connection of this run; never used again after it has closed."""
 
 
+FROM_ADDRESS = "address"
+"""How a peer was met: a person typed its address."""
+FROM_LAN = "lan"
+"""How a peer was met: it announced itself on the local network."""
+CALLED_US = "called-us"
+"""How a peer was met: it dialled."""
+
+
 class Address(msgspec.Struct, frozen=True):
-    """An entry of the address book: where a peer was reachable."""
+    """An entry of the address book: where a peer was reachable, and how it was met."""
 
     address: str
     peer: FeedId
     autoconnect: bool = True
+    source: str = FROM_ADDRESS
 
 
 class Started(msgspec.Struct, frozen=True):
@@ -131,6 +140,26 @@ class AddressAdded(msgspec.Struct, frozen=True):
     address: Address
 
 
+class AddressForgotten(msgspec.Struct, frozen=True):
+    """A person wants an address kept no longer; a connection over it stays."""
+
+    address: str
+
+
+class PeerDismissed(msgspec.Struct, frozen=True):
+    """A person wants no connection with a peer until they ask for one, or the next run begins."""
+
+    peer: FeedId
+
+
+class PeerSeen(msgspec.Struct, frozen=True):
+    """A peer was announced on the local network; ``is_verified`` if it signed that itself."""
+
+    address: str
+    peer: FeedId
+    is_verified: bool
+
+
 class HopsChanged(msgspec.Struct, frozen=True):
     """A person changed how far to replicate."""
 
@@ -156,6 +185,9 @@ Event = (
     | IngestFailed
     | DialFailed
     | AddressAdded
+    | AddressForgotten
+    | PeerDismissed
+    | PeerSeen
     | HopsChanged
     | GuardLifted
     | Woke

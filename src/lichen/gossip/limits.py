@@ -161,6 +161,17 @@ STEADY_S = 10.0
 ADDRESSES_MAX = 10_000
 """Addresses kept; further ones are not remembered by the brain."""
 
+# Peers nearby.
+
+STAGED_S_MAX = 10.0
+"""A peer that was not announced for so long has left; peers announce themselves every 1 or 2 s."""
+
+STAGED_PEERS_MAX = 200
+"""Peers shown as nearby: more than a large room holds; of a flood of made-up ones no more count."""
+
+STAGED_ADDRESSES_MAX = 4
+"""Addresses of one of them: a machine has few interfaces, and anybody may announce wrong ones."""
+
 # The own feed's recovery.
 
 GUARD_PEERS_MIN = 2

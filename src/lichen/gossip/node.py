@@ -9,16 +9,15 @@ The same machine runs on sockets and in the lab's virtual world.
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from lichen.feed.message import FeedId, Reason, Rejected
 from lichen.gossip.connections.calls import Calls
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.schedule import Schedule
-from lichen.gossip.connections.session import PeerStatus, Session
+from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Effect, Notify, ResumeReading, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
+    AddressForgotten,
     Connected,
     ConnectionId,
     DialFailed,
@@ -31,6 +30,8 @@ from lichen.gossip.events import (
     Ingested,
     IngestFailed,
     MessagesSent,
+    PeerDismissed,
+    PeerSeen,
     Started,
     Woke,
 )
@@ -51,23 +52,9 @@ from lichen.gossip.limits import (
 )
 from lichen.gossip.parts import Parse, Parts
 from lichen.gossip.ports import Log, Random
+from lichen.gossip.status import NodeStatus
 
 _NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
-
-
-class NodeStatus(msgspec.Struct, frozen=True):
-    """The whole brain at one moment."""
-
-    peers: tuple[PeerStatus, ...]
-    hops_max: int
-    feeds_wanted: int
-    feeds_behind: int
-    """Wanted feeds of which a connected peer claims more than we have."""
-    feeds_forked: int
-    is_guarded: bool
-    asked_peers: tuple[FeedId, ...]
-    close_reasons: dict[str, int]
-    """How often connections ended for each reason, in this run."""
 
 
 class Node:
@@ -92,6 +79,9 @@ class Node:
             IngestFailed: self._on_ingest_failed,
             DialFailed: lifecycle.on_dial_failed,
             AddressAdded: lifecycle.on_address_added,
+            AddressForgotten: lifecycle.on_address_forgotten,
+            PeerDismissed: lifecycle.on_peer_dismissed,
+            PeerSeen: lifecycle.on_peer_seen,
             HopsChanged: self._on_hops_changed,
             GuardLifted: self._on_guard_lifted,
             Woke: self._on_woke,
@@ -100,6 +90,7 @@ class Node:
             "graph": lambda _, now: self._update_replication(now),
             "stalls": lambda _, now: self._check_stalls(now),
             "dial": lambda _, now: lifecycle.dial(now),
+            "nearby": lifecycle.check_nearby,
             "guard": lambda _, now: self._open_guard(now),
             "ebt": lifecycle.check_ebt,
             "history": lifecycle.continue_history,
@@ -170,13 +161,17 @@ class Node:
 
     def snapshot(self) -> NodeStatus:
         """Describe the node for people."""
-        parts = self._parts
+        parts, sources = self._parts, self._parts.ebt.sources
+        lacking = [count for count in map(sources.lacking, sources.behind) if count]
         return NodeStatus(
             peers=tuple(session.status() for session in parts.sessions.values()),
+            staged=self._lifecycle.staged(),
+            addresses=self._lifecycle.addresses(),
             hops_max=parts.replication.hops_max,
             feeds_wanted=len(parts.replication.wanted),
-            feeds_behind=sum(map(parts.ebt.sources.is_behind, parts.ebt.sources.behind)),
-            feeds_forked=len(parts.ebt.sources.frozen),
+            feeds_behind=len(lacking),
+            messages_behind=sum(lacking),
+            feeds_forked=len(sources.frozen),
             is_guarded=parts.own_feed.is_guarded,
             asked_peers=tuple(parts.own_feed.asked),
             close_reasons=dict(parts.close_reasons),
@@ -235,6 +230,8 @@ class Node:
     def _refuse(self, author: FeedId, peer: FeedId, now: float) -> None:
         """Act on a block: give a feed no longer to a peer, or close the connection with it."""
         parts = self._parts
+        if author == parts.own:
+            self._lifecycle.unstage(peer)
         session = self._lifecycle.session_with(peer)
         if session is None:
             return

@@ -237,7 +237,11 @@ class World:
                 peer.is_guarded = effect.is_guarded
                 peer.asked_peers = effect.asked_peers
             case effects.SaveAddress():
-                peer.addresses[effect.address] = Address(effect.address, effect.peer)
+                peer.addresses[effect.address] = Address(
+                    effect.address, effect.peer, source=effect.source
+                )
+            case effects.ForgetAddress():
+                peer.addresses.pop(effect.address, None)
             case effects.Notify():
                 peer.notices.append(effect)
             case _:

@@ -69,6 +69,10 @@ class Doors:
             link.close("stopping")
         self._service.home.socket.unlink(missing_ok=True)
 
+    def is_reached_at(self, host: str) -> bool:
+        """Tell whether one of our listening sockets takes connections for an own IPv4 address."""
+        return host in self._hosts or EVERY_IPV4 in self._hosts
+
     def addresses(self) -> list[str]:
         """Return the multiserver addresses at which this peer can be reached, nearest first."""
         key = self._service.keyring.id
@@ -114,6 +118,21 @@ async def dial(address: str, link: Link) -> None:
                 await loop.create_connection(lambda: link, part.host, part.port)
             return
     raise ValueError("the address has no part that can be dialled here (net:HOST:PORT~shs:KEY)")
+
+
+def dial_reason(error: OSError | ValueError) -> str:
+    """Return why a dial came to nothing: one of the known reasons, else the system's words."""
+    if isinstance(error, TimeoutError):
+        return "no-answer"
+    if isinstance(error, ConnectionRefusedError):
+        return "connection-refused"
+    if isinstance(error, ConnectionResetError):
+        return "connection-reset"
+    if isinstance(error, socket.gaierror):
+        return "unknown-host"
+    if isinstance(error, OSError) and error.errno in {errno.ENETUNREACH, errno.EHOSTUNREACH}:
+        return "no-way-there"
+    return str(error) or "no-answer"
 
 
 class _LocalLink(Link):

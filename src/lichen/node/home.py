@@ -39,6 +39,10 @@ class Settings(msgspec.Struct, frozen=True):
     network_key: bytes | None = None
     hmac_key: bytes | None = None
     hops: int | None = None
+    has_lan: bool = False
+    """Open the sockets of the local network; only a peer that a person starts does."""
+    lan: str | None = None
+    """``announce``, ``listen`` or ``off``; remembered."""
 
 
 class Home(msgspec.Struct, frozen=True):

@@ -1,6 +1,7 @@
 """The only owner of keys: nothing else of the running peer holds a secret.
 
-It signs own messages and gives handshakes what they need. Its repr shows the public id only.
+It signs own messages and announcements, and gives handshakes what they need. Its repr shows the
+public id only.
 """
 
 import os
@@ -8,6 +9,7 @@ import os
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId
 from lichen.wire.connection import Connection
+from lichen.wire.discovery import Announcement, encode_signed, parse_signed
 
 
 class Keyring:
@@ -40,3 +42,11 @@ class Keyring:
             ephemeral_seed=os.urandom(32),
             remote=remote,
         )
+
+    def sign_announcement(self, address: str) -> bytes:
+        """Return what tells the local network that we listen at an address."""
+        return encode_signed(address, self._identity, self._network_key)
+
+    def read_announcement(self, data: bytes) -> Announcement | None:
+        """Read an announcement of a peer of this network; None if it is none."""
+        return parse_signed(data, self._network_key)

@@ -16,3 +16,6 @@ NOTICES_WAITING_MAX = 1000  # a listener that falls further behind loses the old
 NOTICES_PER_BATCH_MAX = 20  # single messages told of one batch; beyond that, only their number
 LOCAL_CALLS_MAX = 1024  # open calls of one local program
 IMPORT_BATCH = 1000  # messages written to the log at a time by an import
+LAN_ANNOUNCE_S = 2.0  # as often as the JavaScript peers: one unseen for 10 s counts as gone
+DATAGRAMS_PER_S_MAX = 200  # announcements read in a second: a hundred peers say two each
+DATAGRAMS_PER_SENDER_S_MAX = 20  # of these from one machine, so that one cannot drown the others

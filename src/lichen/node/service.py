@@ -18,7 +18,7 @@ from lichen import __version__
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.formats.classic import ClassicFormat
-from lichen.feed.message import FeedId, Message
+from lichen.feed.message import Message
 from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
@@ -36,6 +36,7 @@ from lichen.node.home import (
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
+from lichen.node.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import StoreError, Unreadable, opening
@@ -66,6 +67,7 @@ class Service:
         self.shell: Shell
         self.hops_max = HOPS_DEFAULT
         self.format: FeedFormat
+        self._lan: Lan | None = None
         self._stopped = asyncio.Event()
 
     async def open(self, *, is_online: bool = False) -> None:
@@ -92,9 +94,14 @@ class Service:
         """Open the doors: the network's port and the local socket. Raises ApiError."""
         self.doors = Doors(self)
         await self.doors.open()
+        if self.settings.has_lan:
+            self._lan = Lan(self)
+            await self._lan.set_mode(self.lan.mode)
 
     async def close(self) -> None:
         """Close doors and connections, finish what is being written, leave a clean mark."""
+        if self._lan is not None:
+            await self._lan.close()
         if self.doors is not None:
             await self.doors.close()
         await self.shell.stop()
@@ -150,6 +157,24 @@ class Service:
         if hasattr(self, "shell"):
             self.shell.deliver(events.HopsChanged(hops_max))
 
+    @property
+    def lan(self) -> LanStatus:
+        """Return what is done on the local network, now and in later runs."""
+        chosen = self.store.local.setting(SETTING)
+        is_chosen = isinstance(chosen, str) and chosen in MODES
+        return LanStatus(
+            mode=str(chosen) if is_chosen else LISTEN,
+            is_chosen=is_chosen,
+            is_open=self._lan is not None and self._lan.is_open,
+            problems=self._lan.problems if self._lan is not None else (),
+        )
+
+    async def set_lan(self, mode: str) -> None:
+        """Change what is done on the local network, one of ``lan.MODES``; it is remembered."""
+        self.store.local.set_setting(SETTING, mode)
+        if self._lan is not None:
+            await self._lan.set_mode(mode)
+
     def _open_store(self) -> Store:
         try:
             bound = read_binding(self.home.directory)
@@ -198,6 +223,8 @@ class Service:
         self.hops_max = hops if isinstance(hops, int) else HOPS_DEFAULT
         if self.settings.hops is not None:
             self.set_hops(self.settings.hops)
+        if self.settings.lan is not None:
+            await self.set_lan(self.settings.lan)
         await self._start_brain(is_online)
 
     async def _start_brain(self, is_online: bool) -> None:
@@ -222,7 +249,7 @@ class Service:
 
     def _address_book(self) -> tuple[events.Address, ...]:
         return tuple(
-            events.Address(entry.address, FeedId(entry.peer), entry.autoconnect)
+            events.Address(entry.address, entry.peer, entry.autoconnect, entry.source)
             for entry in self.store.local.addresses()
         )
 

@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
 
+import msgspec
 import orjson
 import structlog
 
@@ -21,12 +22,13 @@ from lichen.gossip.effects import Effect, MessageForm
 from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.node import Node
 from lichen.node import limits
-from lichen.node.doors import dial
+from lichen.node.doors import dial, dial_reason
 from lichen.node.hub import Hub, tell_ingested
 from lichen.node.keyring import Keyring
 from lichen.node.links import Handshakes, Link
 from lichen.store.errors import StoreError
-from lichen.store.ingest import Grown, IngestResult
+from lichen.store.ingest import IngestResult
+from lichen.store.local import SavedAddress
 from lichen.store.log import Log, Stored
 from lichen.store.store import Store
 from lichen.wire.events import BodyType, Command, MuxrpcEvent, SendItems
@@ -105,7 +107,10 @@ class Shell:
             events.Ingested(
                 connection=connection,
                 count=result.count,
-                progress=tuple(_progress(grown) for grown in result.progress),
+                progress=tuple(
+                    events.Progress(grown.feed, grown.first, grown.last, grown.key)
+                    for grown in result.progress
+                ),
                 rejected=result.rejected,
                 forks=result.forks,
                 contacts=result.contacts,
@@ -245,15 +250,14 @@ class Shell:
                 self._dials.add(task)
                 task.add_done_callback(self._dials.discard)
             case effects.Notify():
-                self.hub.tell(
-                    effect.topic, peer=effect.peer, feed=effect.feed, detail=effect.detail
-                )
+                self.hub.tell(**msgspec.structs.asdict(effect))
             case effects.SaveClock():
                 self.store.local.save_clock(effect.peer, effect.clock)
             case effects.SaveAddress():
-                self.store.local.save_address(
-                    effect.address, effect.peer, effect.autoconnect, effect.failures
-                )
+                saved = msgspec.convert(effect, SavedAddress, from_attributes=True)
+                self.store.local.save_address(saved)
+            case effects.ForgetAddress():
+                self.store.local.forget_address(effect.address)
             case effects.SaveGuard():
                 self.is_guarded = effect.is_guarded
                 self.store.local.save_guard(effect.is_guarded, effect.asked_peers)
@@ -349,8 +353,8 @@ class Shell:
         link.peer = peer
         try:
             await dial(address, link)
-        except (OSError, TimeoutError, ValueError) as error:
-            self._dial_failed(address, peer, str(error) or "no answer")
+        except (OSError, ValueError) as error:
+            self._dial_failed(address, peer, dial_reason(error))
         else:
             if link.is_lost:
                 self._dial_failed(address, peer, "closed-by-peer")
@@ -374,10 +378,6 @@ class Shell:
     def _peer_of(self, connection: ConnectionId | None) -> FeedId | None:
         remote = self._remotes.get(connection) if connection is not None else None
         return remote.link.peer if remote is not None else None
-
-
-def _progress(grown: Grown) -> events.Progress:
-    return events.Progress(grown.feed, grown.first, grown.last, grown.key)
 
 
 def _read_run(messages: Log, run: effects.SendMessages) -> list[bytes]:

@@ -47,6 +47,7 @@ LOCAL_SCHEMA = Schema(
             place TEXT PRIMARY KEY, text TEXT NOT NULL, saved_ms REAL NOT NULL)
             STRICT, WITHOUT ROWID;
         """,
+        "ALTER TABLE addresses ADD COLUMN source TEXT NOT NULL DEFAULT 'address'",
     ),
 )
 
@@ -66,12 +67,16 @@ Submit = Callable[[Callable[[], None]], "Future[None]"]
 
 
 class SavedAddress(msgspec.Struct, frozen=True):
-    """An entry of the address book. ``failures``: attempts since the peer was last reached."""
+    """An entry of the address book. ``failures``: attempts since the peer was last reached.
+
+    ``source``: how the peer was met, e.g. ``address`` (a person typed it) or ``lan``.
+    """
 
     address: str
     peer: FeedId
     autoconnect: bool = True
     failures: int = 0
+    source: str = "address"
 
 
 class Guard(msgspec.Struct, frozen=True):
@@ -123,9 +128,9 @@ class Local:
             for name, value in db.execute("SELECT name, value FROM settings")
         }
         self._addresses = {
-            address: SavedAddress(address, FeedId(peer), bool(autoconnect), failures)
-            for address, peer, autoconnect, failures in db.execute(
-                "SELECT address, peer, autoconnect, failures FROM addresses"
+            address: SavedAddress(address, FeedId(peer), bool(autoconnect), failures, source)
+            for address, peer, autoconnect, failures, source in db.execute(
+                "SELECT address, peer, autoconnect, failures, source FROM addresses"
             )
         }
         is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
@@ -221,13 +226,17 @@ class Local:
         """Return the address book."""
         return list(self._addresses.values())
 
-    def save_address(
-        self, address: str, peer: FeedId, autoconnect: bool = True, failures: int = 0
-    ) -> Future[None]:
-        """Keep how a peer was reached, or how often it was not."""
-        self._addresses[address] = SavedAddress(address, peer, autoconnect, failures)
+    def save_address(self, saved: SavedAddress) -> Future[None]:
+        """Keep how a peer was met and reached, or how often it was not."""
+        self._addresses[saved.address] = saved
         return self._write(
-            "REPLACE INTO addresses VALUES(?,?,?,?)", address, peer, int(autoconnect), failures
+            "REPLACE INTO addresses(address, peer, autoconnect, failures, source)"
+            " VALUES(?,?,?,?,?)",
+            saved.address,
+            saved.peer,
+            int(saved.autoconnect),
+            saved.failures,
+            saved.source,
         )
 
     def forget_address(self, address: str) -> Future[None]:

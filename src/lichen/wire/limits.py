@@ -34,3 +34,6 @@ of feeds at once is refused most of them before it can answer the first refusal.
 
 EARLY_BYTES_MAX = 64 * 1024
 """Bytes kept from a client that does not wait to be accepted: an honest client sends none."""
+
+ANNOUNCEMENT_BYTES_MAX = 1472
+"""One announcement on the local network: what an Ethernet frame holds; real ones are below 400."""

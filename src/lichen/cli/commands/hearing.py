@@ -165,6 +165,21 @@ def _disconnected(notice: JsonValue, names: Names) -> str:
     )
 
 
+def _nearby(notice: JsonValue, names: Names) -> str:
+    return _("{name} is nearby. To connect: lichen connect {address}").format(
+        name=names.name(text_member(notice, "peer")),
+        address=clean_line(text_member(notice, "detail"), 120),
+    )
+
+
+def _nearby_gone(notice: JsonValue, names: Names) -> str:
+    return _("{name} is nearby no longer").format(name=names.name(text_member(notice, "peer")))
+
+
+def _lan_failed(notice: JsonValue, _names: Names) -> str:
+    return clean_line(text_member(notice, "detail"), 200)
+
+
 def _refused(notice: JsonValue, names: Names) -> str:
     return _("refused message {sequence} of {name}: {reason}").format(
         sequence=int(number_member(notice, "sequence")),
@@ -189,6 +204,9 @@ def _store_failed(notice: JsonValue, _names: Names) -> str:
 _TOPICS: dict[str, Words] = {
     "connected": _connected,
     "disconnected": _disconnected,
+    "nearby": _nearby,
+    "nearby-gone": _nearby_gone,
+    "lan-failed": _lan_failed,
     "refused": _refused,
     "fork": _fork,
     "store-failed": _store_failed,

@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING
@@ -27,14 +27,18 @@ if TYPE_CHECKING:
         "lichen start",
         "lichen start --home /tmp/second --port 8010",
         "lichen start --port 0 --json        # any free port; the first line says which",
+        "lichen start --lan                  # let peers on the local network see you",
     ),
     exits=OPENS_DATA,
     sets=settings.ALL,
 )
 @click.option(
-    "--no-lan",
-    is_flag=True,
-    help=_("Announce nothing on the local network. Nothing is announced yet in any case."),
+    "--lan/--no-lan",
+    default=None,
+    help=_(
+        "Announce yourself on the local network, or leave it alone; remembered. Until either is"
+        " said, peers there are heard and cannot see you."
+    ),
 )
 @click.option(
     "--web-port",
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
 @click.option("--verbose", "-v", is_flag=True, help=_("Write the peer's own log, too."))
 def start_command(
     session: Session,
-    no_lan: bool,
+    lan: bool | None,
     web_port: int | None,
     no_web: bool,
     is_opened: bool,
@@ -58,6 +62,8 @@ def start_command(
     A data directory and an identity are made if there are none. Other lichen commands talk to the
     running peer. Ctrl-C or SIGTERM stops it in good order (exit code 0).
     """
+    import msgspec  # noqa: PLC0415 (slow, and not for --help)
+
     from lichen.apps import all_apps  # noqa: PLC0415 (slow, and not for --help)
     from lichen.node.client import OfflineClient  # noqa: PLC0415
     from lichen.node.service import run_service  # noqa: PLC0415
@@ -82,14 +88,18 @@ def start_command(
             return nullcontext()
         return _web_app(service, session.out, web_port, is_opened=is_opened)
 
+    chosen = msgspec.structs.replace(session.settings, has_lan=True, lan=_LAN_MODES[lan])
     return run_service(
         session.home,
-        session.settings,
+        chosen,
         all_apps(),
         announce=hearing.announce,
         on_ready=ready,
         face=face,
     )
+
+
+_LAN_MODES: Mapping[bool | None, str | None] = {None: None, True: "announce", False: "off"}
 
 
 @asynccontextmanager
@@ -125,6 +135,7 @@ def _introduce(out: Output, service: "Service") -> None:
                 "addresses": list(addresses),
                 "directory": str(service.home.directory),
                 "isNewIdentity": service.is_new_identity,
+                "lan": service.lan.mode,
             }
         )
         out.flush()
@@ -139,5 +150,7 @@ def _introduce(out: Output, service: "Service") -> None:
         out.text(f"{name:<14} {value}")
     if not service.is_clean_start:
         out.words(_("The last run ended without goodbye; everything was checked."))
+    if not service.lan.is_chosen:
+        out.words(_("Peers nearby are heard; you are not seen. To be seen: lichen lan on"))
     out.words(_("Ctrl-C stops. In another terminal: lichen post, lichen connect, lichen follow"))
     out.flush()

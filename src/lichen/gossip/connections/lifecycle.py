@@ -4,20 +4,29 @@ One connection per peer. Of two that two peers opened at the same time, both kee
 greater id dialled; otherwise the newer one replaces the older, which may be dead without our
 knowing. A connection ends, with a counted reason, when its peer is blocked, silent for too long
 or does not read what it is sent.
+
+Who is nearby is dialled unasked only if we follow them. Whom a person dismissed is not dialled at
+all until the person asks for it.
 """
 
 from lichen.feed.message import FeedId
 from lichen.gossip.connections.calls import Calls
-from lichen.gossip.connections.schedule import Entry, Schedule
+from lichen.gossip.connections.schedule import AddressStatus, Entry, Lost, Schedule
 from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Close, Dial, Notify, SaveAddress, SaveClock
+from lichen.gossip.connections.staging import StagedPeer, Staging, local_address
+from lichen.gossip.effects import Close, Dial, ForgetAddress, Notify, SaveAddress, SaveClock
 from lichen.gossip.events import (
+    CALLED_US,
+    FROM_LAN,
     Address,
     AddressAdded,
+    AddressForgotten,
     Connected,
     ConnectionId,
     DialFailed,
     Disconnected,
+    PeerDismissed,
+    PeerSeen,
 )
 from lichen.gossip.limits import (
     BACKOFF_S_MIN,
@@ -27,6 +36,7 @@ from lichen.gossip.limits import (
     IDLE_S_MAX,
     PING_S,
     SIMULTANEOUS_S,
+    STAGED_S_MAX,
 )
 from lichen.gossip.parts import Parts
 
@@ -34,13 +44,23 @@ from lichen.gossip.parts import Parts
 class Lifecycle:
     """Opens, watches and closes the connections of one node."""
 
-    __slots__ = ("_by_peer", "_calls", "_is_open", "_parts", "_schedule")
+    __slots__ = (
+        "_by_peer",
+        "_calls",
+        "_dismissed",
+        "_is_open",
+        "_parts",
+        "_schedule",
+        "_staging",
+    )
 
     def __init__(self, parts: Parts, calls: Calls, schedule: Schedule) -> None:
         self._parts = parts
         self._calls = calls
         self._schedule = schedule
+        self._staging = Staging()
         self._by_peer: dict[FeedId, Session] = {}
+        self._dismissed: dict[FeedId, None] = {}
         self._is_open = False
 
     def start(self, addresses: tuple[Address, ...], now: float) -> None:
@@ -87,6 +107,7 @@ class Lifecycle:
             assert stranger is not None, "there is no objection only if somebody gives way"
             self.close(stranger, "gave-way", now)
         session = Session(event, now)
+        session.source = self._schedule.source(event.address) if event.is_client else CALLED_US
         old = self._by_peer.get(event.peer)
         if old is not None:
             self.close(old, "replaced", now)
@@ -109,6 +130,8 @@ class Lifecycle:
             return "own-identity"
         if parts.replication.is_blocked(event.peer):
             return "blocked"
+        if event.is_client and event.peer in self._dismissed:
+            return "dismissed"
         old = self._by_peer.get(event.peer)
         if old is None:
             return None if self.may_connect(event.peer) else "too-many-connections"
@@ -122,33 +145,54 @@ class Lifecycle:
         session = self._parts.sessions.get(event.connection)
         if session is not None:  # else we had closed it, and let go of it then
             self._parts.forget(session, event.reason, now)
-            self._lost(session, now)
+            self._lost(session, event.reason, now)
 
     def close(self, session: Session, reason: str, now: float) -> None:
         """Close a connection and let go of it."""
         if session.connection in self._parts.sessions:
             self._parts.out.append(Close(session.connection, reason))
             self._parts.forget(session, reason, now)
-            self._lost(session, now)
+            self._lost(session, reason, now)
 
-    def _lost(self, session: Session, now: float) -> None:
+    def _lost(self, session: Session, reason: str, now: float) -> None:
         if self._by_peer.get(session.peer) is session:
             del self._by_peer[session.peer]
-        self._schedule.disconnected(session.peer, now - session.since, now)
+        lost = Lost(session.peer, session.address, reason, lasted_s=now - session.since)
+        self._schedule.disconnected(lost, now)
         self.arm_dial(now)
 
     # Dialling
 
     def on_address_added(self, event: AddressAdded, now: float) -> None:
         """Dial an address now, and again later if it says so."""
-        if event.address.peer == self._parts.own:
+        address = event.address
+        if address.peer == self._parts.own:
             return
-        self._save(self._schedule.add(event.address, now), failures=0)
+        self._dismissed.pop(address.peer, None)
+        if self._staging.has_address(address.peer, address.address):
+            address = Address(address.address, address.peer, address.autoconnect, FROM_LAN)
+        self._save(self._schedule.add(address, now), failures=0)
         self.dial(now)
+
+    def on_address_forgotten(self, event: AddressForgotten, now: float) -> None:
+        """Dial an address no longer, and keep it no longer."""
+        self._schedule.forget(event.address)
+        self._parts.out.append(ForgetAddress(event.address))
+        self.arm_dial(now)
+
+    def on_peer_dismissed(self, event: PeerDismissed, now: float) -> None:
+        """Close the connection with a peer and do not dial it until a person asks for it."""
+        session = self._by_peer.get(event.peer)
+        if session is None and not self._schedule.is_known(event.peer):
+            return
+        self._dismissed[event.peer] = None
+        if session is not None:
+            self.close(session, "dismissed", now)
+        self.arm_dial(now)
 
     def on_dial_failed(self, event: DialFailed, now: float) -> None:
         """Try another time, later each time."""
-        entry = self._schedule.failed(event.address, now)
+        entry = self._schedule.failed(event.address, event.reason, now)
         if entry is None:
             return
         self._save(entry, failures=entry.failures)
@@ -166,7 +210,7 @@ class Lifecycle:
     def _save(self, entry: Entry | None, *, failures: int) -> None:
         if entry is not None and entry.autoconnect:
             self._parts.out.append(
-                SaveAddress(entry.address, entry.peer, entry.autoconnect, failures)
+                SaveAddress(entry.address, entry.peer, entry.autoconnect, failures, entry.source)
             )
 
     def dial(self, now: float) -> None:
@@ -184,7 +228,66 @@ class Lifecycle:
             self._parts.timers.set("dial", at if at > now else now + BACKOFF_S_MIN)
 
     def _may_dial(self, peer: FeedId) -> bool:
-        return peer not in self._by_peer and not self._parts.replication.is_blocked(peer)
+        if peer in self._by_peer or peer in self._dismissed:
+            return False
+        return not self._parts.replication.is_blocked(peer)
+
+    def addresses(self) -> tuple[AddressStatus, ...]:
+        """Describe the known addresses for people."""
+        return self._schedule.status(self._may_dial)
+
+    # Who is nearby
+
+    def on_peer_seen(self, event: PeerSeen, now: float) -> None:
+        """Show a peer as being nearby; dial it if we follow it."""
+        parts, peer = self._parts, event.peer
+        if not self._is_open or peer == parts.own or parts.replication.is_blocked(peer):
+            return
+        address = local_address(event.address, peer)
+        if address is None or not self._stage(peer, address, event.is_verified, now):
+            return
+        if not parts.replication.is_followed(peer) and not self._schedule.is_saved(address):
+            self._schedule.left(address)
+        elif self._schedule.appeared(Address(address, peer, False, FROM_LAN), now):
+            self.dial(now)
+
+    def _stage(self, peer: FeedId, address: str, is_verified: bool, now: float) -> bool:
+        staging, replication = self._staging, self._parts.replication
+        is_new = peer not in staging
+        if is_new and staging.is_full():
+            stranger = staging.find(lambda other: not replication.is_followed(other))
+            if stranger is None or not replication.is_followed(peer):
+                return False
+            self.unstage(stranger)
+        if not staging.see(peer, address, is_verified=is_verified, now=now):
+            return False
+        for dropped in staging.drop_worst(peer):
+            self._schedule.left(dropped)
+        self._parts.timers.set_if_unset("nearby", now + STAGED_S_MAX)
+        if is_new and peer not in self._by_peer:
+            self._parts.out.append(Notify("nearby", peer=peer, detail=address))
+        return True
+
+    def unstage(self, peer: FeedId) -> None:
+        """Show a peer as being nearby no longer."""
+        if peer in self._staging:
+            for address in self._staging.drop(peer):
+                self._schedule.left(address)
+            self._parts.out.append(Notify("nearby-gone", peer=peer))
+
+    def check_nearby(self, _connection: ConnectionId, now: float) -> None:
+        """Let go of peers that have not been seen for a while."""
+        peers, addresses = self._staging.take_gone(now)
+        for address in addresses:
+            self._schedule.left(address)
+        self._parts.out += [Notify("nearby-gone", peer=peer) for peer in peers]
+        at = self._staging.next_at()
+        if at is not None:
+            self._parts.timers.set("nearby", at)
+
+    def staged(self) -> tuple[StagedPeer, ...]:
+        """Describe who is nearby and not connected."""
+        return tuple(each for each in self._staging.peers() if each.peer not in self._by_peer)
 
     # What is looked at from time to time
 

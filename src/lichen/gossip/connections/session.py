@@ -12,7 +12,7 @@ import msgspec
 from lichen.feed.message import FeedId
 from lichen.gossip.connections.answers import PingBall
 from lichen.gossip.effects import AwaitRoom, Effect, Send, SendMessages
-from lichen.gossip.events import Connected, ConnectionId, MessagesSent
+from lichen.gossip.events import CALLED_US, Connected, ConnectionId, MessagesSent
 from lichen.gossip.exchange.ebt import Ebt
 from lichen.gossip.exchange.history import HistoryCaller, HistoryServer, ServedStream
 from lichen.gossip.exchange.notes import encode_notes
@@ -34,6 +34,8 @@ class PeerStatus(msgspec.Struct, frozen=True):
     address: str
     is_client: bool
     """We dialled."""
+    source: str
+    """How we met: ``address`` (a person typed it), ``lan``, or ``called-us``."""
     since_s: float
     replicates_by: str
     """``ebt``, ``history`` (createHistoryStream) or ``nothing`` yet."""
@@ -81,6 +83,7 @@ class Session:
         "sent_count",
         "server",
         "since",
+        "source",
         "stuck_since",
         "unreported_bytes",
     )
@@ -90,6 +93,7 @@ class Session:
         self.peer: FeedId = event.peer
         self.is_client = event.is_client
         self.address = event.address
+        self.source = CALLED_US
         self.saved_clock = event.saved_clock
         self.since = self.received_at = now
         self.last_error: str | None = None
@@ -247,6 +251,7 @@ class Session:
             peer=self.peer,
             address=self.address,
             is_client=self.is_client,
+            source=self.source,
             since_s=self.since,
             replicates_by=mode,
             messages_received=self.received_count,

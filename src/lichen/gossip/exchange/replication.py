@@ -16,6 +16,8 @@ from lichen.feed.content import Contact
 from lichen.feed.message import FeedId
 from lichen.gossip.limits import HOPS_LIMIT
 
+FOLLOW = 1
+"""The value of an edge that is a follow."""
 BLOCK = -1
 """The value of an edge that is a block."""
 
@@ -212,6 +214,10 @@ class Replication:
             return False
         blockers = self.blocked_by.get(peer)
         return blockers is None or feed not in blockers
+
+    def is_followed(self, peer: FeedId) -> bool:
+        """Tell whether the own feed itself follows a peer."""
+        return self.graph.value(self.own, peer) == FOLLOW
 
     def is_blocked(self, peer: FeedId) -> bool:
         """Tell whether the own feed blocks a peer."""

@@ -171,15 +171,19 @@ class Sources:
 
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
-        own = self._log.received(feed)
+        return self.lacking(feed) > 0
+
+    def lacking(self, feed: FeedId) -> int:
+        """Return how many more messages of a wanted feed a connected peer claims than we have."""
         if feed in self.frozen or not self._replication.is_wanted(feed):
-            return False
-        return any(
-            session.claims.get(feed, 0) > own
-            and self._replication.is_shared(feed, session.peer)
-            and not (feed in session.slots and session.slots[feed].is_refused)
+            return 0
+        claims = (
+            session.claims.get(feed, 0)
             for session in self._sessions.values()
+            if self._replication.is_shared(feed, session.peer)
+            and not (feed in session.slots and session.slots[feed].is_refused)
         )
+        return max(0, max(claims, default=0) - self._log.received(feed))
 
     def _check_source(self, source: EbtSession, feed: FeedId, now: float) -> None:
         slot = source.slots[feed]

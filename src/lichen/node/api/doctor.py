@@ -14,6 +14,7 @@ import apsw
 import msgspec
 
 from lichen import __version__
+from lichen.node.lan import ANNOUNCE, LISTEN, OFF
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -138,6 +139,20 @@ def _network(service: "Service") -> Iterator[Finding]:
         )
 
 
+def _lan(service: "Service") -> Iterator[Finding]:
+    status = service.lan
+    for words in status.problems:
+        yield Finding("lan", "warn", words, "Mend that, or leave the network alone: lichen lan off")
+    if not status.problems:
+        yield Finding("lan", "ok", _LAN_WORDS[status.mode])
+
+
+_LAN_WORDS = {
+    ANNOUNCE: "Peers on the local network can see this one.",
+    LISTEN: "Peers on the local network are heard, and cannot see this one.",
+    OFF: "The local network is left alone.",
+}
+
 CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _versions,
     _secret,
@@ -147,4 +162,5 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _views,
     _guard,
     _network,
+    _lan,
 )

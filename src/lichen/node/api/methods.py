@@ -13,7 +13,7 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
-from lichen.node.api import people, streams
+from lichen.node.api import nearby, people, streams
 from lichen.node.api.doctor import examine
 from lichen.node.api.files import import_file
 from lichen.node.app import Call, Encoded, Method, Send, to_json
@@ -148,6 +148,7 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "ownSequence": service.store.log.received(service.keyring.id),
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
+            "lan": to_json(service.lan),
             "views": to_json(service.store.views.progress()),
             "network": to_json(msgspec.structs.replace(brain, close_reasons=closed)),
         }
@@ -213,6 +214,11 @@ METHODS: dict[str, Method] = {
     "friends.graph": Method("async", people.graph),
     "conn.connect": Method("async", people.connect),
     "conn.peers": Method("async", people.peers),
+    "conn.disconnect": Method("async", nearby.disconnect),
+    "conn.forget": Method("async", nearby.forget),
+    "conn.addresses": Method("async", nearby.addresses),
+    "lichen.nearby": Method("async", nearby.nearby),
+    "lichen.lan": Method("async", nearby.lan),
     "lichen.publishMany": Method("async", publish_many),
     "lichen.resolve": Method("async", resolve),
     "lichen.hear": Method("source", hear),

@@ -106,6 +106,14 @@ def parse_peer_address(text: JsonValue) -> tuple[str, FeedId]:
 
 
 FAILURES = {
+    "no-answer": "it did not answer in time",
+    "connection-refused": "no peer listens there",
+    "unknown-host": "the name of the machine is not known",
+    "no-way-there": "there is no way to that network from here",
+    "dismissed": "you disconnected it",
+    "idle": "nothing was heard of it for a long time",
+    "blocked": "you block it",
+    "stopping": "it was stopped",
     "handshake-timeout": "it did not answer the handshake in time",
     "handshake-unanswered": "it hung up at the first word; it uses another network key, is busy, "
     "or is no such peer",

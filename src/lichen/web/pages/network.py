@@ -61,7 +61,7 @@ async def show_network(visit: Visit) -> Answer:
             "addresses": addresses,
             "door": door,
             "faces": await known_faces(visit, feeds),
-            "lan": service.lan_state(),
+            "lan": service.lan.mode,
             "reachable": service.doors.addresses() if service.doors else [],
             "version": version_of(visit),
             "typed": visit.query.get("address", ""),
@@ -94,7 +94,7 @@ def rows_of(visit: Visit) -> tuple[list[LinkRow], list[AddressRow], list[DoorRow
             address=entry.address,
             met=_met(entry.source, visit.words),
             failures=entry.failures,
-            next_s=visit.now + entry.next_at - loop_now,
+            next_s=None if entry.next_at is None else visit.now + entry.next_at - loop_now,
             fault=fault_words(entry.last_error, visit.words),
         )
         for entry in status.addresses
@@ -144,7 +144,7 @@ def version_of(visit: Visit) -> str:
         ],
         [(a.peer, a.address, a.failures, a.last_error) for a in status.addresses],
         [(s.peer, s.address) for s in status.staged],
-        visit.service.lan_state(),
+        visit.service.lan.mode,
     )
     return digest_of(shown)
 

@@ -4,6 +4,7 @@ A form says one thing at a time; each field that is there is saved, others stay 
 """
 
 from lichen.node.api.people import HOPS_MAX
+from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Shown, Visit
 from lichen.web.access import SESSIONS_SETTING
@@ -27,7 +28,7 @@ async def show_settings(visit: Visit) -> Answer:
             "steps_offered": sorted({*STEPS_OFFERED, service.hops_max}),
             "language": local.setting(LANGUAGE_SETTING) or "",
             "looks": {name: local.setting(name) or choices[0] for name, choices in CHOICES.items()},
-            "lan": service.lan_state(),
+            "lan": service.lan.mode,
             "session_count": len(sessions) if isinstance(sessions, dict) else 0,
             "is_saved": "saved" in visit.query,
         },
@@ -40,7 +41,7 @@ async def save_settings(visit: Visit) -> Answer:
     if "hops" in form:
         service.set_hops(_parse_hops(form["hops"]))
     if "lan" in form:
-        await service.set_lan(form["lan"])
+        await OfflineClient(service).call("lichen.lan", form["lan"])
     if "language" in form:
         chosen = form["language"]
         service.store.local.set_setting(LANGUAGE_SETTING, chosen if chosen in LANGUAGES else None)

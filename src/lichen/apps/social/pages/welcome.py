@@ -73,7 +73,7 @@ async def read_steps(visit: Visit) -> Steps:
     return Steps(
         name=face.name or "",
         has_picture=face.image is not None,
-        lan=service.lan_state(),
+        lan=service.lan.mode,
         door=tuple((seen.peer, seen.address) for seen in status.staged if seen.peer not in near),
         near=near,
         follows=tuple(sorted(circle.follows)),
