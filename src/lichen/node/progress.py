@@ -27,7 +27,7 @@ class CatchingUp(msgspec.Struct, frozen=True):
 
 
 class Pace:
-    """Measures how fast the log grows."""
+    """Measures how fast the log grows, from how often it is asked."""
 
     __slots__ = ("_clock_s", "_samples")
 
@@ -35,21 +35,14 @@ class Pace:
         self._clock_s = clock_s
         self._samples: deque[tuple[float, int]] = deque(maxlen=SAMPLES_MAX)
 
-    def grew(self, have: int) -> None:
-        """Note how many messages there are now."""
-        now = self._clock_s()
-        if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
-            self._samples.append((now, have))
-
     def measure(self, have: int, behind: int) -> CatchingUp | None:
         """Return how far catching up is; None when there is next to nothing to catch up."""
         if behind < BEHIND_MIN:
             self._samples.clear()
             return None
-        rate = 0.0
-        if self._samples:
-            since, had = self._samples[0]
-            elapsed_s = self._clock_s() - since
-            if elapsed_s >= RATE_S_MIN:
-                rate = (have - had) / elapsed_s
+        now = self._clock_s()
+        if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
+            self._samples.append((now, have))
+        since, had = self._samples[0]
+        rate = (have - had) / (now - since) if now - since >= RATE_S_MIN else 0.0
         return CatchingUp(have, behind, rate, behind / rate if rate > 0 else None)

@@ -37,6 +37,7 @@ from lichen.node.home import (
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
 from lichen.node.lan import LISTEN, MODES, SETTING, Lan, LanStatus
+from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import StoreError, Unreadable, opening
@@ -68,6 +69,7 @@ class Service:
         self.hops_max = HOPS_DEFAULT
         self.format: FeedFormat
         self._lan: Lan | None = None
+        self._pace = Pace()
         self._stopped = asyncio.Event()
 
     async def open(self, *, is_online: bool = False) -> None:
@@ -168,6 +170,11 @@ class Service:
             is_open=self._lan is not None and self._lan.is_open,
             problems=self._lan.problems if self._lan is not None else (),
         )
+
+    def catching_up(self) -> CatchingUp | None:
+        """Return how far behind the connected peers this one is; None when it is not."""
+        behind = self.shell.brain.snapshot().messages_behind
+        return self._pace.measure(self.store.log.last_no, behind)
 
     async def set_lan(self, mode: str) -> None:
         """Change what is done on the local network, one of ``lan.MODES``; it is remembered."""

@@ -13,7 +13,6 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
 from lichen.node.hub import Notice
 from lichen.node.page import Visit, Watch
 from lichen.node.service import Service

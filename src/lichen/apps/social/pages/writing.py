@@ -6,9 +6,9 @@ Each step keeps a draft on this machine first; only a message that was published
 import msgspec
 
 from lichen.apps.social import content as social
-from lichen.apps.social.pages.shared import known_faces, message_at, viewer_of
+from lichen.apps.social.pages.shared import known_faces, message_at
 from lichen.feed.canonical import JsonValue
-from lichen.feed.message import MsgId
+from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
@@ -81,7 +81,7 @@ async def _show_composer(
     visit: Visit, composer: Composer, *, is_preview: bool = False, fault: ApiError | None = None
 ) -> Answer:
     mentions = social.mentions_in(composer.text)
-    people = [each.link for each in mentions if each.link.startswith("@")]
+    people = [FeedId(each.link) for each in mentions if each.link.startswith("@")]
     return Shown(
         "social/write.html",
         {
