@@ -33,6 +33,7 @@ class Canvas:
         y: float,
         radius: float,
         colour: Colour,
+        *,
         edge: Colour | None = None,
         width: float = 2,
     ) -> None:
@@ -50,7 +51,7 @@ class Canvas:
         )
 
     def storey(
-        self, count: int, reach: float, start: float, colour: Colour, edge: Colour, width: float
+        self, count: int, reach: float, start: float, *, fill: Colour, edge: Colour, width: float
     ) -> None:
         """Draw a whorl of overlapping lobes, and a disc that closes the middle."""
         step = math.tau / count
@@ -62,8 +63,8 @@ class Canvas:
             angle = start + i * step + wobble() * step * 0.07
             paths += lobe(angle, far, min(wide, far * 1.05), self._notch)
         # One path for all lobes: the fill joins them, the line shows each.
-        self.fill(paths, colour, edge, width)
-        self.disc(50, 50, reach * 0.52, colour)
+        self.fill(paths, fill, edge, width)
+        self.disc(50, 50, reach * 0.52, fill)
 
 
 def _line(edge: Colour | None, width: float) -> str:

@@ -1,4 +1,4 @@
-"""Colours in OKLCH (CSS Color 4): lightness 0 to 1, chroma, hue in degrees; written as ``#rrggbb``."""
+"""Colours in OKLCH (CSS Color 4): lightness 0 to 1, chroma, hue in degrees."""
 
 import math
 
@@ -21,8 +21,8 @@ class Palette(msgspec.Struct, frozen=True):
         return shade(self.thallus, -0.17 if self.thallus[0] > 0.4 else 0.14)
 
 
-# Within a palette thallus and inner differ by 0.14 or more in lightness, so that the drawing survives
-# greyscale and every kind of colour vision.
+# Within a palette thallus and inner differ by 0.14 or more in lightness, so that the drawing
+# survives greyscale and every kind of colour vision.
 PALETTES: tuple[Palette, ...] = (
     Palette("xanthoria", (0.79, 0.150, 82), (0.56, 0.135, 55), (0.96, 0.060, 95)),
     Palette("parmelia", (0.74, 0.030, 222), (0.42, 0.050, 238), (0.95, 0.015, 210)),

@@ -33,10 +33,11 @@ class Traits(msgspec.Struct, frozen=True):
 def _leaf(canvas: Canvas, traits: Traits) -> None:
     thallus, inner, mark = traits.palette.thallus, traits.palette.inner, traits.palette.mark
     lobes, turn, rim = traits.lobes, traits.turn, traits.palette.rim
-    canvas.storey(lobes, 44, turn, thallus, rim, 1.8)
+    canvas.storey(lobes, 44, turn, fill=thallus, edge=rim, width=1.8)
     between = turn + traits.step / 2
-    canvas.storey(lobes, 31, between, mix(thallus, inner, 0.42), mix(rim, inner, 0.5), 1.6)
-    canvas.storey(max(5, lobes - 2), 18.5, turn, inner, shade(inner, -0.12), 1.4)
+    middle = mix(thallus, inner, 0.42)
+    canvas.storey(lobes, 31, between, fill=middle, edge=mix(rim, inner, 0.5), width=1.6)
+    canvas.storey(max(5, lobes - 2), 18.5, turn, fill=inner, edge=shade(inner, -0.12), width=1.4)
     if traits.fruit == 1:
         canvas.disc(50, 50, 6.5, mark)
     elif traits.fruit == 2:
@@ -50,8 +51,8 @@ def _leaf(canvas: Canvas, traits: Traits) -> None:
 def _ring(canvas: Canvas, traits: Traits) -> None:
     thallus, inner, mark = traits.palette.thallus, traits.palette.inner, traits.palette.mark
     lobes, turn, rim, fruit = traits.lobes, traits.turn, traits.palette.rim, traits.fruit
-    canvas.storey(lobes + 3, 44.5, turn, thallus, rim, 1.8)
-    canvas.storey(lobes + 3, 37, turn + 0.3, mix(thallus, mark, 0.5), rim, 1.2)
+    canvas.storey(lobes + 3, 44.5, turn, fill=thallus, edge=rim, width=1.8)
+    canvas.storey(lobes + 3, 37, turn + 0.3, fill=mix(thallus, mark, 0.5), edge=rim, width=1.2)
     canvas.fill(patch(25, canvas.wobble, lobes, 0.16, turn), inner, shade(inner, -0.1))
     if fruit:
         middle = patch(5 + fruit * 3.2, canvas.wobble, 5, 0.14, turn)
@@ -106,17 +107,18 @@ def _branch(canvas: Canvas, traits: Traits) -> None:
 
 def _cup(canvas: Canvas, traits: Traits) -> None:
     thallus, inner, mark = traits.palette.thallus, traits.palette.inner, traits.palette.mark
-    canvas.storey(traits.lobes + 4, 44.5, traits.turn, thallus, traits.palette.rim, 1.8)
+    rim = traits.palette.rim
+    canvas.storey(traits.lobes + 4, 44.5, traits.turn, fill=thallus, edge=rim, width=1.8)
     cups = (1, 4, 5, 6)[traits.parts]
     if cups == 1:
-        canvas.disc(50, 50, 24, inner, mark, 6)
+        canvas.disc(50, 50, 24, inner, edge=mark, width=6)
         canvas.disc(50, 50, 9, thallus)
         return
     away = {4: 19, 5: 21, 6: 23}[cups]
     size = {4: 10, 5: 8.8, 6: 8}[cups]
     for i in range(cups):
         x, y = polar(away, traits.turn + i * math.tau / cups)
-        canvas.disc(x, y, size * (1 + canvas.wobble() * 0.08), inner, mark, 3.6)
+        canvas.disc(x, y, size * (1 + canvas.wobble() * 0.08), inner, edge=mark, width=3.6)
     if traits.fruit:
         canvas.disc(50, 50, 5.5, mark)
 
