@@ -2,8 +2,8 @@
 
 A page names its questions (``watch=NAME?ARGUMENTS``). They are asked when it opens the line and
 again whenever the log has grown or something happened to the peer; an answer is sent when it is
-another one than before. In a flood that is once a second. It is asked once the views hold what came:
-else an answer would be old, and nothing would be left to say so.
+another one than before. In a flood that is once a second. They are asked once the views hold what
+came: else an answer would be old, and nothing would be left to say so.
 """
 
 import asyncio

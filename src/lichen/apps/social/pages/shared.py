@@ -32,7 +32,7 @@ async def folded(visit: Visit) -> bool:
 
 
 async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Face]:
-    """Return names and pictures; a picture that is not here is asked for, and left out until then."""
+    """Return names and pictures; a picture that is not here is asked for and left out till then."""
     service = visit.service
     own = viewer_of(visit)
     found = await asyncio.to_thread(faces, service.store, own, {own, *feeds})
