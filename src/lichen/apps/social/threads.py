@@ -50,8 +50,9 @@ class ThreadPage(msgspec.Struct, frozen=True):
     ``items`` are those at ``first`` and after it, of ``length`` in all. ``earlier_after`` and
     ``later_after`` are what to give as ``after`` for the windows beside this one, None at the ends.
     ``total`` counts the messages here that are not hidden, the root included; ``is_cut``: there are
-    more than can be put in order, and the oldest replies are left out. ``outer``: the thread that this one is a side thread of. ``side_threads``:
-    replies with threads of their own, and how many messages these have.
+    more than can be put in order, and the oldest replies are left out.
+    ``outer``: the thread that this one is a side thread of. ``side_threads``: replies with threads
+    of their own, and how many messages these have.
     """
 
     thread: MsgId
