@@ -1,12 +1,12 @@
 """A small village: made-up people who write messages, and a peer that has received them."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 from lichen.apps import all_apps
@@ -37,7 +37,7 @@ class Person:
         last = self.messages[-1] if self.messages else None
         state = None if last is None else FeedState(last.sequence, last.key)
         message = FORMAT.create(
-            msgspec.json.encode(content), self.identity, state, 1000.0 + len(self.messages)
+            json.dumps(content).encode(), self.identity, state, 1000.0 + len(self.messages)
         )
         self.messages.append(message)
         return message.key
