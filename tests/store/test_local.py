@@ -164,6 +164,7 @@ def test_read_marks_last_and_only_move_forward(open_store: OpenStore) -> None:
     store.local.mark_read(THREADS[0], 7)
     assert store.local.read_to(THREADS[0]) == 7
     store.local.mark_read(THREADS[0], 5).result(10)
+    assert store.local.read_to(THREADS[0]) == 7
     store.local.mark_read(THREADS[1], 2).result(10)
     store.close()
     local = open_store().local

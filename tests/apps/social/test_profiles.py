@@ -156,6 +156,18 @@ def test_relations_go_both_ways_and_are_counted(desk: Any, anna: Any, bert: Any,
     assert profile.blocked_by == Some(1, (carl.id,))
 
 
+def test_friends_in_common_follow_each_other_on_both_sides(desk: Any, anna: Any) -> None:
+    common, fan, idol, acquaintance = crowd(anna, 4)
+    desk.relate("follow", common, fan, idol, acquaintance)
+    follow(anna, common, idol, acquaintance)
+    follow(common, desk.me, anna)
+    follow(fan, desk.me, anna)  # whom anna does not follow
+    follow(idol, desk.me)  # who does not follow anna
+    follow(acquaintance, anna)  # who does not follow me
+    desk.receive(anna, common, fan, idol, acquaintance)
+    assert open_profile(desk.store, desk.id, anna.id).in_common == Some(1, (common.id,))
+
+
 def test_profile_of_a_stranger_is_empty_and_of_oneself_has_no_petname(desk: Any, anna: Any) -> None:
     profile = open_profile(desk.store, desk.id, anna.id)
     assert profile.relation == Relation("none", "none")
@@ -164,7 +176,8 @@ def test_profile_of_a_stranger_is_empty_and_of_oneself_has_no_petname(desk: Any,
     about(desk.me, desk.me, name="me")
     desk.receive(desk.me)
     own = open_profile(desk.store, desk.id, desk.id)
-    assert (own.petname, own.own_name, own.face.is_own_name) == (None, "me", True)
+    assert (own.petname, own.own_name) == (None, "me")
+    assert (own.face.is_own_name, own.face.is_petname) == (True, False)
     assert own.message_count == 1
     assert own.last_heard_ms == desk.store.log.since(0, 1)[0].received_ms
 
