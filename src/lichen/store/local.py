@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from lichen.feed.canonical import JsonValue
-from lichen.feed.message import FeedId
+from lichen.feed.message import BlobId, FeedId
 from lichen.store.schema import Readers, Schema, durable, immediate
 
 LOCAL_SCHEMA = Schema(
@@ -37,6 +37,9 @@ LOCAL_SCHEMA = Schema(
             key TEXT NOT NULL) STRICT;
         INSERT INTO guard VALUES(1, 0, '[]');
         INSERT INTO run VALUES(1, 0, 1);
+        """,
+        """
+        CREATE TABLE pushes(blob TEXT PRIMARY KEY, peers TEXT NOT NULL) STRICT, WITHOUT ROWID;
         """,
     ),
 )
@@ -77,7 +80,7 @@ class Local:
 
     __slots__ = (
         "_addresses", "_clocks", "_db", "_flush_log", "_generation", "_guard", "_is_clean",
-        "_log_end", "_readers", "_settings", "_submit",
+        "_log_end", "_pushes", "_readers", "_settings", "_submit",
     )  # fmt: skip
 
     def __init__(
@@ -100,6 +103,10 @@ class Local:
             for address, peer, autoconnect, failures in db.execute(
                 "SELECT address, peer, autoconnect, failures FROM addresses"
             )
+        }
+        self._pushes = {
+            BlobId(blob): _decode_peers(peers)
+            for blob, peers in db.execute("SELECT blob, peers FROM pushes")
         }
         is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
         self._guard = Guard(bool(is_guarded), _decode_peers(asked))
@@ -169,6 +176,23 @@ class Local:
                 del self._clocks[peer]
 
         return self._submit(save)
+
+    # Blobs
+
+    def pushes(self) -> dict[BlobId, tuple[FeedId, ...]]:
+        """Return the blobs that others are to have, and which peers have them by now."""
+        return dict(self._pushes)
+
+    def save_push(self, blob: BlobId, peers: Sequence[FeedId]) -> Future[None]:
+        """Keep which peers have a blob that others are to have."""
+        self._pushes[blob] = tuple(peers)
+        text = msgspec.json.encode(self._pushes[blob]).decode()
+        return self._write("REPLACE INTO pushes VALUES(?,?)", blob, text)
+
+    def forget_push(self, blob: BlobId) -> Future[None]:
+        """Enough peers have a blob, or nobody is to have it any more."""
+        self._pushes.pop(blob, None)
+        return self._write("DELETE FROM pushes WHERE blob = ?", blob)
 
     # Publishing
 
