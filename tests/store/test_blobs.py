@@ -31,7 +31,7 @@ def path_of(directory: Path, data: bytes) -> Path:
 
 
 def left_over(directory: Path) -> list[str]:
-    return os.listdir(directory / "tmp")
+    return [path.name for path in (directory / "tmp").iterdir()]
 
 
 def test_added_bytes_lie_where_javascript_peers_look_and_are_private(tmp_path: Path) -> None:

@@ -9,13 +9,11 @@ The same machine runs on sockets and in the lab's virtual world.
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from lichen.feed.message import FeedId, Reason, Rejected
 from lichen.gossip.connections.calls import Calls
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.schedule import Schedule
-from lichen.gossip.connections.session import PeerStatus, Session
+from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Effect, Notify, ResumeReading, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
@@ -50,24 +48,10 @@ from lichen.gossip.limits import (
     STALL_S,
 )
 from lichen.gossip.parts import Parse, Parts
-from lichen.gossip.ports import Log, Random
+from lichen.gossip.ports import Blobs, Log, Random
+from lichen.gossip.status import NodeStatus
 
 _NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
-
-
-class NodeStatus(msgspec.Struct, frozen=True):
-    """The whole brain at one moment."""
-
-    peers: tuple[PeerStatus, ...]
-    hops_max: int
-    feeds_wanted: int
-    feeds_behind: int
-    """Wanted feeds of which a connected peer claims more than we have."""
-    feeds_forked: int
-    is_guarded: bool
-    asked_peers: tuple[FeedId, ...]
-    close_reasons: dict[str, int]
-    """How often connections ended for each reason, in this run."""
 
 
 class Node:
@@ -75,12 +59,15 @@ class Node:
 
     __slots__ = ("_armed_at", "_calls", "_handlers", "_lifecycle", "_parts", "_timer_handlers")
 
-    def __init__(self, own: FeedId, log: Log, rng: Random, parse: Parse) -> None:
-        self._parts = Parts(own, log, parse)
+    def __init__(
+        self, own: FeedId, log: Log, rng: Random, parse: Parse, blobs: Blobs | None = None
+    ) -> None:
+        """Without ``blobs`` the node keeps none, and offers no calls about them."""
+        self._parts = Parts(own, log, parse, blobs)
         self._calls = Calls(self._parts)
         self._lifecycle = Lifecycle(self._parts, self._calls, Schedule(rng))
         self._armed_at: float | None = None
-        lifecycle = self._lifecycle
+        lifecycle, downloads = self._lifecycle, self._calls.blobs.downloads
         self._handlers: dict[type, Callable[..., None]] = {
             Started: self._on_started,
             Connected: lifecycle.on_connected,
@@ -95,6 +82,7 @@ class Node:
             HopsChanged: self._on_hops_changed,
             GuardLifted: self._on_guard_lifted,
             Woke: self._on_woke,
+            **self._calls.blobs.handlers,
         }
         self._timer_handlers: dict[str, Callable[[ConnectionId, float], None]] = {
             "graph": lambda _, now: self._update_replication(now),
@@ -107,6 +95,8 @@ class Node:
             "drain": lifecycle.check_drain,
             "idle": lifecycle.check_idle,
             "ping": lifecycle.serve_pings,
+            "blob": downloads.check_stall,
+            "blobs": lambda _, now: downloads.retry(now),
         }
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -132,12 +122,16 @@ class Node:
             connection, reason = parts.doomed.popitem()
             if connection in parts.sessions:
                 self._lifecycle.close(parts.sessions[connection], reason, now)
+        blobs = self._calls.blobs
+        blobs.downloads.start(now)
+        blobs.save_pushes()
         dirty = parts.ebt.dirty
         for connection in list(dirty):
             del dirty[connection]
             session = parts.sessions.get(connection)
             if session is not None:
                 session.flush(parts.out, parts.ebt, parts.log, now)
+                blobs.flush(session, now)
                 if session.stuck_since is not None:
                     at = session.stuck_since + DRAIN_S_MAX
                     parts.timers.set_if_unset("drain", at, connection)
@@ -180,6 +174,9 @@ class Node:
             is_guarded=parts.own_feed.is_guarded,
             asked_peers=tuple(parts.own_feed.asked),
             close_reasons=dict(parts.close_reasons),
+            blobs_wanted=len(parts.blobs.wants),
+            blobs_fetching=len(parts.blobs.downloads),
+            blob_faults=parts.blobs.fault_count,
         )
 
     # Start, settings, time
@@ -193,6 +190,8 @@ class Node:
         parts.replication.update()
         for feed in event.forked:
             parts.ebt.freeze(feed)
+        for blob, peers in event.pushes:
+            parts.blobs.push(blob, peers)
         parts.own_feed.start(event.is_guarded, event.asked_peers, now)
         parts.tell_guard()
         self._lifecycle.start(event.addresses, now)

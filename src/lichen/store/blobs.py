@@ -20,6 +20,7 @@ from binascii import a2b_hex
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Self
 
 from lichen.feed.message import BlobId
 from lichen.feed.refs import blob_id_from_bytes, blob_key_bytes
@@ -164,7 +165,7 @@ class Draft:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         self._file = os.fdopen(descriptor, "wb", buffering=0)
 
-    def __enter__(self) -> "Draft":
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_fault: object) -> None:
