@@ -209,7 +209,7 @@ class BlobCalls:
                 if number < 0:
                     self._hear_want(session, peer, blob, -number)
                 else:
-                    peer.wants.pop(blob, None)
+                    # Still told when it is here: the peer may push it and count who has it.
                     self._hear_claim(session, peer, blob, number)
         if session.malformed_count > MALFORMED_MAX:
             self._parts.doom(session, "malformed-items")
