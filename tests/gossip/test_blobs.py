@@ -6,6 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
+from lichen.feed.content import Contact
 from lichen.feed.message import BlobId
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.gossip import effects, events
@@ -88,6 +89,23 @@ def test_a_stranger_makes_us_fetch_nothing(peer: Any) -> None:
     peer.say(friend, {BLOB: len(DATA)})
     assert peer.gets(peer.probe.everything) == []
     assert peer.probe.node.snapshot().blobs_wanted == 0
+
+
+def test_a_stranger_that_is_followed_is_helped_and_helped_no_more_when_it_is_not(
+    peer: Any,
+) -> None:
+    probe = peer.probe
+    friend, stranger = peer.connect(1), peer.connect(STRANGER)
+    peer.say(stranger, {BLOB: -1})
+    follow = Contact(probe.own, probe.ids[STRANGER], 1, 50)
+    found = probe.tell(events.Ingested(None, 0, (), contacts=(follow,))) + probe.wait(1)
+    assert (friend, {BLOB: -2}) in peer.told(found)
+    unfollow = Contact(probe.own, probe.ids[STRANGER], -2, 51)
+    probe.tell(events.Ingested(None, 0, (), contacts=(unfollow,)))
+    probe.wait(1)
+    assert probe.node.snapshot().blobs_wanted == 0
+    probe.tell(events.BlobStored(BLOB, 5))
+    assert peer.told() == [(stranger, {BLOB: 5})], "it is told all the same"
 
 
 def test_the_nearest_want_counts_and_an_echo_does_not(peer: Any) -> None:

@@ -217,6 +217,11 @@ class Node:
             parts.ebt.allow(author, peer, now)
         if not (changes.added or changes.removed):
             return
+        for peer in (*changes.added, *changes.removed):
+            with_peer = self._lifecycle.session_with(peer)
+            if with_peer is not None:
+                is_friend = peer in parts.replication.wanted
+                parts.blobs.set_friend(with_peer.connection, is_friend=is_friend)
         for session in parts.sessions.values():
             for feed in changes.removed if session.server.streams else ():
                 for call in session.server.streams_of(feed):

@@ -6,6 +6,8 @@ the one documented in ``lichen help exit-codes``.
 
 from lichen.store.errors import (
     DISK_FULL,
+    BlobMissing,
+    BlobRefused,
     ContentRefused,
     DataDirLocked,
     OwnFeedForked,
@@ -58,6 +60,8 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
     ContentRefused: "invalid",
     OwnFeedForked: "invalid",
     PublishGuarded: "refused",
+    BlobMissing: "not-found",
+    BlobRefused: "limit",
 }
 
 

@@ -178,9 +178,12 @@ class Draft:
             raise BlobRefused(f"A blob may have {self._bytes_max} bytes at most.")
         self._hash.update(data)
         with writing():
-            rest = memoryview(data)
-            while rest:
-                rest = rest[self._file.write(rest) :]
+            self._write_out(data)
+
+    def _write_out(self, data: bytes) -> None:
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._file.write(rest) :]
 
     def finish(self, expected: BlobId | None = None) -> BlobId:
         """Keep what was written, durably; return its id.

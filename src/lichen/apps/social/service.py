@@ -17,7 +17,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import App, Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.shell import encode_key_value
+from lichen.node.runs import encode_key_value
 
 NAME_CHARACTERS_MAX = 120
 NAMES_ASKED_MAX = 1000

@@ -178,8 +178,8 @@ class BlobCalls:
             return
         is_friend = self._is_friend(session)
         room = WANTS_REMEMBERED_FRIEND_MAX if is_friend else WANTS_REMEMBERED_STRANGER_MAX
-        if len(peer.wants) < room:
-            peer.wants[blob] = None
+        if len(peer.wants) < room or blob in peer.wants:
+            peer.wants[blob] = hops
         if is_friend:
             self._blobs.ask(peer, blob, hops)
 

@@ -125,6 +125,7 @@ class BlobDownloads:
         session = parts.sessions.get(event.connection)
         if session is not None and not download.is_finishing:
             session.send(parts.out, EndCall(event.call, "not now"))
+            parts.out.append(DropBlob(event.connection, event.call))
         if event.is_peers_fault:
             self._blobs.fail(download, is_lie=True)
         else:

@@ -83,8 +83,8 @@ class BlobPeer:
         """Wants and sizes to tell, merged until there is room."""
         self.must_tell = False
         """The first object goes out even if it is empty."""
-        self.wants: dict[BlobId, None] = {}
-        """What the peer wants and we did not have: it is told when we do."""
+        self.wants: dict[BlobId, int] = {}
+        """What the peer wants and we did not have, with the hops: it is told when we do."""
         self.asked: dict[BlobId, None] = {}
         """What we look for on the peer's behalf."""
         self.is_legacy = False

@@ -77,7 +77,7 @@ def parse_ids(args: bytes) -> tuple[list[BlobId], bool] | str:
     ids: list[BlobId] = []
     for each in asked:
         if not is_blob_id(each):
-            return f"invalid id:{str(each)[:80]}"
+            return f"invalid id:{str(each)[:80] if is_list else 'null'}"
         ids.append(each)
     return ids, is_list
 

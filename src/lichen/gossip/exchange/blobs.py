@@ -170,6 +170,20 @@ class BlobExchange:
         if want.hops < before:
             self._announce(blob, want.hops)
 
+    def set_friend(self, connection: ConnectionId, *, is_friend: bool) -> None:
+        """Look for what a peer wants from now on, or no longer: its feed is replicated, or not."""
+        peer = self.peers.get(connection)
+        if peer is None:
+            return
+        if is_friend:
+            for blob, hops in peer.wants.items():
+                self.ask(peer, blob, hops)
+            return
+        asked, peer.asked = peer.asked, {}
+        for blob in asked.keys() & self.wants.keys():
+            self.wants[blob].askers.pop(connection, None)
+            self._drop_unwanted(blob)
+
     def _drop_unwanted(self, blob: BlobId) -> None:
         want = self.wants[blob]
         if not want.is_own and not want.askers and blob not in self.downloads:

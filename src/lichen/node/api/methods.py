@@ -13,13 +13,13 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
-from lichen.node.api import people, streams
+from lichen.node.api import blobs, people, streams
 from lichen.node.api.doctor import examine
 from lichen.node.api.files import import_file
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
-from lichen.node.shell import encode_key_value
+from lichen.node.runs import encode_key_value
 from lichen.store.log import Stored
 
 CANDIDATES_MAX = 20
@@ -213,6 +213,7 @@ METHODS: dict[str, Method] = {
     "friends.graph": Method("async", people.graph),
     "conn.connect": Method("async", people.connect),
     "conn.peers": Method("async", people.peers),
+    **blobs.METHODS,
     "lichen.publishMany": Method("async", publish_many),
     "lichen.resolve": Method("async", resolve),
     "lichen.hear": Method("source", hear),
