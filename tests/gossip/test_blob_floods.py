@@ -21,8 +21,6 @@ from lichen.wire.events import (
 
 DATA = bytes(range(256)) * 1000
 STRANGER = 9
-THEIRS = -50
-"""The number of a peer's createWants here, as in ``conftest``."""
 
 
 def blob_of(data: bytes) -> BlobId:

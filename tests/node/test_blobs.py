@@ -14,6 +14,8 @@ import pytest
 
 from lichen.feed.message import BlobId
 from lichen.feed.refs import blob_id_from_bytes
+from lichen.gossip.effects import DropBlob, FinishBlob, WriteBlob
+from lichen.gossip.events import BlobFailed, BlobStored, ConnectionId
 from lichen.gossip.limits import BLOB_BYTES_MAX
 from lichen.node.errors import ApiError
 from lichen.node.service import Service
@@ -279,5 +281,38 @@ def test_a_program_that_waits_hears_when_a_picture_comes(
             await link_up(anna, bert)
             assert await asking is True
             assert anna.blobs._waiters == {}
+
+    asyncio.run(run())
+
+
+def test_after_a_failed_write_the_rest_is_dropped_and_told_once(
+    open_peer: OpenPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(draft: Draft, data: bytes) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    async def run() -> None:
+        async with open_peer(listens=False) as peer:
+            incoming = peer.blobs._incoming
+            call = (ConnectionId(1), 2)
+            blob = blob_id_from_bytes(hashlib.sha256(PICTURE).digest())
+            write = WriteBlob(*call, blob, (PICTURE,))
+            with monkeypatch.context() as patched:
+                patched.setattr(Draft, "_write_out", fail)
+                failed = incoming.perform(write)
+            assert isinstance(failed, BlobFailed)
+            assert not failed.is_peers_fault
+            assert incoming.perform(write) is None
+            assert incoming.perform(FinishBlob(*call, blob)) is None
+            incoming.perform(DropBlob(*call))
+            assert incoming._drafts == {}
+            incoming.perform(write)
+            stored = incoming.perform(FinishBlob(*call, blob))
+            assert stored == BlobStored(blob, len(PICTURE), *call)
+            incoming.perform(WriteBlob(*call, blob, (PICTURE, b"x")))
+            lie = incoming.perform(FinishBlob(*call, blob))
+            assert isinstance(lie, BlobFailed)
+            assert lie.is_peers_fault
+            assert list((peer.home.directory / "blobs" / "tmp").iterdir()) == []
 
     asyncio.run(run())

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import msgspec
 import orjson
 
+from lichen.feed.canonical import encode_compact
 from lichen.feed.message import BlobId
 from lichen.feed.refs import is_blob_id
 from lichen.gossip.limits import BLOB_FRAME_BYTES, BLOBS_PER_HAS_MAX, WANTS_BYTES_MAX
@@ -37,7 +38,7 @@ class BlobRequest(msgspec.Struct, frozen=True):
         is_bigger = self.bytes_max is not None and self.bytes_max < size
         if not is_other and not is_bigger:
             return None
-        asked = "undefined" if self.size is None else f"{self.size:g}"
+        asked = "undefined" if self.size is None else encode_compact(self.size)
         return f"incorrect file length, requested:{asked} file was:{size} for file:{self.blob}"
 
 

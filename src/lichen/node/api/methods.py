@@ -146,6 +146,10 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "messages": service.store.log.last_no,
             "feeds": len(service.store.log.clock()),
             "ownSequence": service.store.log.received(service.keyring.id),
+            "blobs": {
+                "count": service.store.blobs.count,
+                "bytes": service.store.blobs.total_bytes,
+            },
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "views": to_json(service.store.views.progress()),
