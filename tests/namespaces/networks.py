@@ -72,9 +72,12 @@ def _find_missing() -> str:
     probe = f"lichen-probe-{secrets.token_hex(4)}"
     try:
         _ip("netns", "add", probe)
+        try:
+            _ip("netns", "exec", probe, "true")
+        finally:
+            _ip("netns", "delete", probe)
     except subprocess.CalledProcessError as error:
         return str(error.stderr).strip()
-    _ip("netns", "delete", probe)
     return ""
 
 
