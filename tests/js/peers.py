@@ -108,6 +108,7 @@ class JsPeer:
         network_key: str | None = None,
         hmac_key: str | None = None,
         sympathy: int = 0,
+        blobs: bool = True,
     ) -> None:
         self.kind = kind
         self.home = home
@@ -119,6 +120,7 @@ class JsPeer:
             "hops": hops,
             "ebt": kind != "legacy-without-ebt",
             "sympathy": sympathy,
+            "blobs": blobs,
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }

@@ -103,12 +103,10 @@ class BlobExchange:
         peer = self.peers.pop(connection, None)
         if peer is None:
             return None
+        self._disbelieve(connection)
         for blob, want in list(self.wants.items()):
-            want.claims.pop(connection, None)
             if want.askers.pop(connection, None) is not None:
                 self._drop_unwanted(blob)
-            if not want.claims:
-                self._ready.pop(blob, None)
         download = peer.download
         if download is None or download.is_finishing:
             return None
@@ -273,7 +271,16 @@ class BlobExchange:
                 peer.failed[blob] = None
         if blob in self.wants:
             self.wants[blob].claims.pop(connection, None)
+        if peer is not None and peer.lies >= BLOB_LIES_MAX:
+            self._disbelieve(connection)
         self._free(blob)
+
+    def _disbelieve(self, connection: ConnectionId) -> None:
+        """Forget all that a peer says to have."""
+        for blob, want in self.wants.items():
+            want.claims.pop(connection, None)
+            if not want.claims:
+                self._ready.pop(blob, None)
 
     def hold(self, download: Download) -> None:
         """Give a download up because the disk failed: nobody is asked until ``retry``."""
