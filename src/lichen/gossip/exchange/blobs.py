@@ -10,7 +10,7 @@ whoever had it goes away, a want that comes back as an echo of our own changes n
 peer's word on what it has is remembered only while we want that.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lichen.feed.message import BlobId, FeedId
 from lichen.gossip.events import ConnectionId
@@ -190,11 +190,11 @@ class BlobExchange:
 
     # Pushes
 
-    def push(self, blob: BlobId, peers: Iterable[FeedId] = ()) -> None:
+    def push(self, blob: BlobId) -> None:
         """Announce a blob until enough peers have it; too many, and the oldest is given up."""
         if blob in self.pushes:
             return
-        self.pushes[blob] = dict.fromkeys(peers)
+        self.pushes[blob] = {}
         self.unsaved[blob] = None
         self._announce(blob, 1)
         if len(self.pushes) > PUSHES_MAX:
