@@ -9,8 +9,8 @@ from lichen.feed.content import Contact
 from lichen.gossip import effects, events
 from lichen.gossip.effects import MessageForm
 from lichen.gossip.exchange.history import HistoryRequest, parse_request
-from lichen.lab.peers import LabPeer, lab_feed_id
-from lichen.lab.world import World
+from lichen.lab.world.peers import LabPeer, lab_feed_id
+from lichen.lab.world.world import World
 from lichen.wire.events import BodyType, CallKind, EndCall, ItemsReceived
 
 FEED = lab_feed_id(1)

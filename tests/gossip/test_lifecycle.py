@@ -11,9 +11,10 @@ from lichen.gossip.connections.schedule import Schedule
 from lichen.gossip.events import Address
 from lichen.gossip.node import Node
 from lichen.gossip.timers import Timers
-from lichen.lab.memory import MemoryLog, parse_message
-from lichen.lab.peers import lab_feed_id
-from lichen.lab.world import World
+from lichen.lab.world.formats import parse_message
+from lichen.lab.world.memory import MemoryLog
+from lichen.lab.world.peers import lab_feed_id
+from lichen.lab.world.world import World
 
 
 def address(number: int, *, autoconnect: bool = True) -> Address:
@@ -149,7 +150,7 @@ def test_simultaneous_dials_of_two_brains_leave_one_connection() -> None:
         first.follow(second)
         second.follow(first)
         world.connect(first, second)
-        world.run(world.rng.uniform(0.0, 0.2))
+        world.run(world.chance.within(0.0, 0.2))
         world.connect(second, first)
         world.run(5.0)
         assert [len(peer.ends) for peer in (first, second)] == [1, 1], f"seed {seed}"
