@@ -119,6 +119,7 @@ class LabPeer:
         self.uplink_free_at = 0.0
         self.clock_offset_s = 0.0
         self.crook: Crook | None = None
+        self.speaks_ebt = True
         self.brain: Brain
         self._make_brain = make_brain
         self._contacts = contacts

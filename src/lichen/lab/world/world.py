@@ -28,11 +28,15 @@ from lichen.lab.world.links import End, Pipe
 from lichen.lab.world.network import Latency, Uniform
 from lichen.lab.world.peers import LabPeer
 from lichen.lab.world.performing import Performer
-from lichen.wire.events import BodyType, Command, SendItems
+from lichen.wire.events import BodyType, Command, OpenCall, SendItems
 
 _delivery = struct.Struct("<dqqi").pack
 BREAK_S = 0.001
 """A link that is not open on one side yet is looked at again after so long."""
+
+
+class TooLong(Exception):  # noqa: N818 (it says what is the matter)
+    """More steps than a world may take: peers chatter without end."""
 
 
 class Watcher(Protocol):
@@ -46,8 +50,8 @@ class Watcher(Protocol):
         """A command has come to the end of a link."""
         ...
 
-    def published(self, peer: LabPeer, sequence: int, data: bytes) -> None:
-        """A peer has written a message."""
+    def published(self, peer: LabPeer, sequence: int, data: bytes, branch: int) -> None:
+        """A peer has written a message, in one version of its feed."""
         ...
 
 
@@ -81,6 +85,7 @@ class World:
         """A crash leaves any beginning of what was not flushed, instead of nothing."""
         self.peers: list[LabPeer] = []
         self.by_address: dict[str, LabPeer] = {}
+        self.by_id: dict[str, LabPeer] = {}
         self.cuts: dict[tuple[int, int], None] = {}
         """(sender, receiver) by number: nothing gets from one to the other."""
         self.watcher: Watcher | None = None
@@ -89,6 +94,8 @@ class World:
         self.message_count = self.note_count = self.byte_count = 0
         """Messages, other items and bytes that were delivered."""
         self.event_count = self.step_count = 0
+        self.steps_max = 0
+        """Steps after which ``run`` gives up with ``TooLong``; 0 for never."""
         self._heap: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._connection_last = 0
@@ -119,13 +126,18 @@ class World:
             self.now, _, action, args = heappop(heap)
             self.step_count += 1
             action(*args)
+            if self.step_count == self.steps_max:
+                raise TooLong(f"{self.step_count} steps by second {self.now:.0f}")
         self.now = until
 
     # Peers
 
     def add_peer(self, **options: object) -> LabPeer:
         """Add a peer and start it."""
-        peer = LabPeer(self, len(self.peers), **options)  # type: ignore[arg-type]
+        return self.admit(LabPeer(self, len(self.peers), **options))  # type: ignore[arg-type]
+
+    def admit(self, peer: LabPeer) -> LabPeer:
+        """Start a peer of any kind."""
         self.peers.append(peer)
         peer.start()
         return peer
@@ -133,6 +145,7 @@ class World:
     def register(self, peer: LabPeer) -> None:
         """Have a peer found under its addresses."""
         self.by_address[peer.address] = self.by_address[peer.lan_address] = peer
+        self.by_id[peer.id] = peer
 
     def tell(self, peer: LabPeer, event: Event) -> None:
         """Give an event to a peer's brain and perform what it answers."""
@@ -146,10 +159,10 @@ class World:
         for effect in answer:
             perform(peer, effect)
 
-    def published(self, peer: LabPeer, sequence: int, data: bytes) -> None:
-        """Take note that a peer has written a message."""
+    def published(self, peer: LabPeer, sequence: int, data: bytes, *, branch: int = 0) -> None:
+        """Take note that a peer has written a message, in one version of its feed."""
         if self.watcher is not None:
-            self.watcher.published(peer, sequence, data)
+            self.watcher.published(peer, sequence, data, branch)
 
     def write(self, peer: LabPeer, run: int) -> None:
         """Make a transaction of all messages that wait for it."""
@@ -268,6 +281,8 @@ class World:
         self._count(end, command, size)
         if self.watcher is not None:
             self.watcher.delivered(end, command)
+        if not end.owner.speaks_ebt and isinstance(command, OpenCall) and command.name[0] == "ebt":
+            command = OpenCall(command.call, ("ebt", "unknown"), command.args, command.kind)
         event, answer = end.calls.receive(command)
         if answer is not None:
             end.pipe.put(answer)
