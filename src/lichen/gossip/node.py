@@ -334,9 +334,20 @@ class Node:
         return session
 
     def _on_ingest_failed(self, event: IngestFailed, now: float) -> None:
-        """Wait a while; then the feeds are asked for anew as if their sources had been silent."""
-        self._count_pending(event)
-        self._parts.timers.set("stalls", now + INGEST_RETRY_S)
+        """Wait a while; then the feeds are asked for anew as if their sources had been silent.
+
+        The streams of a peer without EBT have gone past what was lost, and would not come back.
+        """
+        parts = self._parts
+        session = self._count_pending(event)
+        parts.timers.set("stalls", now + INGEST_RETRY_S)
+        caller = None if session is None else session.caller
+        if session is None or caller is None:
+            return
+        for feed in list(caller.by_feed):
+            parts.drop_history(session, caller.drop(feed))
+            caller.want(feed, now + INGEST_RETRY_S)
+        parts.pump_history(session, now)
 
     def _on_ingested(self, event: Ingested, now: float) -> None:
         parts = self._parts

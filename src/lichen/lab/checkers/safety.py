@@ -5,10 +5,12 @@ peer, every ``DEAR_EVENTS`` events.
 """
 
 from collections.abc import Callable, Sequence
+from hashlib import sha256
 from typing import Final
 
 import orjson
 
+from lichen.feed.refs import blob_id_from_bytes
 from lichen.gossip import effects, events
 from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Effect
@@ -49,6 +51,8 @@ CHECKS: Final = (
     "sources: a feed is asked of one peer at a time",
     "set: what is replicated follows from the log",
     "behind: what somebody has more of is looked after",
+    "hash: a blob is what its name says",
+    "recovery: nobody may write right after a restore",
 )
 _NAMES = {words.partition(":")[0]: words for words in CHECKS}
 
@@ -98,6 +102,11 @@ class Safety:
             return
         if type(event) is events.Ingested:
             self._look_at_log(peer, event)
+        elif type(event) is events.BlobStored:
+            found = blob_id_from_bytes(sha256(peer.blobs.held[event.blob]).digest())
+            self._hold("hash", found == event.blob, f"{peer.name} keeps {found} as {event.blob}")
+        elif type(event) is events.Started and event.is_guarded:
+            self._hold("recovery", peer.node.is_guarded, f"{peer.name} may write")
         for effect in answer:
             look = self._looks.get(type(effect))
             if look is not None:
@@ -208,7 +217,7 @@ class Safety:
     def _look_at_set(self, peer: LabPeer) -> None:
         """Compute the replication set anew from the log, unless a change is about to be worked in."""
         parts = peer.node._parts
-        if ("graph", 0) in parts.timers._at:
+        if ("graph", 0) in parts.timers._at or peer.untold:
             return
         graph = FollowGraph()
         for contact in peer.log.contacts():

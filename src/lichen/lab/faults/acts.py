@@ -10,6 +10,7 @@ from lichen.lab.world.chance import Chance
 
 if TYPE_CHECKING:
     from lichen.feed.message import BlobId
+    from lichen.lab.checkers.ledger import Ledger
     from lichen.lab.faults.plan import Fault
     from lichen.lab.world.links import End
     from lichen.lab.world.peers import LabPeer
@@ -21,15 +22,15 @@ SLOW_BYTES_PER_S = 1_000.0
 class Acts:
     """Does to a world what a plan says."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, ledger: Ledger) -> None:
         self._world = world
+        self._ledger = ledger
         self._chance = Chance(world.seed, "acts")
         self.restored: dict[int, None] = {}
         """Peers that came back from a backup: what they had written since, only others have."""
         self.blobs: list[BlobId] = []
         self.wanted: dict[tuple[int, BlobId], int] = {}
         """(peer, blob) that a person wanted, to the run in which they did."""
-        self._truth: dict[int, int] = {}
 
     def perform(self, fault: Fault) -> None:
         """Do one thing."""
@@ -45,14 +46,19 @@ class Acts:
     # Writing
 
     def _may_write(self, peer: LabPeer) -> bool:
-        """Tell whether a store would let this peer write: not guarded, not behind its own feed."""
+        """Tell whether a store would let this peer write.
+
+        What no other peer holds is lost with a restore, and no guard can know of it: such a peer
+        writes no more, for it would write twice in one place.
+        """
         if peer.is_guarded or (peer.is_up and peer.node.is_guarded) or peer.disk.is_full:
             return False
-        return peer.log.received(peer.id) >= self._truth.get(peer.number, 0)
+        is_restored = peer.number in self.restored
+        return not is_restored or peer.log.received(peer.id) >= self._ledger.length(peer.id)
 
     def _write(self, peer: LabPeer, content: dict[str, object] | None = None) -> None:
         if self._may_write(peer):
-            self._truth[peer.number] = peer.publish(content)
+            peer.publish(content)
 
     def publish(self, fault: Fault) -> None:
         """Write a message."""

@@ -49,7 +49,7 @@ class Life:
         self.crooks = frozenset(plan.roles) - old
         self.safety = Safety(self.ledger, crooks=self.crooks)
         self.world.watcher = self.safety
-        self.acts = Acts(self.world)
+        self.acts = Acts(self.world, self.ledger)
 
     @property
     def tally(self) -> Tally:
@@ -87,7 +87,7 @@ class Life:
         world.heal()
         for peer in world.peers:
             for end in list(peer.ends.values()):
-                if end.is_stuck:
+                if end.is_stuck or end.pipe.is_behind:
                     world.break_link(end, "reset")
                 end.pipe.clogged_until = 0.0
                 end.pipe.bytes_per_s = world.bytes_per_s

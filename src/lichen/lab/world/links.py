@@ -115,6 +115,16 @@ class Pipe:
             self._leaving_bytes -= leaving.popleft()[1]
         return self._leaving_bytes + self._unread_bytes
 
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether something will arrive much later than the delay of the link explains."""
+        return self._arrives_at > self._world.now + 1.0
+
+    @property
+    def free_at(self) -> float:
+        """Return when everything that was put in has left."""
+        return self._free_at
+
     def put(self, command: Command) -> None:
         """Send a command on its way."""
         size = frame_bytes(command)

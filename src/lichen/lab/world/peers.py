@@ -115,6 +115,8 @@ class LabPeer:
         self.woken_at: float | None = None
         self.waiting: list[effects.Ingest] = []
         """Batches for the next transaction."""
+        self.untold = 0
+        """Batches that are in the log, of which the brain does not know yet."""
         self.uplink_bytes_per_s = world.uplink_bytes_per_s
         self.uplink_free_at = 0.0
         self.clock_offset_s = 0.0

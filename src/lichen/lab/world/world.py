@@ -176,7 +176,9 @@ class World:
                 self.tell(peer, events.IngestFailed(connection, len(batch), fault))
             return
         was_flushed = not peer.log.unflushed
-        for ingested in peer.log.ingest_all(batches):
+        answers = peer.log.ingest_all(batches)
+        for number, ingested in enumerate(answers, 1):
+            peer.untold = len(answers) - number
             self.tell(peer, ingested)
         if was_flushed and peer.log.unflushed:
             self.after(self.sync_s, peer.sync, run)
@@ -326,15 +328,22 @@ class World:
 
     def _drop(self, end: End, reason: str) -> None:
         if end.is_alive:
-            end.is_alive = False
-            del end.owner.ends[end.connection]
+            self._forget(end)
             if end.is_open:
                 self.tell(end.owner, events.Disconnected(end.connection, reason))
 
+    def _forget(self, end: End) -> None:
+        """Let go of an end; what has not left is dropped, and the uplink is free for others."""
+        end.is_alive = False
+        owner = end.owner
+        del owner.ends[end.connection]
+        if owner.uplink_free_at > self.now:
+            busy = (other.pipe.free_at for other in owner.ends.values())
+            owner.uplink_free_at = max(busy, default=self.now)
+
     def close(self, end: End) -> None:
         """Close a link from one side; the other side hears of it after what was sent before."""
-        end.is_alive = False
-        del end.owner.ends[end.connection]
+        self._forget(end)
         lost = events.Disconnected(end.connection, "closed")
         self.after(0.0, self.tell, end.owner, lost)
         sender, receiver = end.owner, end.other.owner
