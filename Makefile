@@ -7,7 +7,7 @@ BUILD := build
 READY := $(BUILD)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock words clean
+.PHONY: help setup run test lint unit interop bench bench-web campaign-canonical campaign-fuzz lock words clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -45,6 +45,9 @@ js: setup ## install the JavaScript peers that the tests talk to, into build/js
 
 bench: setup js ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
+
+bench-web: setup js ## measure the web app: pages, live updates in two browsers, start and idle
+	$(BIN)/python bench/web.py
 
 campaign-canonical: setup js ## one million values and messages compared with V8
 	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py

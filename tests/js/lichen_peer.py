@@ -93,7 +93,9 @@ class LichenPeer:
         hops: int = 2,
         network_key: str | None = None,
         hmac_key: str | None = None,
+        options: Sequence[str] = (),
     ) -> None:
+        """``options``: further ones of ``lichen start``."""
         self.kind = "lichen"
         self.home = home
         self.feed = ""
@@ -105,6 +107,7 @@ class LichenPeer:
         if hmac_key is not None:
             self._settings += ["--hmac-key", hmac_key]
         self._hops = hops
+        self._options = options
         self._process: Process | None = None
         self._api: LocalSocket | None = None
         self._watching: LocalSocket | None = None
@@ -127,7 +130,7 @@ class LichenPeer:
             [
                 *(sys.executable, "-m", "lichen", "start", *self._settings),
                 *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
-                *("--no-lan", "--json", "--verbose"),
+                *("--no-lan", "--json", "--verbose", *self._options),
             ],
             self.home.parent / f"{self.home.name}.printed.txt",
             {},
@@ -261,6 +264,17 @@ class LichenPeer:
         told = orjson.loads(last)
         if not told["done"] or told["refused"]:
             raise PeerError(f"import of {file}: {told}")
+
+    def open_web(self) -> str:
+        """Return a link that lets a browser in to the web app, once."""
+        deadline = time.monotonic() + START_S_MAX
+        while True:
+            try:
+                return str(self.call("web.open")["url"])
+            except PeerError:  # it is served a moment after the peer
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_S)
 
     def watch(self) -> None:
         """Tell in ``seen`` of every message added from now on."""

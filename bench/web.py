@@ -1,0 +1,66 @@
+"""Measure the web app: ``make bench-web``, or some of it by name.
+
+python bench/web.py                     everything, as tables
+python bench/web.py pages --json        one benchmark, a line of JSON for each row
+"""
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
+
+import browsers
+import figures
+import install
+import pages
+import start
+from lichen_peer import LichenPeer
+from sync import make_peer
+
+MESSAGES = 20_000
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description="Measure the web app.")
+    parser.add_argument("names", nargs="*", metavar="NAME", help="pages, seen, open, start")
+    parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="in the peer's log")
+    chosen = parser.parse_args()
+    benches: dict[str, Callable[[pages.Village, Path], list[figures.Row]]] = {
+        "pages": lambda village, _folder: pages.measure(village),
+        "seen": lambda village, folder: browsers.measure_seen(village.peer, folder),
+        "open": lambda village, _folder: browsers.measure_open_pages(village.peer),
+        "start": lambda _village, folder: measure_start(folder),
+    }
+    unknown = set(chosen.names) - set(benches)
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    tell = figures.print_json if chosen.json else figures.print_table
+    install.main()
+    tell([figures.machine()])
+    with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
+        village = pages.settle(Path(folder) / "village", chosen.messages)
+        try:
+            for name in chosen.names or benches:
+                tell(benches[name](village, Path(folder) / name))
+        finally:
+            village.peer.kill()
+
+
+def measure_start(folder: Path) -> list[figures.Row]:
+    """Return starting and idling with and without the web app, beside the JavaScript peers."""
+    folder.mkdir(parents=True, exist_ok=True)
+    peers = {
+        "lichen": LichenPeer(folder / "web", options=("--web-port", "0")),
+        "lichen --no-web": LichenPeer(folder / "no-web", options=("--no-web",)),
+        "ssb-server": make_peer("legacy", folder / "legacy"),
+    }
+    return [start.measure_peer(subject, peer) for subject, peer in peers.items()]
+
+
+if __name__ == "__main__":
+    main()
