@@ -8,15 +8,14 @@ pages on which nothing happens: what they cost the peer.
 import shutil
 import statistics
 import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import urlencode, urlsplit
 
 from figures import Row, cpu_s, memory_mib, percentile
 from lichen_peer import LichenPeer
 from peers import wait_until
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, Playwright, sync_playwright
 from visitor import Visitor
 
 ROUNDS = 35
@@ -63,7 +62,9 @@ def measure_seen(reader: LichenPeer, folder: Path) -> list[Row]:
         writer.connect(reader.address)
         wait_until(lambda: reader.received(writer.feed) == 1)
         wait_until(lambda: writer.received(reader.feed) == reader.received(reader.feed))
-        with _browser(writer, NOTE_SUBMIT) as writing, _browser(reader, NOTE_SEEN) as reading:
+        with sync_playwright() as playwright:
+            writing = _open_browser(playwright, writer, NOTE_SUBMIT)
+            reading = _open_browser(playwright, reader, NOTE_SEEN)
             measured = [_time_round(writing, reading, number) for number in range(ROUNDS)]
     finally:
         writer.kill()
@@ -78,19 +79,16 @@ def measure_seen(reader: LichenPeer, folder: Path) -> list[Row]:
     return [Row(bench, "lichen -> lichen", figures, "target: median_ms <= 100")]
 
 
-@contextmanager
-def _browser(peer: LichenPeer, script: str) -> Iterator[Page]:
+def _open_browser(playwright: Playwright, peer: LichenPeer, script: str) -> Page:
     """Open a browser that is let in, with a script that runs in each of its pages."""
     program = shutil.which("chromium")
     if program is None:
         raise SystemExit("Two browsers are needed. Install Chromium: apt-get install chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
-        page = browser.new_page()
-        page.add_init_script(script)
-        page.goto(peer.open_web())
-        yield page
-        browser.close()
+    browser = playwright.chromium.launch(executable_path=program, args=list(FLAGS))
+    page = browser.new_page()
+    page.add_init_script(script)
+    page.goto(peer.open_web())
+    return page
 
 
 def _time_round(writing: Page, reading: Page, number: int) -> float:
@@ -100,7 +98,7 @@ def _time_round(writing: Page, reading: Page, number: int) -> float:
     writing.fill("#text", f"message {number} in a quiet moment")
     writing.wait_for_timeout(PAUSES_MS[number % len(PAUSES_MS)])
     writing.click('button[value="publish"]')
-    reading.wait_for_function("window.seen", timeout=SEEN_MS_MAX)
+    reading.wait_for_selector(".fresh", timeout=SEEN_MS_MAX)
     seen, pressed = reading.evaluate("seen"), writing.evaluate("sessionStorage.pressed")
     return float(seen) - float(pressed)
 
