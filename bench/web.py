@@ -31,7 +31,7 @@ def main() -> None:
     parser.add_argument("--messages", type=int, default=MESSAGES, help="in the peer's log")
     chosen = parser.parse_args()
     benches: dict[str, Callable[[pages.Village, Path], list[figures.Row]]] = {
-        "pages": lambda village, _folder: pages.measure(village),
+        "pages": pages.measure,
         "seen": lambda village, folder: browsers.measure_seen(village.peer, folder),
         "open": lambda village, _folder: browsers.measure_open_pages(village.peer),
         "start": lambda _village, folder: measure_start(folder),
