@@ -9,13 +9,26 @@
 
 const watched = () => document.querySelectorAll("[data-watch]");
 
+let line = null;
+
+// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
+// of sight gives its line back. When it is seen again, it is told how things stand.
+function keepLine() {
+  if (document.hidden) closeLine();
+  else if (line === null) openLine();
+}
+
+function closeLine() {
+  line?.close();
+  line = null;
+}
+
 function openLine() {
   const questions = new Set([...watched()].map((element) => element.dataset.watch));
   if (questions.size === 0) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
-  const line = new EventSource(`/live?${query}`);
+  line = new EventSource(`/live?${query}`);
   line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  addEventListener("pagehide", () => line.close(), { once: true });
 }
 
 function hear({ watch, answer }) {
@@ -64,5 +77,8 @@ function tellTimes() {
   }
 }
 
-openLine();
+document.addEventListener("visibilitychange", keepLine);
+addEventListener("pageshow", keepLine);
+addEventListener("pagehide", closeLine);
+keepLine();
 setInterval(tellTimes, MINUTE_S * 1000);
