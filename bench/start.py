@@ -30,7 +30,7 @@ def measure(folder: Path) -> list[Row]:
 
 def measure_peer(subject: str, peer: Peer) -> Row:
     """Start a peer several times with the identity of the first time, then let it idle."""
-    times = list(_time_starts(peer))
+    times, used = zip(*_time_starts(peer), strict=True)
     try:
         peer.start()
         time.sleep(IDLE_S)
@@ -38,6 +38,7 @@ def measure_peer(subject: str, peer: Peer) -> Row:
         time.sleep(IDLE_S)
         figures = {
             "cold_start_ms": statistics.median(times[1:]) * 1000,
+            "start_cpu_ms": statistics.median(used[1:]) * 1000,
             "idle_memory_mib": memory_mib(peer.pid),
             "idle_cpu_percent": (cpu_s(peer.pid) - cpu_before) / IDLE_S * 100,
             "handshakes_per_s": _rate_of_handshakes(peer),
@@ -47,13 +48,13 @@ def measure_peer(subject: str, peer: Peer) -> Row:
     return Row("start and idle", subject, figures)
 
 
-def _time_starts(peer: Peer) -> Iterator[float]:
-    """Yield the time from the start of the process to its first answer to a handshake."""
+def _time_starts(peer: Peer) -> Iterator[tuple[float, float]]:
+    """Yield the time and the CPU time from a process's start to its answer to a handshake."""
     for _ in range(STARTS + 1):
         began = time.monotonic()
         peer.start()
         shake_hands(peer.address)
-        yield time.monotonic() - began
+        yield time.monotonic() - began, cpu_s(peer.pid)
         peer.kill()
 
 

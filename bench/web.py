@@ -5,9 +5,11 @@ python bench/web.py pages --json        one benchmark, a line of JSON for each r
 """
 
 import argparse
+import statistics
 import sys
 import tempfile
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
@@ -18,7 +20,9 @@ import install
 import pages
 import start
 from lichen_peer import LichenPeer
+from peers import Peer
 from sync import make_peer
+from visitor import Visitor
 
 MESSAGES = 20_000
 
@@ -54,12 +58,26 @@ def main() -> None:
 def measure_start(folder: Path) -> list[figures.Row]:
     """Return starting and idling with and without the web app, beside the JavaScript peers."""
     folder.mkdir(parents=True, exist_ok=True)
-    peers = {
-        "lichen": LichenPeer(folder / "web", options=("--web-port", "0")),
+    lichen = LichenPeer(folder / "web", options=("--web-port", "0"))
+    peers: dict[str, Peer] = {
+        "lichen": lichen,
         "lichen --no-web": LichenPeer(folder / "no-web", options=("--no-web",)),
         "ssb-server": make_peer("legacy", folder / "legacy"),
     }
-    return [start.measure_peer(subject, peer) for subject, peer in peers.items()]
+    rows = [start.measure_peer(subject, peer) for subject, peer in peers.items()]
+    rows[0].figures["first_page_ms"] = statistics.median(_time_first_pages(lichen))
+    return rows
+
+
+def _time_first_pages(peer: LichenPeer) -> Iterator[float]:
+    """Yield how long after its start a peer has shown a page."""
+    for _ in range(start.STARTS):
+        began = time.monotonic()
+        peer.start()
+        with Visitor(peer.open_web()) as visitor:
+            visitor.get("/welcome")
+        yield (time.monotonic() - began) * 1000
+        peer.kill()
 
 
 if __name__ == "__main__":
