@@ -8,7 +8,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -30,6 +30,8 @@ from lichen.web.rendering import Renderer
 HOST = "127.0.0.1"
 PORT_DEFAULT = 8990
 """8989 belongs to the WebSocket transport of Secure Scuttlebutt."""
+TICK_S = 1.0
+"""The date of answers counts seconds."""
 
 log = structlog.get_logger()
 
@@ -79,12 +81,28 @@ class WebServer:
     def close(self) -> None:
         """Take leave of open pages and stop listening."""
         self._live.close()
-        self._server.should_exit = True
+        self._server.stop()
         self.access.close()
 
 
 class _Server(uvicorn.Server):
-    """A server whose signals are the peer's."""
+    """A server whose signals are the peer's, and that sleeps while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_over = asyncio.Event()
+
+    def stop(self) -> None:
+        """End ``serve``."""
+        self.should_exit = True
+        self._is_over.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers until ``stop``; the library itself wakes ten times a second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._is_over.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
