@@ -14,6 +14,7 @@ from urllib.parse import urlencode, urlsplit
 
 from figures import Row, cpu_s, memory_mib, percentile
 from lichen_peer import LichenPeer
+from pages import WITH_WEB
 from peers import wait_until
 from playwright.sync_api import Page, Playwright, sync_playwright
 from visitor import Visitor
@@ -55,7 +56,7 @@ addEventListener("DOMContentLoaded", () => {
 def measure_seen(reader: LichenPeer, folder: Path) -> list[Row]:
     """Return how long what one publishes takes to be seen by the other, who is ``reader``."""
     folder.mkdir(parents=True, exist_ok=True)
-    writer = LichenPeer(folder / "writer", hops=1, options=("--web-port", "0")).start()
+    writer = LichenPeer(folder / "writer", hops=1, serving=WITH_WEB).start()
     try:
         writer.follow(reader.feed)
         reader.follow(writer.feed)

@@ -26,6 +26,7 @@ from lichen.feed.message import FeedId
 from lichen.lab.corpus import generate_corpus
 from lichen.node.paths import segment_of
 
+WITH_WEB = ("--host", "127.0.0.1", "--no-lan", "--web-port", "0")
 AUTHORS = 150
 FOLLOWED = 100
 SEED = 2020
@@ -74,7 +75,7 @@ def settle(home: Path, messages: int) -> Village:
     corpus = folder / "corpus.jsonl.gz"
     lines = gzip.decompress(corpus.read_bytes()).splitlines()
     authors = list(dict.fromkeys(orjson.loads(line)["value"]["author"] for line in lines))
-    peer = LichenPeer(home, options=("--web-port", "0")).start()
+    peer = LichenPeer(home, serving=WITH_WEB).start()
     village = Village(peer, corpus, authors[:FOLLOWED], messages)
     try:
         _fill(peer, village)

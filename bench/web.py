@@ -25,6 +25,7 @@ from sync import make_peer
 from visitor import Visitor
 
 MESSAGES = 20_000
+WITHOUT_WEB = ("--host", "127.0.0.1", "--no-lan", "--no-web")
 
 
 def main() -> None:
@@ -58,10 +59,10 @@ def main() -> None:
 def measure_start(folder: Path) -> list[figures.Row]:
     """Return starting and idling with and without the web app, beside the JavaScript peers."""
     folder.mkdir(parents=True, exist_ok=True)
-    lichen = LichenPeer(folder / "web", options=("--web-port", "0"))
+    lichen = LichenPeer(folder / "web", serving=pages.WITH_WEB)
     peers: dict[str, Peer] = {
         "lichen": lichen,
-        "lichen --no-web": LichenPeer(folder / "no-web", options=("--no-web",)),
+        "lichen --no-web": LichenPeer(folder / "no-web", serving=WITHOUT_WEB),
         "ssb-server": make_peer("legacy", folder / "legacy"),
     }
     rows = [start.measure_peer(subject, peer) for subject, peer in peers.items()]

@@ -2,7 +2,8 @@
 
 // A peer of the former JavaScript stack: ssb-server 16 with its plug-ins. {"ebt": false} leaves
 // ssb-ebt out, as peers of the first years were: they replicate with createHistoryStream only.
-// {"viewer": port} adds the web pages of ssb-viewer.
+// {"blobs": false} leaves ssb-blobs out, as rooms and bots do. {"viewer": port} adds the web pages of
+// ssb-viewer.
 
 const createServer = require("ssb-server")
 const { Clock, call, commonMethods, configure, readValues, serve, settings } = require("./control")
@@ -13,8 +14,8 @@ createServer
   .use(require("ssb-gossip"))
   .use(require("ssb-replicate"))
   .use(require("ssb-friends"))
-  .use(require("ssb-blobs"))
   .use(require("ssb-ooo"))
+if (settings.blobs !== false) createServer.use(require("ssb-blobs"))
 if (settings.ebt !== false) createServer.use(require("ssb-ebt"))
 if (settings.viewer) {
   config.viewer = { host: "127.0.0.1", port: settings.viewer }

@@ -61,8 +61,8 @@ class Live:
 
     async def events(self, questions: Mapping[str, tuple[Watch, Visit]]) -> AsyncIterator[bytes]:
         """Yield the events of one line until it is closed."""
-        loop = asyncio.get_running_loop()
         told: dict[str, bytes] = {}
+        loop = asyncio.get_running_loop()
         self._open_count += 1
         try:
             while not self._is_closed:
