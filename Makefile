@@ -7,7 +7,7 @@ BUILD := build
 READY := $(BUILD)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit interop bench bench-web campaign-canonical campaign-fuzz lock words clean
+.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock words clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -46,6 +46,7 @@ js: setup ## install the JavaScript peers that the tests talk to, into build/js
 bench: setup js ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
 
+.PHONY: bench-web
 bench-web: setup js ## measure the web app: pages, live updates in two browsers, start and idle
 	$(BIN)/python bench/web.py
 

@@ -11,11 +11,12 @@ const watched = () => document.querySelectorAll("[data-watch]");
 
 let line = null;
 
-// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
-// of sight gives its line back. When it is seen again, it is told how things stand.
-function keepLine() {
-  if (document.hidden) closeLine();
-  else if (line === null) openLine();
+function openLine() {
+  const questions = new Set([...watched()].map((element) => element.dataset.watch));
+  if (questions.size === 0 || line !== null || document.hidden) return;
+  const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
+  line = new EventSource(`/live?${query}`);
+  line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
 }
 
 function closeLine() {
@@ -23,13 +24,11 @@ function closeLine() {
   line = null;
 }
 
-function openLine() {
-  const questions = new Set([...watched()].map((element) => element.dataset.watch));
-  if (questions.size === 0) return;
-  const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
-  line = new EventSource(`/live?${query}`);
-  line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-}
+// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
+// of sight gives its line back. When it is seen again, it is told how things stand.
+document.addEventListener("visibilitychange", () => (document.hidden ? closeLine() : openLine()));
+addEventListener("pagehide", closeLine);
+addEventListener("pageshow", openLine);
 
 function hear({ watch, answer }) {
   for (const element of watched()) {
@@ -77,8 +76,5 @@ function tellTimes() {
   }
 }
 
-document.addEventListener("visibilitychange", keepLine);
-addEventListener("pageshow", keepLine);
-addEventListener("pagehide", closeLine);
-keepLine();
+openLine();
 setInterval(tellTimes, MINUTE_S * 1000);
