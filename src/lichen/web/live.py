@@ -75,9 +75,9 @@ class Live:
                         yield encode_event(text, answer)
                 while not await _is_set_soon(changed):
                     yield PING
-                pause_s = limits.LIVE_FLOOD_S_MIN if self._is_flood else limits.LIVE_CALM_S_MIN
                 # Counted from when it last asked: after a quiet moment an answer is not kept back.
-                await asyncio.sleep(asked_at + pause_s - loop.time())
+                calm_s = asked_at + limits.LIVE_CALM_S_MIN - loop.time()
+                await asyncio.sleep(limits.LIVE_FLOOD_S_MIN if self._is_flood else calm_s)
         finally:
             self._open_count -= 1
 
