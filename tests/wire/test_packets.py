@@ -192,11 +192,11 @@ def test_ends_are_read(body: bytes, error: str | None) -> None:
 
 def test_names_and_lengths_of_errors() -> None:
     named = Frame(END | BodyType.JSON, 1, b'{"message":"no","name":"TypeError"}')
-    assert parse_end(named) == ("no", "TypeError")
+    assert parse_end(named) == ("no", "TypeError", b"")
     odd = Frame(END | BodyType.JSON, 1, b'{"message":"no","name":[1]}')
-    assert parse_end(odd) == ("no", "Error")
+    assert parse_end(odd) == ("no", "Error", b"")
     long = Frame(END | BodyType.TEXT, 1, b"x" * 10_000)
-    assert parse_end(long) == ("x" * ERROR_CHARS_MAX, "Error")
+    assert parse_end(long) == ("x" * ERROR_CHARS_MAX, "Error", b"")
 
 
 @given(st.text(max_size=50))
@@ -206,7 +206,7 @@ def test_errors_survive_the_way(message: str) -> None:
     assert list(json.loads(body)) == ["name", "message", "stack"]
     assert json.loads(body)["stack"] == ""
     frame = Frame(STREAM | END | BodyType.JSON, 1, body)
-    assert parse_end(frame) == (message.encode("utf-8", "replace").decode(), "Error")
+    assert parse_end(frame) == (message.encode("utf-8", "replace").decode(), "Error", b"")
 
 
 def test_the_refusal_that_javascript_peers_compare() -> None:

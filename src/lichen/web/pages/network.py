@@ -83,7 +83,7 @@ def rows_of(visit: Visit) -> tuple[list[LinkRow], list[AddressRow], list[DoorRow
             since_s=visit.now - (loop_now - peer.since_s),
             received=peer.messages_received,
             sent=peer.messages_sent,
-            fault=peer.last_error or "",
+            fault=fault_words(peer.last_error, visit.words),
         )
         for peer in status.peers
     ]
@@ -112,8 +112,7 @@ def fault_words(reason: str | None, words: Words) -> str:
     """Return in words why a connection did not come about or did not last."""
     if not reason:
         return ""
-    known = FAILURES.get(reason)
-    return words.gettext(known) if known else reason
+    return words.tell(FAILURES.get(reason, reason))
 
 
 def _way(source: str) -> str:
