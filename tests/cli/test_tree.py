@@ -45,7 +45,11 @@ def test_all_promised_commands_are_there() -> None:
         help hops import lan log name nearby peers post publish start status thread unfollow
         whoami"""
     assert {path[0] for path in PATHS if len(path) == 1} == set(promised.split())
-    assert {path for path in PATHS if len(path) > 1} == {("identity", "import"), ("lab", "corpus")}
+    assert {path for path in PATHS if len(path) > 1} == {
+        *(("blob", name) for name in ("add", "get", "has", "want")),
+        ("identity", "import"),
+        ("lab", "corpus"),
+    }
 
 
 @pytest.mark.parametrize("path", PATHS, ids=" ".join)

@@ -269,6 +269,28 @@ class LichenPeer:
         threading.Thread(target=self._hear, args=(self._watching,), daemon=True).start()
         time.sleep(0.2)
 
+    def add_blob(self, data: bytes) -> str:
+        """Add a blob, which pushes it; return its id."""
+        file = self.home.parent / f"{self.home.name}.blob"
+        file.write_bytes(data)
+        return self._local().call("blobs.addFile", {"path": str(file.absolute())}).decode()
+
+    def push_blob(self, blob: str) -> None:
+        """Have other peers fetch a blob."""
+        self.call("blobs.push", blob)
+
+    def want_blob(self, blob: str) -> None:
+        """Ask peers for a blob."""
+        self.call("blobs.want", blob, {"nowait": True})
+
+    def has_blob(self, blob: str) -> bool:
+        """Return whether a blob is here."""
+        return bool(self.call("blobs.has", blob))
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob that is here."""
+        return b"".join(self.source("blobs.get", blob))
+
     def _hear(self, api: LocalSocket) -> None:
         try:
             for item in api.source("createLogStream", {"live": True, "old": False, "sync": False}):

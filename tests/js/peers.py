@@ -5,6 +5,7 @@ pair. Peers listen on 127.0.0.1 and look for nobody by themselves. Times are nan
 machine's monotonic clock, which all its processes share.
 """
 
+import base64
 import itertools
 import json
 import os
@@ -57,6 +58,11 @@ class Peer(Protocol):
     def count(self) -> int: ...
     def load(self, file: Path) -> None: ...
     def watch(self) -> None: ...
+    def add_blob(self, data: bytes) -> str: ...
+    def push_blob(self, blob: str) -> None: ...
+    def want_blob(self, blob: str) -> None: ...
+    def has_blob(self, blob: str) -> bool: ...
+    def blob(self, blob: str) -> bytes: ...
 
 
 class Process:
@@ -101,6 +107,7 @@ class JsPeer:
         hops: int = 2,
         network_key: str | None = None,
         hmac_key: str | None = None,
+        sympathy: int = 0,
     ) -> None:
         self.kind = kind
         self.home = home
@@ -111,6 +118,7 @@ class JsPeer:
             "path": str(home),
             "hops": hops,
             "ebt": kind != "legacy-without-ebt",
+            "sympathy": sympathy,
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }
@@ -234,6 +242,26 @@ class JsPeer:
     def watch(self) -> None:
         """Tell in ``seen`` of every message added from now on."""
         self.call("watch", True)
+
+    def add_blob(self, data: bytes) -> str:
+        """Add a blob, without pushing it; return its id."""
+        return str(self.call("addBlob", base64.b64encode(data).decode()))
+
+    def push_blob(self, blob: str) -> None:
+        """Have other peers fetch a blob."""
+        self.call("pushBlob", blob)
+
+    def want_blob(self, blob: str) -> None:
+        """Ask peers for a blob."""
+        self.call("wantBlob", blob)
+
+    def has_blob(self, blob: str) -> bool:
+        """Return whether a blob is here."""
+        return bool(self.call("hasBlob", blob))
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob that is here."""
+        return base64.b64decode(self.call("blob", blob))
 
     def _running(self) -> Process:
         assert self._process is not None, "the peer is not running"

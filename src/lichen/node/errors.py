@@ -8,6 +8,8 @@ import orjson
 
 from lichen.store.errors import (
     DISK_FULL,
+    BlobMissing,
+    BlobRefused,
     ContentRefused,
     DataDirLocked,
     DraftRefused,
@@ -79,6 +81,8 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
     DraftRefused: "limit",
     OwnFeedForked: "invalid",
     PublishGuarded: "refused",
+    BlobMissing: "not-found",
+    BlobRefused: "limit",
 }
 
 

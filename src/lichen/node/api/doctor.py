@@ -128,6 +128,16 @@ def _views(service: "Service") -> Iterator[Finding]:
     yield Finding("views", "ok", N_("All views show the whole log."))
 
 
+def _blobs(service: "Service") -> Iterator[Finding]:
+    blobs = service.store.blobs
+    words = N_(
+        "{count} pictures and other blobs, {size} MiB.",
+        count=blobs.count,
+        size=f"{blobs.total_bytes / (1 << 20):.1f}",
+    )
+    yield Finding("blobs", "ok", words)
+
+
 def _guard(service: "Service") -> Iterator[Finding]:
     if service.shell.is_guarded:
         yield Finding(
@@ -185,6 +195,7 @@ TITLES = {
     "disk": N_("Disk"),
     "log": N_("Log"),
     "views": N_("Tables"),
+    "blobs": N_("Pictures"),
     "publishing": N_("Writing"),
     "network": N_("Network"),
     "lan": N_("On this Wi-Fi"),
@@ -198,6 +209,7 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _disk,
     _log,
     _views,
+    _blobs,
     _guard,
     _network,
     _lan,
