@@ -12,6 +12,7 @@ from lichen.wire.events import BodyType, CallKind
 from lichen.wire.limits import (
     ARGS_BYTES_MAX,
     ERROR_CHARS_MAX,
+    ERROR_DETAILS_BYTES_MAX,
     FRAME_BYTES_MAX,
     NAME_CHARS_MAX,
     NAME_PARTS_MAX,
@@ -214,3 +215,10 @@ def test_the_refusal_that_javascript_peers_compare() -> None:
         missing_method(("ebt", "replicate"))
         == "method:ebt,replicate is not in list of allowed methods"
     )
+
+
+def test_details_of_an_error_are_json_for_programs() -> None:
+    body = encode_error("no", "usage", b'{"hint":1}')
+    assert parse_end(Frame(END | BodyType.JSON, 1, body)) == ("no", "usage", b'{"hint":1}')
+    long = encode_error("no", "usage", b'"' + b"x" * ERROR_DETAILS_BYTES_MAX + b'"')
+    assert parse_end(Frame(END | BodyType.JSON, 1, long)) == ("no", "usage", b"")
