@@ -131,6 +131,7 @@ def widest(outline: str) -> float:
         ("Ana Lucía Quispe", "Ana Lucía…"),
         ("Bartholomew Featherstonehaugh", "Bartholomew…"),
         ("x" * 99, "x" * 13 + "…"),
+        ("one.tidepool.example", "one.tidepool…"),
         ("中村さくら中村さくら", "中村さくら中…"),
         ("\N{RIGHT-TO-LEFT OVERRIDE}evil", "\N{RIGHT-TO-LEFT OVERRIDE}evil"),
     ],

@@ -38,6 +38,8 @@ JITTER = 4.0
 
 WIDTH_MIN, WIDTH_GROWTH = 3.0, 16.0
 """A vein is ``WIDTH_MIN + WIDTH_GROWTH * conductance`` units wide."""
+_LOOSE = " .,:;-"
+"""What does not stand well before an ellipsis."""
 _STEPS = 14
 """Points on each side of a vein."""
 
@@ -163,7 +165,7 @@ def label_of(name: str) -> str:
         columns += _columns(character)
         if columns > LABEL_COLUMNS_MAX:
             whole_words = kept.rpartition(" ")[0].rstrip()
-            kept = f"{whole_words or kept}…"
+            kept = f"{(whole_words or kept).rstrip(_LOOSE)}…"
             break
         kept += character
     return f"\N{FIRST STRONG ISOLATE}{kept}\N{POP DIRECTIONAL ISOLATE}"
@@ -242,7 +244,10 @@ def _draw(who: Neighbour, place: Point, busiest: int, *, is_asleep: bool) -> Nod
 
 
 def _course(end: Point, wobble: Wobble) -> tuple[Point, Point, Point, Point]:
-    """Return the four points of a curve from under the own face to under another one."""
+    """Return the four points of a curve from under the own face to under another one.
+
+    The way to the outer ring leads through the nearest gap of the inner one.
+    """
     across, down = end[0] - MIDDLE[0], end[1] - MIDDLE[1]
     length = math.hypot(across, down)
     along = (across / length, down / length)
@@ -256,11 +261,29 @@ def _course(end: Point, wobble: Wobble) -> tuple[Point, Point, Point, Point]:
         )
 
     span = last - first
+    if length > INNER.width + RADIUS or abs(down) > INNER.height + RADIUS:
+        gap = _gap_towards(end)
+        return _between(MIDDLE, gap, 0.2), _between(MIDDLE, gap, 0.75), gap, point(last, 0)
     return (
         point(first, 0),
         point(first + span / 3, bend),
         point(first + span * 2 / 3, -bend),
         point(last, 0),
+    )
+
+
+def _gap_towards(end: Point) -> Point:
+    """Return a point beyond the middle of that gap of the inner ring which leads to a place."""
+    angle = math.atan2((end[1] - MIDDLE[1]) / OUTER.height, (end[0] - MIDDLE[0]) / OUTER.width)
+    step = math.tau / INNER.places
+    gap = INNER.turn + (math.floor((angle - INNER.turn) / step) + 0.5) * step
+    return _between(MIDDLE, INNER.at(gap), 1.3)
+
+
+def _between(start: Point, end: Point, share: float) -> Point:
+    return (
+        start[0] + (end[0] - start[0]) * share,
+        start[1] + (end[1] - start[1]) * share,
     )
 
 
