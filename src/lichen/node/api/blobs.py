@@ -93,7 +93,7 @@ async def want(call: Call, inbound: Inbound, send: Send) -> None:
         raise ApiError(
             "unreachable",
             N_("No peer is running that could ask others."),
-            N_("Start it: lichen start"),
+            N_("Start one: lichen start"),
         )
     if is_waiting:
         await blobs.wait(blob)

@@ -71,7 +71,7 @@ async def connect(call: Call, inbound: Inbound, send: Send) -> None:
         raise ApiError(
             "unreachable",
             N_("No peer is running that could connect."),
-            N_("Start it: lichen start"),
+            N_("Start one: lichen start"),
         )
     if peer == service.keyring.id:
         raise ApiError("usage", N_("That is your own address."))
