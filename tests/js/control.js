@@ -21,7 +21,8 @@ function tell (line) {
   process.stdout.write(JSON.stringify(line) + "\n")
 }
 
-// The configuration that both kinds of peer share. No peer looks for others by itself.
+// The configuration that both kinds of peer share. No peer looks for others by itself, unless it
+// was given a host on a network made for it.
 function configure () {
   fs.mkdirSync(settings.path, { recursive: true })
   const sign = settings.hmacKey ? { sign: settings.hmacKey } : {}
@@ -31,7 +32,12 @@ function configure () {
     caps: { shs: settings.networkKey || caps.shs, ...sign },
     connections: {
       incoming: {
-        net: [{ scope: "device", transform: "shs", host: "127.0.0.1", port: settings.port }]
+        net: [{
+          scope: settings.host ? "private" : "device",
+          transform: "shs",
+          host: settings.host || "127.0.0.1",
+          port: settings.port
+        }]
       },
       outgoing: { net: [{ transform: "shs" }] }
     },
@@ -178,7 +184,7 @@ function serve (ssb, methods) {
     }
   })
   lines.on("close", () => process.exit(0))
-  tell({ event: "ready", feed: ssb.id, address: ssb.getAddress("device") })
+  tell({ event: "ready", feed: ssb.id, address: ssb.getAddress(settings.host ? "private" : "device") })
 }
 
 module.exports = { Clock, call, collect, commonMethods, configure, readValues, serve, settings }

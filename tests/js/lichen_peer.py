@@ -93,8 +93,13 @@ class LichenPeer:
         hops: int = 2,
         network_key: str | None = None,
         hmac_key: str | None = None,
+        within: Sequence[str] = (),
+        serving: Sequence[str] = ("--host", "127.0.0.1", "--no-lan"),
     ) -> None:
         self.kind = "lichen"
+        self.serving = serving
+        """How it is started; on its own machine only, unless a test has made it a network."""
+        self._within = within
         self.home = home
         self.feed = ""
         self.address = ""
@@ -125,9 +130,9 @@ class LichenPeer:
         """Start it, again after ``stop`` or ``kill``; return once it serves."""
         self._process = Process(
             [
-                *(sys.executable, "-m", "lichen", "start", *self._settings),
-                *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
-                *("--no-lan", "--json", "--verbose"),
+                *(*self._within, sys.executable, "-m", "lichen", "start", *self._settings),
+                *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
+                *self.serving,
             ],
             self.home.parent / f"{self.home.name}.printed.txt",
             {},

@@ -1,7 +1,8 @@
 """Peers as processes that a test or a benchmark drives: JavaScript ones and Lichen, alike.
 
 Both kinds have the same methods (``Peer``), so that a scenario is written once and run with any
-pair. Peers listen on 127.0.0.1 and look for nobody by themselves. Times are nanoseconds of the
+pair. Peers listen on 127.0.0.1 and look for nobody by themselves, unless a test has made them a
+network of their own. Times are nanoseconds of the
 machine's monotonic clock, which all its processes share.
 """
 
@@ -108,8 +109,13 @@ class JsPeer:
         network_key: str | None = None,
         hmac_key: str | None = None,
         sympathy: int = 0,
+        within: Sequence[str] = (),
+        host: str | None = None,
+        blobs: bool = True,
     ) -> None:
+        """``host``: an address on a network that the test has made, to be announced there."""
         self.kind = kind
+        self._within = within
         self.home = home
         self.feed = ""
         self.address = ""
@@ -119,6 +125,7 @@ class JsPeer:
             "hops": hops,
             "ebt": kind != "legacy-without-ebt",
             "sympathy": sympathy,
+            "blobs": blobs,
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }
@@ -126,6 +133,8 @@ class JsPeer:
             self._settings["networkKey"] = network_key
         if hmac_key is not None:
             self._settings["hmacKey"] = hmac_key
+        if host is not None:
+            self._settings["host"] = host
         self._process: Process | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Any]] = {}
@@ -150,7 +159,7 @@ class JsPeer:
         self._ready = Future()
         script = install.SOURCE / f"peer-{packages}.js"
         self._process = Process(
-            [str(install.NODE), str(script), json.dumps(self._settings)],
+            [*self._within, str(install.NODE), str(script), json.dumps(self._settings)],
             self.home / "printed.txt",
             {"NODE_PATH": str(install.modules(packages))},
         )

@@ -195,21 +195,3 @@ def test_pushes_last_over_runs(open_store: Callable[..., Store]) -> None:
     again = open_store()
     assert again.local.pushes() == {blob: ("@one",)}
     assert again.blobs.size(blob) == len(DATA)
-
-
-def test_local_database_of_the_first_format_is_brought_forward(
-    open_store: Callable[..., Store], tmp_path: Path
-) -> None:
-    store = open_store()
-    store.local.set_setting("hops", 3).result(10)
-    store._submit(lambda: _step_back(store)).result(10)
-    store.close()
-    again = open_store()
-    assert again.local.setting("hops") == 3
-    assert again.local.pushes() == {}
-
-
-def _step_back(store: Store) -> None:
-    db = store.local._db
-    db.execute("DROP TABLE pushes")
-    db.pragma("user_version", 1)

@@ -265,3 +265,4 @@ def test_local_db_of_the_first_format_is_brought_forward(
     assert local.setting("hops") == 3
     local.save_draft("home", "x", 1.0).result(10)
     assert local.draft("home") == Draft("x", 1.0)
+    assert local.pushes() == {}
