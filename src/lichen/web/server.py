@@ -26,6 +26,7 @@ from lichen.web.live import Live
 from lichen.web.neighbours import is_own
 from lichen.web.pages import PAGES, WATCHES
 from lichen.web.rendering import Renderer
+from lichen.words import N_
 
 HOST = "127.0.0.1"
 PORT_DEFAULT = 8990
@@ -157,8 +158,13 @@ def _listen(port: int | None) -> socket.socket:
             return _bind(0)
         raise ApiError(
             "failed",
-            f"The web app cannot listen on {HOST}, port {port}: {error.strerror}.",
-            "Choose another --web-port, or leave it out: then a free one is taken.",
+            N_(
+                "The web app cannot listen on {host}, port {port}: {words}.",
+                host=HOST,
+                port=port,
+                words=error.strerror,
+            ),
+            N_("Choose another --web-port, or leave it out: then a free one is taken."),
         ) from error
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lichen.words.catalogue import Catalogue, read_catalogue
 from lichen.words.languages import DEFAULT, LANGUAGES, PSEUDO, TAGS
+from lichen.words.phrases import Phrase
 from lichen.words.pseudo import disguise
 
 LOCALE_DIRECTORY = Path(__file__).with_name("locale")
@@ -57,6 +58,13 @@ class Words:
     def npgettext(self, context: str, one: str, many: str, n: int) -> str:
         """Return the form that fits a number, of a text with a context."""
         return self._form(context, one, many, n)
+
+    def tell(self, text: str) -> str:
+        """Return a phrase in this language; a plain text has been told already and stays."""
+        if not isinstance(text, Phrase):
+            return text
+        values = {name: self.tell(value) for name, value in text.values.items()}
+        return self._form("", text.template, text.many or text.template, text.n).format_map(values)
 
     def _form(self, context: str, one: str, many: str, n: int) -> str:
         if self._catalogue is not None:
