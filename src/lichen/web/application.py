@@ -15,6 +15,7 @@ from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.page import Answer, Moved, Page, Sent, Shown, Upload, Visit
@@ -62,7 +63,6 @@ class Application:
         self.starlette = Starlette(
             routes=routes,
             middleware=[
-                Middleware(Guard, port=port),
                 Middleware(
                     RequestBodyLimitMiddleware,
                     max_body_size=limits.UPLOAD_BYTES_MAX + limits.FORM_BYTES_MAX,
@@ -73,6 +73,8 @@ class Application:
                 Exception: self._show_own_fault,
             },
         )
+        # Around everything: starlette answers its own faults outside of its middleware.
+        self.asgi: ASGIApp = Guard(self.starlette, port)
 
     # Ways in and out
 
@@ -180,6 +182,8 @@ class Application:
     async def _show_own_fault(self, request: Request, error: Exception) -> Response:
         """Answer for a mistake of ours; the log of the process says which."""
         visit = self._framing.visit(request)
+        if not self._is_let_in(request):
+            return await self._show(Shown("web/closed.html", {"is_stale": False}, 500), visit)
         data = {
             "message": visit.words.gettext("This is a mistake in Lichen."),
             "hint": visit.words.gettext("Go back and try again; the terminal shows details."),

@@ -55,7 +55,7 @@ class WebServer:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                self.application.starlette,
+                self.application.asgi,
                 http=_OwnProtocol,
                 ws="none",
                 lifespan="off",
