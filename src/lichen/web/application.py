@@ -26,9 +26,10 @@ from lichen.web.forms import Sending, read_form
 from lichen.web.framing import Framing
 from lichen.web.guard import Guard
 from lichen.web.live import Live
-from lichen.web.rendering import STATIC, Renderer, static
+from lichen.web.rendering import STATIC, Renderer, static_digest
 
 COOKIE_AGE_S = limits.SESSION_DAYS * 86_400
+STATIC_FILES = frozenset(file.name for file in STATIC.iterdir())
 FOREVER = "public, max-age=31536000, immutable"
 STATUSES = {"usage": 400, "not-found": 404, "refused": 403, "limit": 507, "unreachable": 502}
 """The HTTP status for each slug of a fault; others are 500."""
@@ -195,7 +196,7 @@ class Application:
     async def _static(self, request: Request) -> Response:
         """Send a static file; its path holds its digest, so it may be kept for ever."""
         file = request.path_params["file"]
-        if not (STATIC / file).is_file() or request.url.path != static(file):
+        if file not in STATIC_FILES or request.path_params["digest"] != static_digest():
             raise HTTPException(404)
         body = await asyncio.to_thread((STATIC / file).read_bytes)
         kind = MEDIA_TYPES.get(file.rpartition(".")[2], "application/octet-stream")
