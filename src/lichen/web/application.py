@@ -231,5 +231,7 @@ def _fault_page(error: ApiError | StoreError, visit: Visit) -> Shown:
 
 
 def _path_of(request: Request) -> str:
+    """Return path and query as they were asked for: decoded, a ``?`` in a name would end it."""
+    path: str = request.scope["raw_path"].decode("latin-1")
     query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    return f"{path}?{query}" if query else path
