@@ -1,0 +1,52 @@
+"""A peer whose pages are really served, in a thread of its own."""
+
+import asyncio
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture
+def live_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], int]]:
+    """Return what serves a peer's pages and returns the port; nothing may go wrong in its loop."""
+    from lichen.apps import all_apps
+    from lichen.node.home import Home, Settings
+    from lichen.node.service import Service
+    from lichen.web.server import open_web
+
+    umask = os.umask(0o077)
+    ready, told, threads = threading.Event(), {}, []
+
+    async def serve() -> None:
+        told["stop"], told["loop"] = asyncio.Event(), asyncio.get_running_loop()
+        service = Service(Home(tmp_path / "live"), Settings(port=0, host="127.0.0.1"), all_apps())
+        await service.open()
+        try:
+            service.home.socket.parent.mkdir(parents=True, exist_ok=True)
+            async with open_web(service, 0) as server:
+                told["port"] = server.port
+                ready.set()
+                await told["stop"].wait()
+        finally:
+            await service.close()
+
+    def start() -> Any:
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        threads.append(thread)
+        thread.start()
+        assert ready.wait(30)
+        return told["port"]
+
+    with caplog.at_level(logging.ERROR):
+        yield start
+        for thread in threads:
+            told["loop"].call_soon_threadsafe(told["stop"].set)
+            thread.join(30)
+            assert not thread.is_alive()
+    os.umask(umask)
+    assert not [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
