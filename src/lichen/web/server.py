@@ -98,6 +98,7 @@ class _OwnProtocol(H11Protocol):
         client, server = (transport.get_extra_info(end) for end in ("peername", "sockname"))
         if client is not None and not is_own(client, server):
             log.warning("web-other-user", port=server[1])
+            self.transport = transport  # what the base class says goodbye to
             transport.abort()
             return
         super().connection_made(transport)
