@@ -1,7 +1,6 @@
 """A peer whose pages are really served, in a thread of its own."""
 
 import asyncio
-import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
@@ -12,7 +11,7 @@ import pytest
 
 
 @pytest.fixture
-def live_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[[], int]]:
+def live_port(tmp_path: Path) -> Iterator[Callable[[], int]]:
     """Return what serves a peer's pages and returns the port; nothing may go wrong in its loop."""
     from lichen.apps import all_apps
     from lichen.node.home import Home, Settings
@@ -20,10 +19,12 @@ def live_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Call
     from lichen.web.server import open_web
 
     umask = os.umask(0o077)
-    ready, told, threads = threading.Event(), {}, []
+    ready, threads, faults = threading.Event(), [], []
+    told: dict[str, Any] = {}
 
     async def serve() -> None:
         told["stop"], told["loop"] = asyncio.Event(), asyncio.get_running_loop()
+        told["loop"].set_exception_handler(lambda _loop, context: faults.append(context))
         service = Service(Home(tmp_path / "live"), Settings(port=0, host="127.0.0.1"), all_apps())
         await service.open()
         try:
@@ -42,11 +43,10 @@ def live_port(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> Iterator[Call
         assert ready.wait(30)
         return told["port"]
 
-    with caplog.at_level(logging.ERROR):
-        yield start
-        for thread in threads:
-            told["loop"].call_soon_threadsafe(told["stop"].set)
-            thread.join(30)
-            assert not thread.is_alive()
+    yield start
+    for thread in threads:
+        told["loop"].call_soon_threadsafe(told["stop"].set)
+        thread.join(30)
+        assert not thread.is_alive()
     os.umask(umask)
-    assert not [each.getMessage() for each in caplog.records if each.levelno >= logging.ERROR]
+    assert not faults
