@@ -131,11 +131,18 @@ class Application:
                 return await self._closed(request)
             fields: Mapping[str, str] = {}
             uploads: Mapping[str, Upload] = {}
-            if page.method == "POST":
+            is_form = page.method == "POST"
+            if is_form:
                 fields, uploads = await read_form(request)
             visit = self._framing.visit(request, fields, uploads)
             try:
-                answer = await self._sending.answer(fields, lambda: page.function(visit))
+                answer = await (
+                    self._sending.answer(
+                        request.url.path, fields, uploads, lambda: page.function(visit)
+                    )
+                    if is_form
+                    else page.function(visit)
+                )
             except (ApiError, StoreError) as error:
                 answer = _fault_page(error, visit)
             return await self._show(answer, visit, request)

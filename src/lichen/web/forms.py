@@ -1,14 +1,18 @@
 """Forms: what a person sent, within limits, and each form counted once however often it is sent.
 
 A form carries a word that was drawn for it (``once``). Sent twice (a double click, a reload, an
-impatient person), the second time gets the answer of the first.
+impatient person), the second time gets the answer of the first. That holds for what is the same:
+going back and writing something else in the form is something else. One without a word counts once
+while it is being answered.
 """
 
 import asyncio
+import hashlib
 import secrets
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Mapping
 
+import msgspec
 from starlette.datastructures import UploadFile
 from starlette.requests import Request
 
@@ -24,39 +28,41 @@ def draw_once() -> str:
 
 
 class Sending:
-    """The forms that were sent in this run, by their word."""
+    """The forms that were sent in this run, by a digest of all that is in them."""
 
     __slots__ = ("_answers",)
 
     def __init__(self) -> None:
-        self._answers: OrderedDict[str, asyncio.Future[Answer]] = OrderedDict()
+        self._answers: OrderedDict[bytes, asyncio.Future[Answer]] = OrderedDict()
 
     async def answer(
-        self, fields: Mapping[str, str], handle: Callable[[], Awaitable[Answer]]
+        self,
+        path: str,
+        fields: Mapping[str, str],
+        uploads: Mapping[str, Upload],
+        handle: Callable[[], Awaitable[Answer]],
     ) -> Answer:
         """Handle a form, or return what it came to when it was sent before.
 
         Only a form that was accepted is remembered; one that came back with a fault may be sent
         again.
         """
-        word = fields.get(ONCE_FIELD, "")
-        if not word:
-            return await handle()
-        earlier = self._answers.get(word)
+        form = hashlib.sha256(msgspec.msgpack.encode((path, fields, uploads))).digest()
+        earlier = self._answers.get(form)
         if earlier is not None:
             return await asyncio.shield(earlier)
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._answers[word] = future
+        self._answers[form] = future
         try:
             answer = await handle()
         except BaseException as error:
-            del self._answers[word]
+            self._answers.pop(form, None)
             future.set_exception(error)
             future.exception()  # told to whoever waits; if nobody does, it is not an oversight
             raise
         future.set_result(answer)
-        if not isinstance(answer, Moved):
-            del self._answers[word]
+        if not isinstance(answer, Moved) or not fields.get(ONCE_FIELD):
+            self._answers.pop(form, None)
         while len(self._answers) > limits.ONCE_MAX:
             self._answers.popitem(last=False)
         return answer
