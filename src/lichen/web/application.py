@@ -10,8 +10,6 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
@@ -63,12 +61,6 @@ class Application:
         routes += [Route(page.path, self._endpoint(page), methods=[page.method]) for page in pages]
         self.starlette = Starlette(
             routes=routes,
-            middleware=[
-                Middleware(
-                    RequestBodyLimitMiddleware,
-                    max_body_size=limits.UPLOAD_BYTES_MAX + limits.FORM_BYTES_MAX,
-                ),
-            ],
             exception_handlers={
                 HTTPException: self._show_http_fault,
                 Exception: self._show_own_fault,

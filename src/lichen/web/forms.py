@@ -14,12 +14,15 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 from lichen.node.page import Answer, Moved, Upload
 from lichen.web import limits
 
 ONCE_FIELD = "once"
+TOO_LARGE = 413
 
 
 def draw_once() -> str:
@@ -75,17 +78,40 @@ async def read_form(request: Request) -> tuple[dict[str, str], dict[str, Upload]
     """
     fields: dict[str, str] = {}
     uploads: dict[str, Upload] = {}
-    async with request.form(
+    body = Request(request.scope, _limited(request.receive))
+    async with body.form(
         max_fields=limits.FORM_FIELDS_MAX,
         max_files=limits.FORM_FIELDS_MAX,
-        max_part_size=limits.FORM_BYTES_MAX,
+        max_part_size=limits.BODY_BYTES_MAX,
     ) as form:
         for name, value in form.multi_items():
             if isinstance(value, UploadFile):
                 data = await value.read(limits.UPLOAD_BYTES_MAX + 1)
+                if len(data) > limits.UPLOAD_BYTES_MAX:
+                    raise HTTPException(TOO_LARGE)
                 if data:
                     uploads[name] = Upload(value.filename or "", data)
             else:
                 # A browser sends line breaks as CR LF; messages have LF.
                 fields[name] = value.replace("\r\n", "\n")
+    if sum(map(len, fields.values())) > limits.FORM_BYTES_MAX:
+        raise HTTPException(TOO_LARGE)
     return fields, uploads
+
+
+def _limited(receive: Receive) -> Receive:
+    """Return what receives a body, and raises HTTPException when it is too large."""
+    size = 0
+
+    async def receive_some() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size <= limits.BODY_BYTES_MAX:
+            return message
+        while message.get("more_body") and size <= limits.DRAINED_BYTES_MAX:
+            message = await receive()
+            size += len(message.get("body", b""))
+        raise HTTPException(TOO_LARGE)
+
+    return receive_some
