@@ -3,6 +3,8 @@
 Each step keeps a draft on this machine first; only a message that was published takes it away.
 """
 
+from contextlib import suppress
+
 import msgspec
 
 from lichen.apps.social import content as social
@@ -14,6 +16,7 @@ from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Sent, Shown, Visit
 from lichen.node.paths import segment_of
+from lichen.store.errors import StoreError
 
 NEW_PLACE = "new"
 """The draft of a post that answers nothing; a reply's is kept by its thread."""
@@ -50,7 +53,7 @@ def _measured(visit: Visit, composer: Composer) -> Composer:
 
 
 def _typed(visit: Visit) -> Composer:
-    """Return the composer with what a form holds, which is kept as a draft at once."""
+    """Return the composer with what a form holds; a draft of it is kept at once."""
     form = visit.form
     root = form.get("root", "")
     place = MsgId(root) if is_msg_id(root) else None
@@ -60,7 +63,9 @@ def _typed(visit: Visit) -> Composer:
         text=form.get("text", ""),
         channel=form.get("channel", "").strip(),
     )
-    _keep_draft(visit, composer.place, composer.text)
+    # Where a draft cannot be kept (too long, disk full), the page that answers holds the text.
+    with suppress(StoreError):
+        _keep_draft(visit, composer.place, composer.text)
     return _measured(visit, composer)
 
 
@@ -109,7 +114,9 @@ async def write(visit: Visit) -> Answer:
         answer = await OfflineClient(visit.service).call("social.post", options)
     except ApiError as fault:
         return await _show_composer(visit, composer, is_preview=True, fault=fault)
-    visit.service.store.local.drop_draft(composer.place)
+    # It is said: a draft that cannot be dropped must not make anybody say it again.
+    with suppress(StoreError):
+        visit.service.store.local.drop_draft(composer.place)
     key = published_key(answer)
     if composer.root is None:
         return Moved(f"/thread/{segment_of(key)}")
