@@ -136,7 +136,7 @@ def test_what_was_written_while_the_door_closed_comes_back(visit: Visit) -> None
         house.browser.cookies.clear()
         answer = await house.post("/write", {**FORM, "text": text, "channel": "garden"})
         assert answer.status_code == 401
-        assert 'dear &lt;all&gt; &amp;\n&#34;friends&#34;</textarea>' in answer.text
+        assert "dear &lt;all&gt; &amp;\n&#34;friends&#34;</textarea>" in answer.text
         assert 'name="channel" value="garden"' in answer.text
         assert 'method="post" action="/write"' in answer.text
         assert house.own not in answer.text
@@ -229,7 +229,10 @@ def test_more_than_a_form_can_carry_is_said_in_words(
     [
         (b"------", "multipart/form-data; boundary=x"),
         (b"a=1", "multipart/form-data"),
-        (b"&".join(b"a%d=1" % number for number in range(200)), "application/x-www-form-urlencoded"),
+        (
+            b"&".join(b"a%d=1" % number for number in range(200)),
+            "application/x-www-form-urlencoded",
+        ),
         (b"\xff\xfe=%ff&=&&;", "application/x-www-form-urlencoded"),
         (b'{"text": "x"}', "application/json"),
         (b"", ""),
