@@ -28,7 +28,7 @@ from lichen.web.rendering import STATIC, Renderer, static_digest
 
 COOKIE_AGE_S = limits.SESSION_DAYS * 86_400
 STATIC_FILES = frozenset(file.name for file in STATIC.iterdir())
-FOREVER = "public, max-age=31536000, immutable"
+FOREVER = "max-age=31536000, immutable"
 STATUSES = {"usage": 400, "not-found": 404, "refused": 403, "limit": 507, "unreachable": 502}
 """The HTTP status for each slug of a fault; others are 500."""
 
@@ -145,7 +145,7 @@ class Application:
         if isinstance(answer, Moved):
             return RedirectResponse(answer.to, HTTPStatus.SEE_OTHER)
         if isinstance(answer, Sent):
-            caching = {"cache-control": FOREVER} if answer.is_immutable else {}
+            caching = {"cache-control": f"private, {FOREVER}"} if answer.is_immutable else {}
             return Response(
                 answer.body, media_type=answer.media_type, headers={**answer.headers, **caching}
             )
@@ -199,7 +199,7 @@ class Application:
             raise HTTPException(404)
         body = await asyncio.to_thread((STATIC / file).read_bytes)
         kind = MEDIA_TYPES.get(file.rpartition(".")[2], "application/octet-stream")
-        return Response(body, media_type=kind, headers={"cache-control": FOREVER})
+        return Response(body, media_type=kind, headers={"cache-control": f"public, {FOREVER}"})
 
     async def _listen(self, request: Request) -> Response:
         """Open a line over which an open page hears of what is new."""
