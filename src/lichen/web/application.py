@@ -73,8 +73,12 @@ class Application:
 
     async def _enter(self, request: Request) -> Response:
         """Take a one-time link and give a cookie for it."""
-        value = self._access.use_link(request.path_params["token"])
         visit = self._framing.visit(request)
+        if request.method == "HEAD":
+            return Response(media_type="text/html")  # whoever looks ahead does not come in
+        value = self._access.use_link(request.path_params["token"])
+        if value is None and self._is_let_in(request):
+            return await self._show(Shown("web/enter.html"), visit)  # a reload of this page
         if value is None:
             return await self._show(Shown("web/closed.html", {"is_stale": True}, 403), visit)
         # Not a redirect: a browser would follow it on behalf of the page that the link was on,
