@@ -21,6 +21,6 @@ async def show_status(visit: Visit) -> Answer:
             "messages": service.store.log.last_no,
             "feeds": len(service.store.log.clock()),
             "started_s": service.started_at,
-            "closed": service.shell.close_reasons,
+            "closed": dict(service.shell.close_reasons),
         },
     )
