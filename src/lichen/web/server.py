@@ -133,14 +133,15 @@ def _opener(server: WebServer) -> MethodFunction:
 
 
 def _listen(port: int | None) -> socket.socket:
+    wanted = PORT_DEFAULT if port is None else port
     try:
-        return _bind(PORT_DEFAULT if port is None else port)
+        return _bind(wanted)
     except OSError as error:
         if port is None and error.errno == errno.EADDRINUSE:
             return _bind(0)
         raise ApiError(
             "failed",
-            f"The web app cannot listen on {HOST}, port {port}: {error.strerror}.",
+            f"The web app cannot listen on {HOST}, port {wanted}: {error.strerror}.",
             "Choose another --web-port, or leave it out: then a free one is taken.",
         ) from error
 
@@ -150,6 +151,7 @@ def _bind(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen()  # only now is the port taken: two may be bound to it
     except OSError:
         listener.close()
         raise
