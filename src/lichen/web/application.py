@@ -209,12 +209,14 @@ class Application:
         """Open a line over which an open page hears of what is new."""
         if not self._is_let_in(request):
             return Response("closed\n", HTTPStatus.UNAUTHORIZED, media_type="text/plain")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         if self._live.is_full:
             return Response("later\n", HTTPStatus.SERVICE_UNAVAILABLE, media_type="text/plain")
         asked = request.query_params.getlist("watch")
         questions = self._live.questions(asked, self._framing.visit(request))
         return StreamingResponse(
-            self._live.events(questions),
+            self._live.events(questions, lambda: self._is_let_in(request)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
