@@ -9,7 +9,7 @@ came: else an answer would be old, and nothing would be left to say so.
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
 import structlog
@@ -57,10 +57,10 @@ class Live:
         """
         found = {}
         for text in asked[: limits.WATCHES_PER_PAGE_MAX]:
-            parts = urlsplit(text)
-            watch = self._watches.get(parts.path)
+            name, _, arguments = text.partition("?")
+            watch = self._watches.get(name)
             if watch is not None:
-                query = dict(parse_qsl(parts.query))
+                query = dict(parse_qsl(arguments))
                 found[text] = (watch, msgspec.structs.replace(visit, query=query))
         return found
 
