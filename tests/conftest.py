@@ -24,7 +24,7 @@ class Writer:
         self.messages: list[Any] = []
         self._sent = 0
 
-    def write(self, content: Any = None, **members: Any) -> Any:
+    def write(self, content: Any = None, /, **members: Any) -> Any:
         """Write a message; return its id."""
         from lichen.feed.formats.classic import ClassicFormat
         from lichen.feed.message import FeedState
