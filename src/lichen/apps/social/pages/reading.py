@@ -90,6 +90,7 @@ async def show_thread(visit: Visit) -> Answer:
         key,
         after=number_in(visit, "after"),
         shows_hidden="hidden" in visit.query,
+        is_side="side" in visit.query,
     )
     if page.total == 0 and page.hidden_count == 0:
         return await show_missing(visit, key)

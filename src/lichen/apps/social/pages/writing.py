@@ -8,6 +8,7 @@ from contextlib import suppress
 import msgspec
 
 from lichen.apps.social import content as social
+from lichen.apps.social import threads
 from lichen.apps.social.pages.shared import known_faces, message_at
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
@@ -108,6 +109,9 @@ async def write(visit: Visit) -> Answer:
     options: dict[str, JsonValue] = {"text": composer.text}
     if composer.root is not None:
         options["root"] = composer.root
+        # The root of a thread that is itself a reply is that of a side thread.
+        store = visit.service.store
+        options["fork"] = threads.thread_root(store, composer.root) != composer.root
     if composer.channel:
         options["channel"] = composer.channel
     try:
