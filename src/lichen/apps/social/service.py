@@ -235,18 +235,18 @@ def _reply_place(call: Call, answered: MsgId) -> social.Place:
     chosen = given if isinstance(given, list) else [given]
     if len(chosen) > BRANCH_MAX or not all(is_msg_id(key) for key in chosen):
         raise ApiError("usage", f"branch is a list of at most {BRANCH_MAX} message ids.")
-    if store.log.get(answered) is None:
+    root, fork = threads.thread_root(store, answered), None
+    if options.get("fork") and root != answered:
+        root, fork = answered, root
+    known = threads.read_thread(store, root)
+    # A thread whose root has not come, or is out of reach, can be answered all the same.
+    if not known:
         raise ApiError(
             "not-found",
             f"The message {answered} is not here, so it cannot be answered yet.",
             "Connect to a peer that has it.",
         )
-    root, fork = threads.thread_root(store, answered), None
-    if options.get("fork") and root != answered:
-        root, fork = answered, root
-    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(
-        threads.read_thread(store, root)
-    )
+    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(known)
     return social.Place(root=root, fork=fork, branch=tuple(branch) or (root,))
 
 
