@@ -1,5 +1,7 @@
 """Finding by id, by the beginning of one, by name, by channel."""
 
+from urllib.parse import quote
+
 from lichen.apps.social.pages.shared import folded, known_faces
 from lichen.feed.message import FeedId
 from lichen.feed.refs import (
@@ -43,7 +45,7 @@ def place_of(query: str) -> str | None:
     """Return the path of what a whole id, an ``ssb:`` address, a link or a #channel means."""
     if query.startswith("#"):
         channel = normalize_channel(query)
-        return None if channel is None else f"/channel/{channel}"
+        return None if channel is None else f"/channel/{quote(channel, safe='')}"
     ref: str | None = query
     if query.startswith("ssb:"):
         try:
