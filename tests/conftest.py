@@ -1,13 +1,13 @@
 """Tests read English, whatever the machine speaks: the command line chooses when it is imported."""
 
 import asyncio
+import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
 os.environ["LICHEN_LANGUAGE"] = "en"
@@ -31,7 +31,7 @@ class Writer:
 
         last = self.messages[-1] if self.messages else None
         state = None if last is None else FeedState(last.sequence, last.key)
-        data = msgspec.json.encode(members if content is None else content)
+        data = json.dumps(members if content is None else content).encode()
         written = ClassicFormat().create(
             data, self.identity, state, 1.7e12 + 1000 * len(self.messages)
         )
