@@ -19,6 +19,7 @@ from lichen.node.paths import segment_of
 
 QUERY_CHARACTERS_MAX = 500
 FOUND_MAX = 50
+OTHER_SIGIL = {"feed": "%", "msg": "@"}
 
 
 async def search(visit: Visit) -> Answer:
@@ -29,7 +30,7 @@ async def search(visit: Visit) -> Answer:
         return Moved(place)
     await folded(visit)
     people = await _people_called(visit, query) if query else {}
-    messages = await _messages_beginning(visit, query) if query else []
+    messages = await _beginning(visit, query, "msg") if query else []
     return Shown(
         "social/search.html",
         {
@@ -71,15 +72,15 @@ async def _people_called(visit: Visit, query: str) -> dict[FeedId, str]:
     for item in named if isinstance(named, list) else ():
         if isinstance(item, dict) and isinstance(item.get("id"), str):
             found[FeedId(str(item["id"]))] = str(item.get("name", ""))
-    if not query.startswith("%"):
-        prefixed = await client.call("lichen.resolve", query, "feed")
-        for feed in prefixed if isinstance(prefixed, list) else ():
-            found.setdefault(FeedId(str(feed)), "")
+    for feed in await _beginning(visit, query, "feed"):
+        found.setdefault(FeedId(feed), "")
     return dict(list(found.items())[:FOUND_MAX])
 
 
-async def _messages_beginning(visit: Visit, query: str) -> list[str]:
-    if query.startswith("@"):
+async def _beginning(visit: Visit, query: str, kind: str) -> list[str]:
+    """Return the ids of a kind that begin so."""
+    # A whole address leads straight to a page; one that is none is the beginning of nothing.
+    if query.startswith(("ssb:", OTHER_SIGIL[kind])):
         return []
-    found = await OfflineClient(visit.service).call("lichen.resolve", query, "msg")
-    return [str(key) for key in found][:FOUND_MAX] if isinstance(found, list) else []
+    found = await OfflineClient(visit.service).call("lichen.resolve", query, kind)
+    return [str(ref) for ref in found][:FOUND_MAX] if isinstance(found, list) else []
