@@ -104,6 +104,19 @@ def test_the_way_in_is_for_local_programs_while_it_runs(serve: Any) -> None:
     asyncio.run(scene())
 
 
+def test_a_file_that_cannot_be_written_is_told(serve: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene() -> None:
+        async with serve() as (service, server):
+            monkeypatch.setattr(server.access.__class__, "make_link", fail)
+            with pytest.raises(ApiError, match="No space left"):
+                await OfflineClient(service).call("web.open")
+
+    def fail(*_arguments: Any) -> Any:
+        raise OSError(28, "No space left on device")
+
+    asyncio.run(scene())
+
+
 def test_only_this_machine_is_listened_to(serve: Any) -> None:
     async def scene() -> None:
         async with serve() as (_service, server):

@@ -126,7 +126,14 @@ async def open_web(service: Service, port: int | None = None) -> AsyncIterator[W
 def _opener(server: WebServer) -> MethodFunction:
     async def open_link(_call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
         """Return a way in that works once: ``{url, file, seconds}``."""
-        link = server.open_link()
+        try:
+            link = server.open_link()
+        except OSError as error:
+            raise ApiError(
+                "failed",
+                f"The file that leads a browser in cannot be written: {error.strerror}.",
+                "Make room on the disk, and see that the data directory is yours.",
+            ) from error
         await send({"url": link.url, "file": str(link.file), "seconds": limits.LINK_S_MAX})
 
     return open_link
