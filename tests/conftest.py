@@ -1,4 +1,7 @@
-"""Tests read English, whatever the machine speaks: the command line chooses when it is imported."""
+"""What tests of all rooms share: people who write, a peer whose pages are asked in this process.
+
+They read English, whatever the machine speaks: the command line chooses when it is imported.
+"""
 
 import asyncio
 import json
@@ -8,7 +11,18 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+
+from lichen.apps import all_apps
+from lichen.feed.formats.classic import ClassicFormat
+from lichen.feed.identity import generate_identity
+from lichen.feed.message import FeedState, RawMessage
+from lichen.node.client import OfflineClient
+from lichen.node.home import Home, Settings
+from lichen.node.hub import content_of
+from lichen.node.service import Service
+from lichen.web import server as web
 
 os.environ["LICHEN_LANGUAGE"] = "en"
 
@@ -17,8 +31,6 @@ class Writer:
     """Somebody with a key who writes messages, also ones that no program of ours would write."""
 
     def __init__(self, number: int) -> None:
-        from lichen.feed.identity import generate_identity
-
         self.identity = generate_identity(bytes([number]) * 32)
         self.id = self.identity.id
         self.messages: list[Any] = []
@@ -26,9 +38,6 @@ class Writer:
 
     def write(self, content: Any = None, /, **members: Any) -> Any:
         """Write a message; return its id."""
-        from lichen.feed.formats.classic import ClassicFormat
-        from lichen.feed.message import FeedState
-
         last = self.messages[-1] if self.messages else None
         state = None if last is None else FeedState(last.sequence, last.key)
         data = json.dumps(members if content is None else content).encode()
@@ -64,8 +73,6 @@ class House:
 
     async def receive(self, *writers: Writer) -> None:
         """Take in what people wrote."""
-        from lichen.feed.message import RawMessage
-
         fresh = [message for writer in writers for message in writer.unsent()]
         raw = [RawMessage(each.author, each.sequence, each.data) for each in fresh]
         for start in range(0, len(raw), 500):
@@ -77,14 +84,10 @@ class House:
 
     async def call(self, name: str, *args: Any) -> Any:
         """Call a method as a local program does."""
-        from lichen.node.client import OfflineClient
-
         return await OfflineClient(self.service).call(name, *args)
 
     def own_messages(self) -> list[Any]:
         """Return the contents that this peer published."""
-        from lichen.node.hub import content_of
-
         log = self.service.store.log
         return [
             content_of(log.at(self.own, number)) for number in range(1, log.received(self.own) + 1)
@@ -96,13 +99,6 @@ Scene = Callable[[House], Awaitable[None]]
 
 @asynccontextmanager
 async def open_house(directory: Path) -> AsyncIterator[House]:
-    import httpx
-
-    from lichen.apps import all_apps
-    from lichen.node.home import Home, Settings
-    from lichen.node.service import Service
-    from lichen.web import server as web
-
     service = Service(Home(directory), Settings(port=0, host="127.0.0.1"), all_apps())
     await service.open()
     try:

@@ -9,15 +9,15 @@ from typing import Any
 
 import pytest
 
+from lichen.apps import all_apps
+from lichen.node.home import Home, Settings
+from lichen.node.service import Service
+from lichen.web.server import open_web
+
 
 @pytest.fixture
 def live_port(tmp_path: Path) -> Iterator[Callable[[], int]]:
     """Return what serves a peer's pages and returns the port; nothing may go wrong in its loop."""
-    from lichen.apps import all_apps
-    from lichen.node.home import Home, Settings
-    from lichen.node.service import Service
-    from lichen.web.server import open_web
-
     umask = os.umask(0o077)
     ready, threads, faults = threading.Event(), [], []
     told: dict[str, Any] = {}

@@ -1,7 +1,7 @@
 """One-time links and sessions: who comes in, how long, and what of it lies on the disk."""
 
 import stat
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
@@ -63,8 +63,8 @@ class Door:
 
 
 @pytest.fixture
-def door(tmp_path: Path) -> Iterator[Door]:
-    yield Door(tmp_path)
+def door(tmp_path: Path) -> Door:
+    return Door(tmp_path)
 
 
 def test_a_link_works_once(door: Door) -> None:

@@ -47,7 +47,7 @@ def foreign_headers(house: Any, method: str) -> Iterator[Mapping[str, str]]:
                 "sec-fetch-dest": destination,
                 "sec-fetch-mode": "navigate",
             }
-        if method not in {"GET"}:
+        if method != "GET":
             yield {
                 "sec-fetch-site": site,
                 "sec-fetch-dest": "document",

@@ -73,30 +73,30 @@ async def furnish(house: Any, writer: Any) -> list[str]:
     """
     anna, bert, carl = writer(1), writer(2), writer(3)
     missing = msg_id_from_bytes(b"\x11" * 32)
-    anna.write(type="about", about=anna.id, name="Ʒ1", description="Ʒ2")
-    bert.write(type="about", about=bert.id, name="Ʒ1")
+    anna.write(type="about", about=anna.id, name="Ж1", description="Ж2")
+    bert.write(type="about", about=bert.id, name="Ж1")
     anna.write(type="contact", contact=house.own, following=True)
     anna.write(type="contact", contact=bert.id, blocking=True)
     anna.write(type="contact", contact=carl.id, following=True)
-    bert.write(type="about", about=anna.id, name="Ʒ3")
-    root = anna.write(type="post", text="Ʒ2", channel="ʒ")
-    reply = bert.write(type="post", text="Ʒ2", root=root, branch=[root, missing])
-    side = carl.write(type="post", text="Ʒ3", root=reply, fork=root, branch=reply)
-    carl.write(type="vote", vote={"link": root, "value": 1, "expression": "Ʒ"})
+    bert.write(type="about", about=anna.id, name="Ж3")
+    root = anna.write(type="post", text="Ж2", channel="ʒ")
+    reply = bert.write(type="post", text="Ж2", root=root, branch=[root, missing])
+    side = carl.write(type="post", text="Ж3", root=reply, fork=root, branch=reply)
+    carl.write(type="vote", vote={"link": root, "value": 1, "expression": "Ж"})
     strange = carl.write(type="ʒʒʒ", root=root)
     sealed = carl.write("AAAA" * 40 + ".box")
-    careful = anna.write(type="post", text="Ʒ2", contentWarning="Ʒ3")
+    careful = anna.write(type="post", text="Ж2", contentWarning="Ж3")
     empty = anna.write(type="post", text="")
-    lost = anna.write(type="post", text="Ʒ2", root=missing, branch=missing)
+    lost = anna.write(type="post", text="Ж2", root=missing, branch=missing)
     for _ in range(4):
-        carl.write(type="post", text="Ʒ3", root=root, branch=reply)
+        carl.write(type="post", text="Ж3", root=root, branch=reply)
     await house.receive(anna, bert, carl)
     await house.call("social.follow", {"id": anna.id})
     await house.call("social.follow", {"id": carl.id})
     await house.call("social.block", {"id": bert.id})
-    await house.call("social.setName", {"id": carl.id, "name": "Ʒ2"})
-    await house.call("social.post", {"text": "Ʒ1"})
-    house.service.store.local.save_draft("new", "Ʒ1 [Ʒ2](" + anna.id + ")", 1.7e12)
+    await house.call("social.setName", {"id": carl.id, "name": "Ж2"})
+    await house.call("social.post", {"text": "Ж1"})
+    house.service.store.local.save_draft("new", "Ж1 [Ж2](" + anna.id + ")", 1.7e12)
     threads = [root, reply, side, strange, sealed, careful, empty, lost, missing]
     people = [house.own, anna.id, bert.id, carl.id, writer(9).id]
     return [
@@ -114,9 +114,9 @@ async def furnish(house: Any, writer: Any) -> list[str]:
 
 FAULTY_FORMS = (
     ("/write", {"text": " ", "act": "publish"}),
-    ("/write", {"text": "Ʒ" * 9000, "act": "publish"}),
-    ("/write", {"text": "Ʒ", "act": "preview"}),
-    ("/write", {"text": "Ʒ", "channel": "#", "act": "publish"}),
+    ("/write", {"text": "Ж" * 9000, "act": "publish"}),
+    ("/write", {"text": "Ж", "act": "preview"}),
+    ("/write", {"text": "Ж", "channel": "#", "act": "publish"}),
     ("/welcome/name", {"name": "\u202e"}),
     ("/network/connect", {"address": "ʒ"}),
     ("/network/disconnect", {"peer": "ʒ"}),

@@ -1,4 +1,4 @@
-"""Open pages hear of what is new, of what concerns them, and no more often than anybody can read."""
+"""Open pages hear of what is new and concerns them, no more often than anybody can read."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -254,7 +254,17 @@ def test_lines_are_few(visit: Play, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize(
     "asked",
-    ["", "?", "nothing", "http://web.state/", "//[", "web.state\0", "x" * 10_000, "[]?[=]", "\ud800"],
+    [
+        "",
+        "?",
+        "nothing",
+        "http://web.state/",
+        "//[",
+        "web.state\0",
+        "x" * 10_000,
+        "[]?[=]",
+        "\ud800",
+    ],
 )
 def test_unknown_questions_are_left_out(asked: str, visit: Play) -> None:
     async def scene(house: Any) -> None:

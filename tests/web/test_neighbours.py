@@ -95,7 +95,8 @@ connection = socket.socket(family)
 connection.settimeout(10)
 connection.connect((address, int(sys.argv[1])))
 try:
-    connection.sendall(b"GET / HTTP/1.1\\r\\nHost: 127.0.0.1:" + sys.argv[1].encode() + b"\\r\\n\\r\\n")
+    host = b"127.0.0.1:" + sys.argv[1].encode()
+    connection.sendall(b"GET / HTTP/1.1\\r\\nHost: " + host + b"\\r\\n\\r\\n")
     sys.stdout.write(repr(connection.recv(100)[:12]))
 except ConnectionError:
     sys.stdout.write("cut off")

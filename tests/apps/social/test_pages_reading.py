@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote
 
@@ -101,9 +102,7 @@ def test_a_read_mark_only_moves_forward(visit: Visit, writer: Any) -> None:
     async def scene(house: Any) -> None:
         anna = writer(1)
         root = anna.write(type="post", text="root")
-        replies = [
-            anna.write(type="post", text=f"{n}", root=root, branch=root) for n in range(250)
-        ]
+        replies = [anna.write(type="post", text=f"{n}", root=root, branch=root) for n in range(250)]
         await house.receive(anna)
         path, local = f"/thread/{segment_of(root)}", house.service.store.local
         await house.get(f"{path}?after=0")
@@ -346,7 +345,7 @@ def test_reactions_are_counted_by_what_they_say(visit: Visit, writer: Any) -> No
         path = f"/thread/{segment_of(root)}"
         page = (await house.get(path)).text
         assert re.search(r"<span>❤</span><span>2</span>", page)
-        assert re.search(r'Like</span><span>2</span>', page)
+        assert re.search(r"Like</span><span>2</span>", page)
         assert "<b><b>" not in page
         react = f"/message/{segment_of(root)}/react"
         for _ in range(2):
@@ -403,8 +402,6 @@ def test_pages_say_that_much_is_still_being_sorted(
     visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(house: Any) -> None:
-        from concurrent.futures import Future
-
         await be_at_home(house)
         monkeypatch.setattr("lichen.apps.social.pages.shared.FOLD_S_MAX", 0.01)
         monkeypatch.setattr(house.service.store.__class__, "wait_folded", lambda *_: Future())

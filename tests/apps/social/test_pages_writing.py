@@ -62,7 +62,9 @@ def test_drafts_are_kept_by_place_and_dropped_when_emptied(visit: Visit, writer:
         await house.post("/draft", {"text": " \n"})
         assert draft_of(house) is None
         assert (await house.post("/draft", {"text": "x" * 100_000})).status_code == 507
-        assert (await house.post("/draft", {"text": "x", "root": "%" + "x" * 999})).status_code == 200
+        assert (
+            await house.post("/draft", {"text": "x", "root": "%" + "x" * 999})
+        ).status_code == 200
 
     visit(scene)
 

