@@ -155,6 +155,8 @@ def test_nobody_without_a_session_reaches_a_page(
             assert answer.status_code == status, (method, path)
             assert_tells_nothing(house, answer)
             assert HEADERS.items() <= dict(answer.headers).items()
+        for path in ("/nowhere", "/people/", "/channel", "/settings/"):
+            assert (await house.get(path)).status_code == 401, "as if it were there, or not"
         assert reached == []
         assert len(house.own_messages()) == count
         assert not house.service.store.local.drafts()

@@ -66,6 +66,8 @@ class Application:
                 Exception: self._show_own_fault,
             },
         )
+        # No hint at which pages there are for whoever is not let in.
+        self.starlette.router.redirect_slashes = False
         # Around everything: starlette answers its own faults outside of its middleware.
         self.asgi: ASGIApp = Guard(self.starlette, port)
 
