@@ -9,13 +9,28 @@
 
 const watched = () => document.querySelectorAll("[data-watch]");
 
+// A browser opens six connections to a peer at once, for all pages together: a page that nobody sees
+// gives its own back.
+
+let line = null;
+
+function openOrCloseLine() {
+  if (document.hidden) closeLine();
+  else openLine();
+}
+
 function openLine() {
+  if (line !== null) return;
   const questions = new Set([...watched()].map((element) => element.dataset.watch));
   if (questions.size === 0) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
-  const line = new EventSource(`/live?${query}`);
+  line = new EventSource(`/live?${query}`);
   line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  addEventListener("pagehide", () => line.close(), { once: true });
+}
+
+function closeLine() {
+  line?.close();
+  line = null;
 }
 
 function hear({ watch, answer }) {
@@ -64,5 +79,8 @@ function tellTimes() {
   }
 }
 
-openLine();
+openOrCloseLine();
+document.addEventListener("visibilitychange", openOrCloseLine);
+addEventListener("pagehide", closeLine);
+addEventListener("pageshow", openOrCloseLine);
 setInterval(tellTimes, MINUTE_S * 1000);
