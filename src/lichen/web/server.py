@@ -150,8 +150,11 @@ def _opener(server: WebServer) -> MethodFunction:
         except OSError as error:
             raise ApiError(
                 "failed",
-                f"The file that leads a browser in cannot be written: {error.strerror}.",
-                "Make room on the disk, and see that the data directory is yours.",
+                N_(
+                    "The file that leads a browser in cannot be written: {words}.",
+                    words=error.strerror,
+                ),
+                N_("Make room on the disk, and see that the data directory is yours."),
             ) from error
         await send({"url": link.url, "file": str(link.file), "seconds": limits.LINK_S_MAX})
 
