@@ -6,15 +6,19 @@ or of Python, nor on PYTHONHASHSEED, nor on which other streams were used before
 """
 
 import hashlib
+from collections.abc import Callable
 
 import numpy as np
 import numpy.typing as npt
+from scipy import special
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
 _FRACTION_BITS = 53
+_COUNT_MAX = 1_000
+"""No number drawn one by one goes further: means lie far below."""
 
 
 class Chance:
@@ -55,3 +59,41 @@ class Chance:
     def others(self, count: int, places: Ints) -> Ints:
         """Return for each place one of ``count`` places that is not it."""
         return np.asarray((places + 1 + self.below(count - 1, *places.shape)) % count)
+
+    def normal(self, *shape: int) -> Floats:
+        """Return numbers of the standard normal distribution."""
+        middle = self.fractions(*shape) + 2.0 ** -(_FRACTION_BITS + 1)
+        return np.asarray(special.ndtri(middle), dtype=np.float64)
+
+    def poisson(self, means: Floats) -> Ints:
+        """Return a Poisson number for each mean."""
+        drawn = self.fractions(*means.shape)
+        term = np.exp(-means)
+        return _count_up(drawn, term, lambda number, before: before * means / number)
+
+    def binomial(self, counts: Ints, probability: Floats) -> Ints:
+        """Return how many of each count say yes; meant for few: the work grows with the result."""
+        odds = probability / (1 - probability)
+        term = np.exp(counts * np.log1p(-probability))
+        return np.minimum(
+            counts,
+            _count_up(
+                self.fractions(*counts.shape),
+                term,
+                lambda number, before: before * odds * (counts - number + 1) / number,
+            ),
+        )
+
+
+def _count_up(drawn: Floats, term: Floats, following: Callable[[int, Floats], Floats]) -> Ints:
+    """Turn fractions into numbers by adding up the probabilities of 0, 1, 2 ..."""
+    numbers = np.zeros(drawn.shape, dtype=np.int64)
+    total = term
+    for number in range(1, _COUNT_MAX):
+        is_more = drawn >= total
+        if not is_more.any():
+            break
+        numbers += is_more
+        term = following(number, term)
+        total = total + np.maximum(term, 0)
+    return numbers

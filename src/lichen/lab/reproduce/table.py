@@ -26,6 +26,7 @@ class Kind(StrEnum):
     WITHIN_SHARE = "within-share"
     AT_MOST = "at-most"
     AT_LEAST = "at-least"
+    BETWEEN = "between"
 
 
 class Gate(msgspec.Struct, frozen=True):
@@ -33,6 +34,7 @@ class Gate(msgspec.Struct, frozen=True):
 
     kind: Kind
     width: float
+    low: float = 0.0
 
     def passes(self, reference: float, ours: float) -> bool:
         """Return whether a figure meets the gate."""
@@ -43,6 +45,8 @@ class Gate(msgspec.Struct, frozen=True):
             return ours <= self.width
         if self.kind is Kind.AT_LEAST:
             return ours >= self.width
+        if self.kind is Kind.BETWEEN:
+            return self.low <= ours <= self.width
         width = self.width * abs(reference) if self.kind is Kind.WITHIN_SHARE else self.width
         return abs(ours - reference) <= width + slack
 
@@ -54,6 +58,7 @@ class Gate(msgspec.Struct, frozen=True):
             Kind.WITHIN_SHARE: f"± {100 * self.width:g} %",
             Kind.AT_MOST: f"≤ {self.width:g}",
             Kind.AT_LEAST: f"≥ {self.width:g}",
+            Kind.BETWEEN: f"{self.low:g} to {self.width:g}",
         }[self.kind]
 
 
@@ -75,6 +80,11 @@ def at_most(bound: float) -> Gate:
 def at_least(bound: float) -> Gate:
     """Return the gate of a lower bound."""
     return Gate(Kind.AT_LEAST, bound)
+
+
+def between(low: float, high: float) -> Gate:
+    """Return the gate of a range, both ends included."""
+    return Gate(Kind.BETWEEN, high, low)
 
 
 EXACT = within(0)
