@@ -37,6 +37,8 @@ class Election(msgspec.Struct, frozen=True):
     rounds: int
     beeps: int
     announcements: int
+    copies: int
+    """One-bit signals that went over links: beeps and announcements, once for each neighbour."""
 
     @property
     def members(self) -> Flags:
@@ -57,7 +59,7 @@ def elect(
     is_active = np.ones(graph.peers, dtype=bool)
     joined_at = np.zeros(graph.peers, dtype=np.int64)
     probability: Floats = np.full(graph.peers, P_MAX)
-    rounds, beeps, told = 0, 0, 0
+    rounds, beeps, told, copies = 0, 0, 0, 0
     while is_active.any() and rounds < ROUNDS_MAX:
         rounds += 1
         if schedule is Schedule.SWEEP:
@@ -69,12 +71,13 @@ def elect(
         joined_at[joins] = rounds
         is_active &= ~joins
         told += announcements * int(joins.sum())
+        signals = is_beeping + announcements * joins.astype(np.int64)
+        copies += int((signals * graph.degrees).sum())
         for _time in range(announcements):
             is_active &= ~ears.hear(joins)
         probability = np.where(hears, probability / 2, np.minimum(P_MAX, probability * 2))
-    return Election(
-        tuple((joined_at > 0).tolist()), tuple(joined_at.tolist()), rounds, beeps, told
-    )
+    members = tuple((joined_at > 0).tolist())
+    return Election(members, tuple(joined_at.tolist()), rounds, beeps, told, copies)
 
 
 def conflicts(graph: Graph, is_member: Flags) -> int:
