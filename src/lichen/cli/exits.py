@@ -24,6 +24,7 @@ class Exit(IntEnum):
     NO_IDENTITY = 10
     LOCKED = 11
     WRONG_KEY = 12
+    NOT_INSTALLED = 13
     INTERRUPTED = 130
 
     @property
@@ -51,5 +52,6 @@ _MEANING = {
     Exit.NO_IDENTITY: _("there is no identity or data directory yet"),
     Exit.LOCKED: _("the data directory is in use by another process"),
     Exit.WRONG_KEY: _("a wrong key: secret file, network key or HMAC key"),
+    Exit.NOT_INSTALLED: _("something that only this command needs is not installed"),
     Exit.INTERRUPTED: _("interrupted by Ctrl-C"),
 }

@@ -42,7 +42,8 @@ class Chance:
     def fractions(self, *shape: int) -> Floats:
         """Return numbers in [0, 1)."""
         words = np.asarray(self._words.random_raw(shape), dtype=np.uint64)
-        return (words >> np.uint64(64 - _FRACTION_BITS)) * 2.0**-_FRACTION_BITS
+        whole = words >> np.uint64(64 - _FRACTION_BITS)
+        return np.asarray(whole * 2.0**-_FRACTION_BITS, dtype=np.float64)
 
     def below(self, end: int, *shape: int) -> Ints:
         """Return whole numbers from 0 to ``end - 1``."""

@@ -28,6 +28,7 @@ EXIT_CODES: dict[str, int] = {
     "no-identity": 10,
     "locked": 11,
     "wrong-key": 12,
+    "not-installed": 13,
 }
 
 

@@ -6,13 +6,13 @@ alpha <- max(alpha - q D + c A - d, floor), D ~ Poisson(alpha), where A came hom
 
 import numpy as np
 
-from lichen.lab.chance import Chance, Floats
+from lichen.lab.chance import Chance, Floats, Ints
 
 
-def rates(returns: Floats, gain: float, cost: float, floor: float, chance: Chance) -> Floats:
+def rates(returns: Ints, gain: float, cost: float, floor: float, chance: Chance) -> Floats:
     """Return the rate alpha, slot by slot and run by run; ``returns`` is A in the same shape."""
     alpha = np.zeros(returns.shape[1])
-    left = np.zeros(returns.shape[1])
+    left = np.zeros(returns.shape[1], dtype=np.int64)
     found = np.empty(returns.shape)
     for slot, came in enumerate(returns):
         alpha = np.maximum(alpha - cost * left + gain * came, floor)

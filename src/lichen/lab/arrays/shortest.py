@@ -31,13 +31,14 @@ def maze(nodes: int, edges: int, chance: Chance) -> Maze:
     """Return a connected random graph with lengths from 0.2 to 1."""
     while True:
         keys = chance.order(nodes * (nodes - 1) // 2)[:edges]
-        first, second = (ends[keys] for ends in np.triu_indices(nodes, 1))
+        pairs = np.triu_indices(nodes, 1)
+        first, second = pairs[0][keys], pairs[1][keys]
         lengths = 0.2 + 0.8 * chance.fractions(edges)
         length, path = _path(nodes, first, second, lengths)
         if len(path):
             break
     ways = [
-        _path(nodes, *(np.delete(part, edge) for part in (first, second, lengths)))[0]
+        _path(nodes, np.delete(first, edge), np.delete(second, edge), np.delete(lengths, edge))[0]
         for edge in path
     ]
     is_on_path = np.zeros(edges, dtype=bool)

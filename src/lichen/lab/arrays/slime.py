@@ -36,7 +36,9 @@ class Mesh:
         self.points = points
         self.places = chance.fractions(points, 2)
         corners = Delaunay(self.places).simplices
-        pairs = np.sort(np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [0, 2]]]))
+        pairs = np.sort(
+            np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [0, 2]]])
+        )
         pairs = np.unique(pairs, axis=0)
         lengths = np.linalg.norm(self.places[pairs[:, 0]] - self.places[pairs[:, 1]], axis=1)
         pairs, lengths = pairs[lengths < longest], lengths[lengths < longest]

@@ -15,7 +15,9 @@ from lichen.feed.canonical import JsonValue, encode_compact
 
 Value = int | float | str
 Values = Mapping[str, Value]
-ResultRow = dict[str, JsonValue]
+Measured = bool | int | float | str | list[int] | None
+ResultRow = dict[str, Measured]
+"""What one line of a result holds."""
 
 
 class Impossible(ValueError):  # noqa: N818 (it says what is the matter)
@@ -90,7 +92,8 @@ class Run(msgspec.Struct, frozen=True):
 
 def run_key(experiment: str, seed: int, parameters: Values) -> str:
     """Return the name of a run: a finished one need not be made again."""
-    return encode_compact([experiment, __version__, seed, dict(sorted(parameters.items()))])
+    named: JsonValue = dict(sorted(parameters.items()))
+    return encode_compact([experiment, __version__, seed, named])
 
 
 def perform(experiment: Experiment, seed: int, parameters: Values) -> Run:
@@ -98,6 +101,6 @@ def perform(experiment: Experiment, seed: int, parameters: Values) -> Run:
     module = importlib.import_module(experiment.module)
     values = experiment.values(parameters)
     rows: Sequence[ResultRow] = module.run(seed, values)
-    plain: JsonValue = [experiment.name, __version__, seed, values, list(rows)]  # type: ignore[list-item]
+    plain = msgspec.to_builtins([experiment.name, __version__, seed, values, list(rows)])
     digest = hashlib.blake2b(encode_compact(plain).encode(), digest_size=16).hexdigest()
     return Run(experiment.name, __version__, seed, values, list(rows), digest)

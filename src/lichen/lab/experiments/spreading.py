@@ -51,9 +51,7 @@ def infected(graph: Graph, sources: Ints, catching: float, chance: Chance) -> fl
     return float(np.mean(found)) / graph.peers
 
 
-def reach_without(
-    graph: Graph, is_gone: Flags, count: int, loss: float, chance: Chance
-) -> float:
+def reach_without(graph: Graph, is_gone: Flags, count: int, loss: float, chance: Chance) -> float:
     """Return the share of the peers that are left which a flood of one of them reaches."""
     left = np.flatnonzero(~is_gone)
     sources = left[chance.below(len(left), count)]

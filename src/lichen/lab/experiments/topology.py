@@ -85,9 +85,7 @@ def best_of_both(rows: Sequence[ResultRow]) -> list[bool]:
     """Return which nets no other beats in both speed and robustness."""
     points = [_point(row) for row in rows]
     return [
-        not any(
-            other != own and other[0] <= own[0] and other[1] >= own[1] for other in points
-        )
+        not any(other != own and other[0] <= own[0] and other[1] >= own[1] for other in points)
         for own in points
     ]
 

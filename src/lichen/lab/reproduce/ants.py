@@ -58,7 +58,9 @@ OPEN_LOOP = Table(
     gate="90 % response within 2.3/q slots +- 20 %, plateau within 3 % of c lambda / q",
     figures=tuple(_figures()),
     measure=_open_loop,
-    note="The floor of 0.01 lifts the plateau at 0.1 a little: a rate is never negative.",
+    note="Chance moves a rate by about sqrt(q lambda / 2); at q = 0.1 and lambda = 0.1 that is as "
+    "much as the rate itself, the floor of 0.01 cuts off what would be negative, and the plateau "
+    "rises.",
 )
 
 TABLES = (OPEN_LOOP,)

@@ -222,8 +222,8 @@ QUORUM = Table(
     name="beeps/quorum",
     title="Speed against accuracy: how many scouts decide",
     source="T. Seeley and P. Visscher, BES 56:594, 2004 (abstract read), for the quorum itself",
-    parameters="200 scouts, qualities 1.0 and 0.9, sigma 1, 3000 runs (300 before); decided at the first site "
-    "with Q scouts",
+    parameters="200 scouts, qualities 1.0 and 0.9, sigma 1, 3000 runs (300 before); decided at "
+    "the first site with Q scouts",
     gate="accuracy(60) >= accuracy(10) + 0.12, time increasing with Q",
     figures=(
         *(

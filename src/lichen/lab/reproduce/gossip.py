@@ -1,4 +1,4 @@
-"""Gossip: rounds to reach everybody, rumour mongering, the flooding tables of Scuttlebutt, trees."""
+"""Gossip: rounds to reach everybody, rumour mongering, flooding on Scuttlebutt's nets, trees."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -51,8 +51,8 @@ ROUNDS_TABLE = Table(
     ),
     measure=_rounds,
     note="The papers give laws, not tables: push log2 n + ln n + O(1), "
-    "push-pull log3 n + O(log log n). At n = 100000 the figure computed before is a mean of 40 runs, "
-    "known within 0.22; the law's step of 5.62 a decade, from 23.68, says 29.3.",
+    "push-pull log3 n + O(log log n). At n = 100000 the figure computed before is a mean of 40 "
+    "runs, known within 0.22; the law's step of 5.62 a decade, from 23.68, says 29.3.",
 )
 
 Spread = Callable[[int, int, int, Chance], Rumour]
@@ -111,7 +111,13 @@ PUSH_FEEDBACK = Table(
                 4: (0.0036, None),
                 5: (0.0012, None),
             },
-            {1: (1.74, 1.749), 2: (3.30, 3.300), 3: (4.53, 4.525), 4: (5.64, None), 5: (6.68, None)},
+            {
+                1: (1.74, 1.749),
+                2: (3.30, 3.300),
+                3: (4.53, 4.525),
+                4: (5.64, None),
+                5: (6.68, None),
+            },
             {},
         )
     ),

@@ -47,7 +47,9 @@ def _worlds(effort: Effort) -> dict[str, float]:
             small_world(WORLD_PEERS, WORLD_DEGREE, rewired, chance)
             for _graph in range(effort.runs(WORLD_GRAPHS))
         ]
-        found[f"C/C0, p = {rewired:g}"] = float(np.mean([clustering(g) for g in graphs])) / clustered
+        found[f"C/C0, p = {rewired:g}"] = (
+            float(np.mean([clustering(g) for g in graphs])) / clustered
+        )
         found[f"L/L0, p = {rewired:g}"] = float(np.mean([mean_distance(g) for g in graphs])) / apart
     return found
 

@@ -78,8 +78,8 @@ UNEQUAL_BRANCHES = Table(
         Figure("P(short > 0.8), r = 2", before=0.69, gate=within(0.07)),
     ),
     measure=_branches,
-    note="In words the rule can be read in two ways. If ants go round for ever, 0.47, 0.67 and 0.78 "
-    "come out; if each goes out and home once, the figures here. Real colonies favour the short "
+    note="In words the rule can be read in two ways. If ants go round for ever, 0.47, 0.67 and "
+    "0.78 come out; if each goes out and home once, the figures here. Real colonies favour the short "
     "branch at r = 2 nearly always (M).",
 )
 

@@ -13,10 +13,12 @@ A gate is stated before anything is computed. Figures without one are shown, not
 import math
 from collections.abc import Callable, Mapping
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.lab.chance import Chance
+if TYPE_CHECKING:
+    from lichen.lab.chance import Chance
 
 
 class Kind(StrEnum):
@@ -125,8 +127,10 @@ class Effort(msgspec.Struct, frozen=True):
         """Return how many repeats to make."""
         return max(least, round(stated * self.share))
 
-    def chance(self, *names: str | int) -> Chance:
+    def chance(self, *names: str | int) -> "Chance":
         """Return a stream of chance for one purpose."""
+        from lichen.lab.chance import Chance  # noqa: PLC0415 (tables are listed without numpy)
+
         return Chance(self.seed, *names)
 
 
