@@ -42,7 +42,7 @@ _MEANING = {
     Exit.DONE: _("done, or already so; also when the reader of the output went away"),
     Exit.FAILED: _("failed, and no better code fits"),
     Exit.USAGE: _("wrong usage: an option, an argument or an ambiguous id"),
-    Exit.PARTLY_DONE: _("partly done: some messages were refused"),
+    Exit.PARTLY_DONE: _("partly done: some messages or runs were refused"),
     Exit.NOT_FOUND: _("not found: an id, a name"),
     Exit.UNREACHABLE: _("for now no peer can be reached, or no answer came in time; try again"),
     Exit.REFUSED: _("refused, by a permission, by the other side or to protect the own feed"),

@@ -41,7 +41,7 @@ def perform_here(
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
-        raise WorkerLost("a process of the lab ended in the middle of its work") from error
+        raise WorkerLost("A process of the lab ended in the middle of its work") from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
@@ -67,10 +67,10 @@ def perform_on_cluster(
         }
         for future in distributed.as_completed(list(numbers)):
             if future.status in {"cancelled", "lost"}:
-                raise ClusterFault(f"the scheduler at {address} went away")
+                raise ClusterFault(f"The scheduler at {address} went away")
             yield numbers[future], future.result()
     except OSError as error:
-        raise ClusterFault(f"the scheduler at {address} went away") from error
+        raise ClusterFault(f"The scheduler at {address} went away") from error
     finally:
         client.close(timeout=CONNECT_S_MAX)
 
@@ -81,12 +81,12 @@ def _connect(address: str) -> Any:
     try:
         client = distributed.Client(address, timeout=CONNECT_S_MAX, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterFault(f"no scheduler answers at {address}") from error
+        raise ClusterFault(f"No scheduler answers at {address}") from error
     try:
         client.wait_for_workers(1, timeout=WORKERS_S_MAX)
     except TimeoutError as error:
         client.close(timeout=CONNECT_S_MAX)
-        raise ClusterFault(f"the scheduler at {address} has no workers") from error
+        raise ClusterFault(f"The scheduler at {address} has no workers") from error
     return client
 
 

@@ -20,7 +20,7 @@ def choice(first: Floats, second: Floats, power: float, inertia: float) -> Float
 
 
 def equal_branches(
-    power: float, inertia: float, ants: int, last: int, trials: int, chance: Chance
+    power: float, inertia: float, trials: int, chance: Chance, *, ants: int, last: int
 ) -> tuple[Floats, Floats]:
     """Return the winner's share of all ants and of the last ones, trial by trial."""
     taken = np.zeros((2, trials))

@@ -2,8 +2,7 @@
 
 A. Tero and others, J. Theor. Biol. 244:553 (2007) and Science 327:439 (2010). With edge lengths L,
 conductances D and pressures p: Q = D (p_i - p_j) / L, flow is kept at every node except a source
-and a sink (+- I0), and dD/dt = f(|Q|) - D, where f(Q) = Q^gamma / (1 + Q^gamma), or f(Q) = Q for the
-shortest path (V. Bonifaci, K. Mehlhorn, G. Varma, SODA 2012).
+and a sink (+- I0), and dD/dt = f(|Q|) - D, where f(Q) = Q^gamma / (1 + Q^gamma).
 """
 
 import msgspec
@@ -46,7 +45,7 @@ class Mesh:
         self.cities = chance.order(points)[:cities]
 
 
-def grow(mesh: Mesh, flow: float, gamma: float, dt: float, steps: int, chance: Chance) -> Mould:
+def grow(mesh: Mesh, chance: Chance, *, flow: float, gamma: float, dt: float, steps: int) -> Mould:
     """Let a mould grow between random pairs of cities and measure what is left."""
     solver = _Pressures(mesh)
     lengths = mesh.lengths / mesh.lengths.mean()

@@ -15,8 +15,8 @@ MAKERS: dict[str, Callable[[int, int, Chance], Graph]] = {
     "small-world": lambda peers, degree, chance: small_world(peers, degree, 0.1, chance),
     "scale-free": lambda peers, degree, chance: scale_free(peers, max(1, degree // 2), chance),
     "random": lambda peers, degree, chance: random_graph(peers, peers * degree // 2, chance),
-    "tree": lambda peers, degree, chance: tree(peers, max(1, degree - 1)),
-    "ring": lambda peers, degree, chance: ring(peers, degree),
+    "tree": lambda peers, degree, _chance: tree(peers, max(1, degree - 1)),
+    "ring": lambda peers, degree, _chance: ring(peers, degree),
 }
 
 

@@ -29,10 +29,10 @@ from lichen.lab.graphs.random import random_regular, scale_free, small_world
 SOURCES = 20
 
 NETS: dict[str, Callable[[int, int, Chance], Graph]] = {
-    "clique": lambda peers, degree, chance: clique(peers),
-    "star": lambda peers, degree, chance: star(peers),
-    "tree": lambda peers, degree, chance: tree(peers, 2),
-    "ring": lambda peers, degree, chance: ring(peers),
+    "clique": lambda peers, _degree, _chance: clique(peers),
+    "star": lambda peers, _degree, _chance: star(peers),
+    "tree": lambda peers, _degree, _chance: tree(peers, 2),
+    "ring": lambda peers, _degree, _chance: ring(peers),
     "regular": random_regular,
     "scale-free": lambda peers, degree, chance: scale_free(peers, max(1, degree // 2), chance),
     "small-world": lambda peers, degree, chance: small_world(

@@ -10,6 +10,8 @@ from lichen.lab.chance import Chance, Flags, Ints
 from lichen.lab.graphs.graph import Graph, ImpossibleGraph
 from lichen.lab.graphs.orderly import ring
 
+_ROUNDS_AT_ONCE = 30
+"""In a sparse graph each round leaves a fraction of the repeats; what is left goes one by one."""
 MENDING_ROUNDS_MAX = 1_000
 """Pairs that may not be are drawn again; each round leaves a fraction, so this is never reached
 by a graph that can be."""
@@ -22,30 +24,70 @@ def random_regular(peers: int, degree: int, chance: Chance) -> Graph:
             f"{peers} peers cannot have {degree} links each: "
             "that takes fewer links than peers, and an even number of ends"
         )
+    if 2 * degree > peers:
+        return _without_links_of(random_regular(peers, peers - 1 - degree, chance))
     ends = np.repeat(np.arange(peers), degree)[chance.order(peers * degree)]
     first, second = ends[0::2].copy(), ends[1::2].copy()
-    for _round in range(MENDING_ROUNDS_MAX):
+    for _round in range(_ROUNDS_AT_ONCE):
         bad = np.flatnonzero(_repeats(peers, first, second))
         if not len(bad):
-            return Graph(peers, first, second)
+            break
         mixed = np.unique(np.concatenate([bad, chance.below(len(first), len(bad) + 8)]))
         loose = np.concatenate([first[mixed], second[mixed]])[chance.order(2 * len(mixed))]
         first[mixed], second[mixed] = loose[: len(mixed)], loose[len(mixed) :]
-    raise ImpossibleGraph(f"no graph of {peers} peers with {degree} links each was found")
+    _swap_repeats(peers, first, second, chance)
+    return Graph(peers, first, second)
+
+
+def _swap_repeats(peers: int, first: Ints, second: Ints, chance: Chance) -> None:
+    """Mend what is left pair by pair: swap ends with another link, if that makes two new ones."""
+
+    def key(one: int, other: int) -> int:
+        return min(one, other) * peers + max(one, other)
+
+    bad = np.flatnonzero(_repeats(peers, first, second)).tolist()
+    if not bad:
+        return
+    pairs = list(zip(first.tolist(), second.tolist(), strict=True))
+    is_bad = set(bad)
+    known = {key(*pair) for place, pair in enumerate(pairs) if place not in is_bad}
+    while bad:
+        place, other = bad[-1], int(chance.below(len(pairs), 1)[0])
+        if other in is_bad:
+            continue
+        (one, two), (three, four) = pairs[place], pairs[other]
+        made = {key(one, four), key(three, two)}
+        if one == four or three == two or len(made) < 2 or made & known:
+            continue
+        known -= {key(three, four)}
+        known |= made
+        pairs[place], pairs[other] = (one, four), (three, two)
+        is_bad.remove(bad.pop())
+    first[:], second[:] = zip(*pairs, strict=True)
+
+
+def _without_links_of(graph: Graph) -> Graph:
+    """Return the graph that has exactly the links that another has not."""
+    first, second = np.triu_indices(graph.peers, 1)
+    keys = first * graph.peers + second
+    is_link = ~np.isin(keys, graph.first * graph.peers + graph.second)
+    return Graph(graph.peers, first[is_link], second[is_link])
 
 
 def small_world(peers: int, degree: int, rewired: float, chance: Chance) -> Graph:
     """Return a ring of neighbours of which a share of the links leads anywhere."""
     _check_share(rewired)
     nearest = ring(peers, degree)
-    first, second = nearest.first.copy(), nearest.second.copy()
-    loose = np.flatnonzero(chance.flags(rewired, len(first)))
+    is_loose = chance.flags(rewired, nearest.links)
+    # Links that stay come first: of two that are the same, the later one is drawn again.
+    order = np.argsort(is_loose, kind="stable")
+    first, second = nearest.first[order], nearest.second[order]
+    loose = np.arange(nearest.links - int(is_loose.sum()), nearest.links)
     for _round in range(MENDING_ROUNDS_MAX):
         second[loose] = chance.others(peers, first[loose])
         loose = loose[_repeats(peers, first, second)[loose]]
         if not len(loose):
             return Graph(peers, first, second)
-        # A draw meets an older link, or another draw: the later ones of both are drawn again.
     raise ImpossibleGraph(f"no small world of {peers} peers with {degree} links each was found")
 
 

@@ -1,4 +1,4 @@
-"""The report: one HTML file that needs nothing else, with pictures, figures and how to repeat it."""
+"""The report: one HTML file that needs nothing else, with pictures, figures, parameters."""
 
 from collections.abc import Sequence
 from html import escape

@@ -25,7 +25,7 @@ from lichen.lab.reproduce.table import (
 KINDS: dict[str, Callable[[int, Chance], Graph]] = {
     "G(n,1/2)": lambda peers, chance: likely_links(peers, 0.5, chance),
     "mean degree 8": lambda peers, chance: random_graph(peers, 4 * peers, chance),
-    "grid": lambda peers, chance: grid(math.isqrt(peers)),
+    "grid": lambda peers, _chance: grid(math.isqrt(peers)),
 }
 ELECTIONS: dict[str, dict[int, tuple[float, float, float]]] = {
     "G(n,1/2)": {64: (11.5, 1.11, 28.7), 256: (17.7, 1.04, 51.6), 1024: (22.3, 1.01, 80.0)},

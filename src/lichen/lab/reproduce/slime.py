@@ -16,7 +16,7 @@ def _tokyo(effort: Effort) -> dict[str, float]:
     for number in range(effort.runs(SEEDS)):
         chance = effort.chance("tero", number)
         mesh = Mesh(MESH_POINTS, CITIES, 0.12, chance)
-        moulds.append(grow(mesh, 3.65, 1.8, 0.015, 5000, chance))
+        moulds.append(grow(mesh, chance, flow=3.65, gamma=1.8, dt=0.015, steps=5000))
     whole = [mould for mould in moulds if mould.is_connected]
     return {
         "connected": len(whole) / len(moulds),

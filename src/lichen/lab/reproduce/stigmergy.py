@@ -23,7 +23,7 @@ def _forks(effort: Effort) -> dict[str, float]:
     for power, inertia in FORKS:
         chance = effort.chance("fork", power, inertia)
         trials = effort.runs(FORK_TRIALS, 200)
-        share, late = equal_branches(power, inertia, 1000, 500, trials, chance)
+        share, late = equal_branches(power, inertia, trials, chance, ants=1000, last=500)
         values = (share.mean(), late.mean(), (late > 0.8).mean())
         for name, value in zip(FORK_NAMES, values, strict=True):
             found[f"{name}, n = {power}, k = {inertia}"] = float(value)
@@ -79,8 +79,8 @@ UNEQUAL_BRANCHES = Table(
     ),
     measure=_branches,
     note="In words the rule can be read in two ways. If ants go round for ever, 0.47, 0.67 and "
-    "0.78 come out; if each goes out and home once, the figures here. Real colonies favour the short "
-    "branch at r = 2 nearly always (M).",
+    "0.78 come out; if each goes out and home once, the figures here. Real colonies favour the "
+    "short branch at r = 2 nearly always (M).",
 )
 
 HALF_LIVES: dict[str, tuple[float, float]] = {

@@ -1,17 +1,11 @@
-"""``lab``, and ``lab corpus``: realistic messages from a seed, for measuring and for trying things out."""
+"""``lab corpus``: realistic messages from a seed, for measuring and for trying things out."""
 
 from pathlib import Path
 
 import click
 
 from lichen.cli import settings
-from lichen.cli.command import command, section
-from lichen.cli.commands.experimenting import (
-    list_command,
-    reproduce_command,
-    run_section,
-    sweep_section,
-)
+from lichen.cli.command import command
 from lichen.cli.exits import Exit
 from lichen.cli.session import Session
 from lichen.cli.words import _
@@ -62,14 +56,3 @@ def corpus_command(session: Session, messages: int, authors: int, seed: int, out
         ),
     )
     session.out.words(_("Next: lichen import {path}").format(path=out / "corpus.jsonl.gz"))
-
-
-lab_command = section(
-    "lab",
-    _("Experiments, published tables, data for measuring."),
-    list_command,
-    run_section,
-    sweep_section,
-    reproduce_command,
-    corpus_command,
-)
