@@ -321,7 +321,7 @@ TREES_TABLE = Table(
     source="J. Leitão, J. Pereira, L. Rodrigues, SRDS 2007, defines the measures",
     parameters="random 5-regular graphs, 10 of them; tree = first deliveries of a flood from its "
     "root, then used from 40 other sources",
-    gate="none is stated for these anchors; a tree's redundancy is 0 exactly",
+    gate="a tree's redundancy is 0 exactly; none is stated for the rest",
     figures=tuple(
         figure
         for peers, (redundancy, hops, root, others) in TREES.items()
