@@ -103,7 +103,7 @@ def test_greedy_routing_without_useful_long_links_walks_the_grid() -> None:
     steps = greedy_steps(20, 8, 4000, Chance(1, "walk"))
     assert 8.5 < steps.mean() < 10.2
     far = greedy_steps(400, 0, 100, Chance(1, "far")).mean()
-    assert far < 100 < 200
+    assert far < 100
 
 
 def test_mending_respects_the_number_of_links_and_finds_nobody_dead() -> None:

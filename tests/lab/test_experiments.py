@@ -142,9 +142,7 @@ def test_under_loss_beeps_clash_a_little_and_names_wait_for_the_dead() -> None:
 
 def test_a_tree_sends_least_and_loses_branches() -> None:
     rows = by(perform(BROADCAST, 1, {"peers": 500, "loss": 0.0, "gone": 0.1}).results, "way")
-    tree, flooding, pushing = (
-        rows[way] for way in ("acknowledged tree", "flooding", "push-pull")
-    )
+    tree, flooding, pushing = (rows[way] for way in ("acknowledged tree", "flooding", "push-pull"))
     assert number(tree, "reach") < 0.95
     assert number(flooding, "reach") == number(pushing, "reach") == 1
     assert number(pushing, "copies_each") < 1.5

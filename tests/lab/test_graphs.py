@@ -85,9 +85,7 @@ def test_small_world_keeps_the_number_of_links() -> None:
     for rewired in (0.0, 0.01, 0.5, 1.0):
         assert small_world(200, 6, rewired, Chance(1, "w")).links == 600
     nearest, kept = ring(200, 6), small_world(200, 6, 0.1, Chance(1, "w"))
-    same = np.isin(
-        nearest.first * 200 + nearest.second, kept.first * 200 + kept.second
-    ).mean()
+    same = np.isin(nearest.first * 200 + nearest.second, kept.first * 200 + kept.second).mean()
     assert 0.85 < same < 0.95
 
 

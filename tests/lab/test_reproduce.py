@@ -8,6 +8,7 @@ import sys
 import msgspec
 import pytest
 
+from lichen.lab.reproduce import gossip
 from lichen.lab.reproduce.catalogue import NAMES, PAGES, load, named
 from lichen.lab.reproduce.table import (
     EXACT,
@@ -152,8 +153,6 @@ def test_the_same_seed_gives_the_same_rows_and_another_seed_others() -> None:
 
 def test_a_wrong_rule_misses_the_gate() -> None:
     # Demers' table with a counter that is one too patient.
-    from lichen.lab.reproduce import gossip
-
     def patient(peers: int, k: int, runs: int, chance: gossip.Chance) -> gossip.Rumour:
         return gossip.push_feedback(peers, k + 1, runs, chance)
 

@@ -4,10 +4,11 @@ Tasks and results are plain values; what a task gives does not depend on where o
 result is handed on as soon as it is there, so that an interruption loses only what was under way.
 """
 
+import logging
 import multiprocessing
 import signal
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
@@ -65,11 +66,11 @@ def perform_on_cluster(
         numbers: dict[Any, int] = {
             client.submit(function, task, pure=False): number for number, task in enumerate(tasks)
         }
-        for future in distributed.as_completed(list(numbers)):
-            if future.status in {"cancelled", "lost"}:
-                raise ClusterFault(f"The scheduler at {address} went away")
+        for future in distributed.as_completed(list(numbers), loop=client.loop):
             yield numbers[future], future.result()
-    except OSError as error:
+    except distributed.scheduler.KilledWorker as error:
+        raise ClusterFault("Workers of the cluster die in the middle of their work") from error
+    except (OSError, CancelledError) as error:
         raise ClusterFault(f"The scheduler at {address} went away") from error
     finally:
         client.close(timeout=CONNECT_S_MAX)
@@ -78,6 +79,10 @@ def perform_on_cluster(
 def _connect(address: str) -> Any:
     import distributed  # noqa: PLC0415 (see above)
 
+    # A cluster that is lost is said once, by us; its own log would add a page of traces.
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("distributed"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     try:
         client = distributed.Client(address, timeout=CONNECT_S_MAX, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:

@@ -18,6 +18,8 @@ from lichen.lab.chance import Chance, Flags, Ints
 from lichen.lab.graphs.graph import Graph
 
 UNREACHED = -1
+_ALL: Flags = np.empty(0, dtype=bool)
+"""Stands for "every link carries": a million peers need no array to say so."""
 
 
 class Flood(msgspec.Struct, frozen=True):
@@ -59,22 +61,21 @@ def flood(
     engine: Engine | None = None,
 ) -> Flood:
     """Broadcast one message. ``chance`` is needed where links lose messages."""
-    is_open = np.ones(len(graph.ends), dtype=bool)
-    if is_gone is not None:
-        is_open = np.asarray(~is_gone[graph.ends])
+    is_open: Flags = _ALL if is_gone is None else np.asarray(~is_gone[graph.ends])
     is_heard = is_open
     if loss > 0:
         assert chance is not None, "losing messages takes chance"
-        is_heard = is_open & ~chance.flags(loss, len(graph.ends))
+        is_kept = ~chance.flags(loss, len(graph.ends))
+        is_heard = is_kept if is_gone is None else is_kept & is_open
     is_fast = (engine or best_engine()) is Engine.NUMBA
     spread = compiled(_spread_loop) if is_fast else _spread
     hops = spread(graph.starts, graph.ends, is_heard, source)
     is_reached = hops != UNREACHED
     reached_at = np.bincount(hops[is_reached])
-    before = np.concatenate([[0], np.cumsum(is_open)]) if is_gone is not None else None
-    if before is None:
+    if is_gone is None:
         sent = graph.degrees[is_reached].sum()
     else:
+        before = np.concatenate([[0], np.cumsum(is_open)])
         sent = (before[graph.starts[1:]] - before[graph.starts[:-1]])[is_reached].sum()
     return Flood(tuple(reached_at.tolist()), int(sent - (is_reached.sum() - 1)))
 
@@ -90,7 +91,7 @@ def _spread(starts: Ints, ends: Ints, is_heard: Flags, source: int) -> Ints:
         counts = starts[frontier + 1] - starts[frontier]
         offsets = np.cumsum(counts) - counts
         slots = np.repeat(starts[frontier] - offsets, counts) + np.arange(int(counts.sum()))
-        told = ends[slots[is_heard[slots]]]
+        told = ends[slots[is_heard[slots]] if len(is_heard) else slots]
         told = told[hops[told] == UNREACHED]
         hops[told] = hop
         is_wide = len(told) > len(hops) // 64
@@ -100,18 +101,30 @@ def _spread(starts: Ints, ends: Ints, is_heard: Flags, source: int) -> Ints:
 
 def _spread_loop(starts: Any, ends: Any, is_heard: Any, source: int) -> Any:
     """Do the same peer by peer, for numba."""
-    hops = np.full(len(starts) - 1, UNREACHED, dtype=np.int64)
-    queue = np.empty(len(starts) - 1, dtype=np.int64)
+    peers = len(starts) - 1
+    hops = np.full(peers, UNREACHED, dtype=np.int64)
+    # One byte a peer is looked up at random for every link: it fits the cache, hops do not.
+    has_heard = np.zeros(peers, dtype=np.uint8)
+    queue = np.empty(peers, dtype=np.int32)
     hops[source] = 0
+    has_heard[source] = 1
     queue[0] = source
-    head, tail = 0, 1
+    head, tail, hop = 0, 1, 0
     while head < tail:
-        peer = queue[head]
-        head += 1
-        for slot in range(starts[peer], starts[peer + 1]):
-            end = ends[slot]
-            if is_heard[slot] and hops[end] == UNREACHED:
-                hops[end] = hops[peer] + 1
-                queue[tail] = end
-                tail += 1
+        hop += 1
+        frontier_end = tail
+        # A wide frontier is taken in the order of its rows: memory likes that better than ours.
+        is_wide = frontier_end - head > peers // 16
+        for place in range(0 if is_wide else head, peers if is_wide else frontier_end):
+            peer = place if is_wide else queue[place]
+            if hops[peer] != hop - 1:
+                continue
+            for slot in range(starts[peer], starts[peer + 1]):
+                end = ends[slot]
+                if has_heard[end] == 0 and (len(is_heard) == 0 or is_heard[slot]):
+                    has_heard[end] = 1
+                    hops[end] = hop
+                    queue[tail] = end
+                    tail += 1
+        head = frontier_end
     return hops

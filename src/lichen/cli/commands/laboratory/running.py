@@ -3,6 +3,7 @@
 An experiment's options come from its parameters: a new one in the catalogue is a new command.
 """
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from lichen.cli.exits import Exit
 from lichen.cli.output import Output
 from lichen.cli.session import Session
 from lichen.cli.words import _
+from lichen.feed.canonical import JsonValue
 from lichen.lab.experiments.catalogue import EXPERIMENTS
 from lichen.lab.experiments.experiment import Experiment, Impossible, Parameter
 from lichen.lab.extras import missing, one_thread_each
@@ -45,7 +47,7 @@ def list_command(session: Session) -> None:
     out = session.out
     if out.is_json:
         for experiment in EXPERIMENTS.values():
-            out.line_of_json({"kind": "experiment", **msgspec.to_builtins(experiment)})
+            out.line_of_json({"kind": "experiment", **_described(experiment)})
         for name in NAMES:
             out.line_of_json({"kind": "table", "name": name})
         return
@@ -55,6 +57,17 @@ def list_command(session: Session) -> None:
     out.text("\n" + out.style(_("Tables"), "bold") + _(" (lichen lab reproduce NAME)"))
     for page, tables in PAGES.items():
         out.text(f"  {page:<12} {', '.join(f'{page}/{table}' for table in tables)}")
+
+
+def _described(experiment: Experiment) -> dict[str, JsonValue]:
+    """Return an experiment as JSON, which has no infinity: a bound that is none is left out."""
+    parameters: list[JsonValue] = []
+    for one in experiment.parameters:
+        value = msgspec.to_builtins(one)
+        bounds = {name: value[name] for name in ("low", "high") if math.isfinite(value[name])}
+        plain = {name: value[name] for name in ("name", "default", "words")}
+        parameters.append({**plain, **({"choices": list(one.choices)} if one.choices else bounds)})
+    return {"name": experiment.name, "title": experiment.title, "parameters": parameters}
 
 
 def _seed_option() -> click.Option:
