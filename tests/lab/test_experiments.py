@@ -136,6 +136,8 @@ def test_under_loss_beeps_clash_a_little_and_names_wait_for_the_dead() -> None:
     rows = by(perform(ELECTION, 1, values).results, "way")
     assert number(rows["names, coordinated"], "undecided") > 10
     assert rows["names, coordinated"]["conflicts"] == 0
+    # Its peers try a dead neighbour twenty times.
+    assert number(rows["names, coordinated"], "rounds") > 20
     assert rows["beeps, feedback"]["undecided"] == 0
     assert 0 < number(rows["beeps, feedback"], "conflicts") < 40
 

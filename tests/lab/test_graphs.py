@@ -87,6 +87,12 @@ def test_small_world_keeps_the_number_of_links() -> None:
     nearest, kept = ring(200, 6), small_world(200, 6, 0.1, Chance(1, "w"))
     same = np.isin(nearest.first * 200 + nearest.second, kept.first * 200 + kept.second).mean()
     assert 0.85 < same < 0.95
+    # Any link may be rewired, wherever it lies on the ring.
+    left = np.isin(
+        nearest.first * 200 + nearest.second, kept.first * 200 + kept.second, invert=True
+    )
+    for quarter in np.array_split(left, 4):
+        assert 0.02 < quarter.mean() < 0.2
 
 
 def test_scale_free_has_hubs_and_the_right_number_of_links() -> None:

@@ -176,8 +176,9 @@ ERRORS_AND_ATTACKS = Table(
         for share, part in cases.get(kind, {}).items()
     ),
     measure=_broken,
-    note="In a regular graph an attack by degree is an accident. Degrees of a small world take few "
-    "values: who of a degree comes first decides its row at f = 0.2.",
+    note="In a regular graph an attack by degree is an accident. Near the point where a net breaks "
+    "single graphs differ by more than the gate: what was computed before rests on few of them. "
+    "Degrees of a small world take few values: who of a degree comes first decides f = 0.2.",
 )
 
 THRESHOLDS: dict[str, float] = {
