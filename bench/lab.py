@@ -18,10 +18,10 @@ from typing import TypeVar
 import figures
 import networkx as nx
 
-from lichen.lab.arrays.compiled import Engine, best_engine
 from lichen.lab.arrays.flood import flood
 from lichen.lab.arrays.rounds import Way, rounds_to_all
 from lichen.lab.chance import Chance
+from lichen.lab.compiled import Engine, best_engine
 from lichen.lab.graphs.graph import Graph
 from lichen.lab.graphs.measures import anybody, largest_part, mean_distance
 from lichen.lab.graphs.random import random_regular, small_world

@@ -8,7 +8,6 @@ import pytest
 
 from lichen.lab.arrays.ants import rates
 from lichen.lab.arrays.beeps import Schedule, conflicts, elect, heal, uncovered
-from lichen.lab.arrays.compiled import Engine
 from lichen.lab.arrays.flood import flood
 from lichen.lab.arrays.forks import choice, crowd, equal_branches
 from lichen.lab.arrays.quorum import SCOUTS, Swarm, committed_at
@@ -19,6 +18,7 @@ from lichen.lab.arrays.rumours import pull_feedback, push_blind, push_feedback
 from lichen.lab.arrays.shortest import maze, solve
 from lichen.lab.arrays.slime import Mesh, grow
 from lichen.lab.chance import Chance
+from lichen.lab.compiled import Engine
 from lichen.lab.graphs.graph import Graph
 from lichen.lab.graphs.measures import anybody
 from lichen.lab.graphs.orderly import clique, grid, ring, star, tree

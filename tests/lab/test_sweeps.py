@@ -45,6 +45,7 @@ def test_a_plan_has_every_run_once() -> None:
         (seed, peers, degree) for seed in (1, 2) for peers in PEERS for degree in (4, 6)
     }
     assert all(task.values["graph"] == "regular" for task in tasks)
+    assert len(plan(FLOOD, [1], {"peers": [200, 200]})) == 1
     with pytest.raises(Impossible, match="100001"):
         plan(FLOOD, list(range(100_001)), {})
 

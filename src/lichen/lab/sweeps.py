@@ -6,6 +6,7 @@ put in order, so that the same sweep leaves the same bytes, however it was inter
 """
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -66,15 +67,16 @@ def plan(
     experiment: Experiment, seeds: Sequence[int], grid: Mapping[str, Sequence[Value]]
 ) -> list[Task]:
     """Return every run of a sweep. Raises Impossible."""
+    count = math.prod(map(len, grid.values())) * len(seeds)
+    if count > RUNS_MAX:
+        raise Impossible(f"that makes {count} runs; a sweep has at most {RUNS_MAX}")
     names = list(grid)
     tasks = [
         Task(experiment.name, seed, experiment.values(dict(zip(names, chosen, strict=True))))
         for chosen in itertools.product(*grid.values())
         for seed in seeds
     ]
-    if len(tasks) > RUNS_MAX:
-        raise Impossible(f"that makes {len(tasks)} runs; a sweep has at most {RUNS_MAX}")
-    return tasks
+    return list({task.key: task for task in tasks}.values())
 
 
 def perform_task(task: Task) -> Run | Failed:

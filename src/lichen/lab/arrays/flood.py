@@ -13,8 +13,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from lichen.lab.arrays.compiled import Engine, best_engine, compiled
 from lichen.lab.chance import Chance, Flags, Ints
+from lichen.lab.compiled import Engine, best_engine, compiled
 from lichen.lab.graphs.graph import Graph
 
 UNREACHED = -1

@@ -57,7 +57,7 @@ class Parameter(msgspec.Struct, frozen=True):
 
 
 class Experiment(msgspec.Struct, frozen=True):
-    """One experiment. Its module has ``check(values)`` and ``run(seed, values) -> rows``."""
+    """One experiment. Its module has ``run(seed, values) -> rows``."""
 
     name: str
     title: str

@@ -42,8 +42,8 @@ TERO = Table(
         Figure("FT", before=0.992, gate=at_least(0.97)),
     ),
     measure=_tokyo,
-    note="Random points, not Tokyo's: the paper's own 1.75 and 0.85 are for the map of Kanto. A tube "
-    "to a city at the end of one settles near D = 0.06 and swings by a third; now and then it is "
+    note="Random points, not Tokyo's: the paper's own 1.75 and 0.85 are for the map of Kanto. A "
+    "tube that serves one city settles near D = 0.06 and swings by a third; now and then it is "
     "below 0.02 when the picture is taken, and the city counts as cut off.",
 )
 

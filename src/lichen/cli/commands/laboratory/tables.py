@@ -55,19 +55,25 @@ def reproduce_command(
     """
     names = list(NAMES) if is_all else _wanted(tables)
     need_libraries()
+    from lichen.lab.parallel import WorkerLost  # noqa: PLC0415 (see above)
     from lichen.lab.reproduce.catalogue import load  # noqa: PLC0415 (see above)
     from lichen.lab.reproduce.table import Effort  # noqa: PLC0415
     from lichen.lab.reproduce.work import reproduce  # noqa: PLC0415
 
     found: dict[str, list[Row]] = {}
     shown = 0
-    for name, rows in reproduce(names, Effort(seed), jobs):
-        found[name] = rows
-        # Tables come as they are done and are told in their order.
-        while shown < len(names) and names[shown] in found:
-            _show_table(session.out, load(names[shown]), found[names[shown]])
-            session.out.flush()
-            shown += 1
+    try:
+        for name, rows in reproduce(names, Effort(seed), jobs):
+            found[name] = rows
+            # Tables come as they are done and are told in their order.
+            while shown < len(names) and names[shown] in found:
+                _show_table(session.out, load(names[shown]), found[names[shown]])
+                session.out.flush()
+                shown += 1
+    except WorkerLost as error:
+        raise ApiError(
+            Exit.FAILED.slug, f"{error}.", _("Perhaps memory ran out: try fewer --jobs.")
+        ) from error
     return _judge(session.out, [row for name in names for row in found[name]])
 
 
