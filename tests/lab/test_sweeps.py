@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import psutil
 import pytest
 
 from lichen.lab import parallel
@@ -130,6 +131,23 @@ def test_an_interrupted_sweep_keeps_what_is_done_and_goes_on(tmp_path: Path) -> 
     )
     assert len(done.stdout.splitlines()) == len(kept[:3]) + 1
     assert len(lines(tmp_path)) == len(kept) + 1
+
+
+def test_workers_leave_when_their_parent_is_killed(tmp_path: Path) -> None:
+    command = (*LICHEN, "lab", "sweep", "flood", "--peers", "20000", "--out", str(tmp_path))
+    with subprocess.Popen(
+        [*command, "--seeds", "1-4000", "--jobs", "2"], stderr=subprocess.DEVNULL
+    ) as started:
+        file = tmp_path / RESULTS
+        for _wait in range(600):
+            if file.exists() and file.stat().st_size > 0:
+                break
+            time.sleep(0.1)
+        workers = psutil.Process(started.pid).children(recursive=True)
+        started.kill()
+    assert len(workers) >= 2
+    _gone, alive = psutil.wait_procs(workers, timeout=30)
+    assert not alive
 
 
 @pytest.fixture
