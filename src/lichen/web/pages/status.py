@@ -1,8 +1,9 @@
 """How the peer does: what the doctor finds, and how far the views are."""
 
 from lichen import __version__
-from lichen.node.api.doctor import examine
+from lichen.node.api.doctor import TITLES, examine
 from lichen.node.page import Answer, Shown, Visit
+from lichen.web.pages.network import fault_words
 
 
 async def show_status(visit: Visit) -> Answer:
@@ -14,11 +15,15 @@ async def show_status(visit: Visit) -> Answer:
         "web/status.html",
         {
             "findings": findings,
+            "titles": TITLES,
             "version": __version__,
             "views": service.store.views.progress(),
             "messages": service.store.log.last_no,
             "feeds": len(service.store.log.clock()),
             "started_s": service.started_at,
-            "closed": dict(service.shell.close_reasons),
+            "closed": [
+                (fault_words(reason, visit.words), count)
+                for reason, count in service.shell.close_reasons.items()
+            ],
         },
     )

@@ -9,20 +9,11 @@
 
 const watched = () => document.querySelectorAll("[data-watch]");
 
-// A browser opens six connections to a peer at once, for all pages together: a page that nobody sees
-// gives its own back.
-
 let line = null;
 
-function openOrCloseLine() {
-  if (document.hidden) closeLine();
-  else openLine();
-}
-
 function openLine() {
-  if (line !== null) return;
   const questions = new Set([...watched()].map((element) => element.dataset.watch));
-  if (questions.size === 0) return;
+  if (questions.size === 0 || line !== null || document.hidden) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
   line = new EventSource(`/live?${query}`);
   line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
@@ -32,6 +23,12 @@ function closeLine() {
   line?.close();
   line = null;
 }
+
+// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
+// of sight gives its line back. When it is seen again, it is told how things stand.
+document.addEventListener("visibilitychange", () => (document.hidden ? closeLine() : openLine()));
+addEventListener("pagehide", closeLine);
+addEventListener("pageshow", openLine);
 
 function hear({ watch, answer }) {
   for (const element of watched()) {
@@ -79,8 +76,5 @@ function tellTimes() {
   }
 }
 
-openOrCloseLine();
-document.addEventListener("visibilitychange", openOrCloseLine);
-addEventListener("pagehide", closeLine);
-addEventListener("pageshow", openOrCloseLine);
+openLine();
 setInterval(tellTimes, MINUTE_S * 1000);
