@@ -15,7 +15,8 @@ from lichen.words.pseudo import disguise
 
 Visit = Callable[[Any], None]
 KEPT = re.compile(
-    r"Lichen|SQLite|GiB|Markdown|announce, listen, off|https?://\S+|net:\S+|[@%&]\S+|#\S*|lichen \S.*|127\.0\.0\.1\S*"
+    r"Lichen|SQLite|GiB|Markdown|announce, listen, off"
+    r"|https?://\S+|net:\S+|[@%&]\S+|#\S*|lichen \S.*|127\.0\.0\.1\S*"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d.*"
 )
 """Names of programs, addresses, ids, commands; dates are Babel's."""
