@@ -33,8 +33,8 @@ def count(counts: Counter[str]) -> None:
             counts["bytes"] += len(data)
         data_received(link, data)
 
-    Shell.received = receive  # type: ignore[method-assign]
-    Link.data_received = read  # type: ignore[method-assign]
+    Shell.received = receive  # type: ignore[method-assign, assignment]
+    Link.data_received = read  # type: ignore[method-assign, assignment]
 
 
 if __name__ == "__main__":
