@@ -110,7 +110,8 @@ class Gossip:
         addresses: list[list[Address]] = [[] for _ in ids]
         pairs = zip(self.graph.first.tolist(), self.graph.second.tolist(), strict=True)
         for first, second in pairs:
-            addresses[first].append(Address(f"lab:p{second}", ids[second]))
+            # Who comes later dials: the other one is there.
+            addresses[second].append(Address(f"lab:p{first}", ids[first]))
         for number, own in enumerate(ids):
             follows = tuple(Contact(own, feed, 1, 1) for feed in ids[:feeds] if feed != own)
             role = self.chance.pick(CROOKS) if number in self.crooks else ""
