@@ -11,16 +11,16 @@ ROLES: Final = ("mute", "lie", "withhold", "replay", "garbage", "forge", "equivo
 
 _ACTS: Final = (
     *("publish",) * 10,
-    *("burst",) * 2,
+    *("burst",) * 3,
     *("start",) * 4,
     *("crash", "stop", "restore", "tear"),
     *("cut", "cut", "heal", "heal", "sever", "cut_one_way", "freeze"),
     *("connect",) * 3,
     *("clog", "swizzle", "slow", "slow_peer"),
-    *("fill", "empty", "spoil"),
+    *("fill", "empty", "spoil", "spoil"),
     *("follow", "unfollow", "block", "unblock", "change_hops"),
     *("see", "see", "dismiss", "forget_address"),
-    *("push_blob", "want_blob", "remove_blob"),
+    *("push_blob", "push_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
 )
 
 
@@ -63,9 +63,7 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
     return {number: chance.pick(ROLES) for number in chance.sample(range(peers), count)}
 
 
-def _draw_fault(
-    chance: Chance, at_s: float, peers: int, links: list[tuple[int, int]]
-) -> Fault:
+def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, int]]) -> Fault:
     kind = chance.pick(_ACTS)
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
