@@ -34,8 +34,8 @@ from lichen.wire.events import BodyType, Command, SendItems
 DEAR_EVENTS: Final = 25
 PENDING_MAX: Final = PENDING_MESSAGES_HIGH + INGEST_BATCH_MAX
 """What may wait for the disk: the bound, and one frame more that was under way."""
-QUEUED_BYTES_MAX: Final = 2 * 1024 * 1024
-"""What may wait in a pipe: two runs of the longest messages, and the notes."""
+QUEUED_BYTES_MAX: Final = 768 * 1024
+"""What may wait in a pipe: room, a run of blob and one of the short messages of a life, notes."""
 TIMERS_MAX: Final = 2_000
 """Deadlines in the heap of one brain, the overtaken ones among them."""
 

@@ -64,10 +64,11 @@ class Withholder:
     """Tells truly what it has, and sends nothing of it."""
 
     def say(self, end: End, command: Command) -> Command | None:
-        """Keep messages back."""
-        if isinstance(command, SendItems) and any(map(_is_message, command.items)):
-            return None
-        return command
+        """Keep messages and blobs back."""
+        if not isinstance(command, SendItems):
+            return command
+        is_blob = command.body_type is BodyType.BINARY
+        return None if is_blob or any(map(_is_message, command.items)) else command
 
 
 class Replayer:

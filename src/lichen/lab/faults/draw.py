@@ -52,6 +52,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
         posts=tuple(chance.between(0, 30) for _ in range(peers)),
         faults=tuple(found),
         lasts_s=round(at_s + 1.0, 3),
+        sync_s=chance.pick((1.0, 1.0, 20.0)),
     )
 
 
@@ -78,7 +79,7 @@ def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, 
     elif kind in {"restore", "change_hops"}:
         count = chance.between(0, 3)
     elif kind == "push_blob":
-        count = chance.between(1, 200_000)
+        count = chance.between(1, chance.pick((10_000, 200_000, 1_500_000)))
     elif kind in {"want_blob", "remove_blob"}:
         count = chance.below(8)
     return Fault(at_s, kind, first, second, count)
