@@ -234,6 +234,8 @@ class Node:
             parts.ebt.follow(feed, now)
         for author, peer in changes.allowed:
             parts.ebt.allow(author, peer, now)
+            if author == parts.own:
+                self._lifecycle.dial(now)
         if not (changes.added or changes.removed):
             return
         for peer in (*changes.added, *changes.removed):
