@@ -104,7 +104,24 @@ def test_own_messages_that_were_lost_raise_the_guard(make_probe: Any) -> None:
     probe.give(first, probe.message(0, 2))
     probe.ingest()
     assert probe.node.is_guarded
-    assert guards(probe) == [effects.SaveGuard(True, ())]
+    assert guards(probe) == [effects.SaveGuard(True, (probe.ids[1],))]
+
+
+def test_a_guard_that_goes_up_hears_those_who_are_connected_already(make_probe: Any) -> None:
+    probe = make_probe()
+    probe.hold(0, 1)
+    old = probe.connect(2)
+    probe.end(old, 1, "no ebt")
+    first = probe.connect_ebt(1, {0: 4})
+    probe.give(first, probe.message(0, 2))
+    found = probe.ingest()
+    (again,) = [call for call in probe.opened(found) if probe.own.encode() in call.args]
+    assert b'"live":false' in again.args
+    probe.wait(30.0)
+    assert probe.node.is_guarded, "one answer is not enough"
+    probe.end(old, again.call)
+    probe.wait(11.0)
+    assert not probe.node.is_guarded
 
 
 def test_own_messages_that_are_published_do_not(make_probe: Any) -> None:

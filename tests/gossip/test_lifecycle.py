@@ -93,6 +93,15 @@ def test_a_steady_connection_is_dialled_again_soon_a_short_one_later(make_probe:
     assert waits[6] < 2.0
 
 
+def test_a_peer_is_dialled_when_its_block_is_lifted(make_probe: Any) -> None:
+    probe = make_probe(contacts=(Contact(lab_feed_id(0), lab_feed_id(5), -1, 50),))
+    probe.tell(events.AddressAdded(address(5)))
+    assert not probe.of(effects.Dial)
+    lifted = Contact(probe.own, lab_feed_id(5), -2, 51)
+    probe.tell(events.Ingested(None, 0, (), contacts=(lifted,)))
+    assert [dial.peer for dial in probe.of(effects.Dial, probe.wait(2.0))] == [lab_feed_id(5)]
+
+
 def test_blocked_and_connected_peers_are_not_dialled(make_probe: Any) -> None:
     ids = make_probe().ids
     probe = make_probe(contacts=(Contact(ids[0], ids[5], -1, 90),))

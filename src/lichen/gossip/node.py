@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping
 
 from lichen.feed.message import FeedId, Reason, Rejected
 from lichen.gossip.connections.calls import Calls
+from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.schedule import Schedule
 from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Effect, Notify, ResumeReading, WakeAt
+from lichen.gossip.effects import Effect, ResumeReading, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
     AddressForgotten,
@@ -37,7 +38,6 @@ from lichen.gossip.events import (
 )
 from lichen.gossip.exchange.replication import FollowGraph
 from lichen.gossip.limits import (
-    BROKEN_PROMISES_MAX,
     DRAIN_S_MAX,
     FAULTS_MAX,
     GRAPH_DEBOUNCE_S,
@@ -60,7 +60,15 @@ _NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FO
 class Node:
     """One peer's brain."""
 
-    __slots__ = ("_armed_at", "_calls", "_handlers", "_lifecycle", "_parts", "_timer_handlers")
+    __slots__ = (
+        "_armed_at",
+        "_calls",
+        "_guard",
+        "_handlers",
+        "_lifecycle",
+        "_parts",
+        "_timer_handlers",
+    )
 
     def __init__(
         self, own: FeedId, log: Log, rng: Random, parse: Parse, blobs: Blobs | None = None
@@ -69,6 +77,7 @@ class Node:
         self._parts = Parts(own, log, parse, blobs)
         self._calls = Calls(self._parts)
         self._lifecycle = Lifecycle(self._parts, self._calls, Schedule(rng))
+        self._guard = Guard(self._parts)
         self._armed_at: float | None = None
         lifecycle, downloads = self._lifecycle, self._calls.blobs.downloads
         self._handlers: dict[type, Callable[..., None]] = {
@@ -86,7 +95,7 @@ class Node:
             PeerDismissed: lifecycle.on_peer_dismissed,
             PeerSeen: lifecycle.on_peer_seen,
             HopsChanged: self._on_hops_changed,
-            GuardLifted: self._on_guard_lifted,
+            GuardLifted: self._guard.on_lifted,
             Woke: self._on_woke,
             **self._calls.blobs.handlers,
         }
@@ -95,7 +104,7 @@ class Node:
             "stalls": lambda _, now: self._check_stalls(now),
             "dial": lambda _, now: lifecycle.dial(now),
             "nearby": lifecycle.check_nearby,
-            "guard": lambda _, now: self._open_guard(now),
+            "guard": lambda _, now: self._guard.open(now),
             "ebt": lifecycle.check_ebt,
             "history": lifecycle.continue_history,
             "clock": lifecycle.save_clock,
@@ -225,6 +234,8 @@ class Node:
             parts.ebt.follow(feed, now)
         for author, peer in changes.allowed:
             parts.ebt.allow(author, peer, now)
+            if author == parts.own:
+                self._lifecycle.dial(now)
         if not (changes.added or changes.removed):
             return
         for peer in (*changes.added, *changes.removed):
@@ -268,28 +279,7 @@ class Node:
         busy = {session.connection for session in parts.sessions.values() if session.pending}
         sources = parts.ebt.sources
         sources.check_stalls(now, busy)
-        if parts.own_feed.is_guarded:
-            for session in parts.ebt.sessions.values():
-                slot = session.slots.get(parts.own)
-                if slot is not None and slot.broken >= BROKEN_PROMISES_MAX:
-                    parts.own_feed.discredit(session.peer)
-            parts.tell_guard()
-
-    def _open_guard(self, now: float) -> None:
-        guard = self._parts.own_feed
-        opens_at = guard.opens_at
-        if opens_at is not None and opens_at <= now:
-            self._lift_guard(f"{len(guard.asked)} peers were asked for the own feed")
-
-    def _lift_guard(self, words: str) -> None:
-        parts = self._parts
-        parts.own_feed.lift()
-        parts.out.append(Notify("guard-lifted", detail=words))
-        parts.tell_guard()
-
-    def _on_guard_lifted(self, _event: GuardLifted, _now: float) -> None:
-        if self._parts.own_feed.is_guarded:
-            self._lift_guard("publishing was allowed by hand")
+        self._guard.check_liars()
 
     # What peers and the store report
 
@@ -370,18 +360,8 @@ class Node:
         for session in parts.sessions.values():
             if session.server.streams and session.server.grew(feed):
                 parts.mark_dirty(session)
-        if feed != parts.own:
-            return
-        guard = parts.own_feed
-        if guard.is_guarded:
-            guard.grew(last, now)
-            parts.tell_guard()
-        elif connection is not None:
-            guard.raise_guard(now)
-            parts.out.append(
-                Notify("guard-set", detail="a peer had own messages that this log lacked")
-            )
-            parts.tell_guard()
+        if feed == parts.own:
+            self._guard.grew(last, connection, now)
 
     def _blame(self, session: Session, rejected: tuple[Rejected, ...], now: float) -> None:
         """Deal with what was refused: ask again after a gap, and take no more after a fault."""

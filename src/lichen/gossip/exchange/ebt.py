@@ -85,8 +85,8 @@ class Ebt:
     def clock_of(self, session: EbtSession) -> dict[FeedId, int]:
         """Return what to remember of a peer: its claims on feeds that we exchange with it.
 
-        A feed that we declined is left out, so that it is noted anew if it is exchanged later. So is
-        one that we declined for a while: if the note that took this back was lost, the peer
+        A feed that we declined is left out, so that it is noted anew if it is exchanged later. So
+        is one that we declined for a while: if the note that took this back was lost, the peer
         remembers the refusal and says nothing of the feed, and both would be silent for ever.
         """
         slots = session.slots

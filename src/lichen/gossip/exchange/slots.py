@@ -36,7 +36,7 @@ class Slot:
         self.is_refused = False
         """The peer sent something invalid: nothing of this feed is taken from it any more."""
         self.is_rejoined = False
-        """We had declined the feed before on this call: the peer may not hear otherwise any more."""
+        """We had declined the feed before on this call, and the peer may not hear otherwise."""
         self.broken = 0
         """Promises in a row that the peer did not keep."""
         self.asked_at = 0.0

@@ -34,8 +34,8 @@ from lichen.wire.events import BodyType, Command, SendItems
 DEAR_EVENTS: Final = 25
 PENDING_MAX: Final = PENDING_MESSAGES_HIGH + INGEST_BATCH_MAX
 """What may wait for the disk: the bound, and one frame more that was under way."""
-QUEUED_BYTES_MAX: Final = 2 * 1024 * 1024
-"""What may wait in a pipe: two runs of the longest messages, and the notes."""
+QUEUED_BYTES_MAX: Final = 768 * 1024
+"""What may wait in a pipe: room, a run of blob and one of the short messages of a life, notes."""
 TIMERS_MAX: Final = 2_000
 """Deadlines in the heap of one brain, the overtaken ones among them."""
 
@@ -182,7 +182,9 @@ class Safety:
 
     def _look_at_session(self, peer: LabPeer, session: Session) -> None:
         words = f"{peer.name}, connection {session.connection}"
-        self._hold("bounds", 0 <= session.pending <= PENDING_MAX, f"{words}: {session.pending} wait")
+        self._hold(
+            "bounds", 0 <= session.pending <= PENDING_MAX, f"{words}: {session.pending} wait"
+        )
         end = peer.ends.get(session.connection)
         if end is not None and peer.crook is None:
             queued = end.pipe.queued_bytes
@@ -226,7 +228,9 @@ class Safety:
         hops = graph.distances(peer.id, hops_max)
         due = {feed for feed, distance in hops.items() if 0 <= distance <= hops_max} | {peer.id}
         carried = parts.replication.wanted.keys()
-        self._hold("set", carried == due, f"{peer.name} carries {len(carried)}, not {len(due)} feeds")
+        self._hold(
+            "set", carried == due, f"{peer.name} carries {len(carried)}, not {len(due)} feeds"
+        )
         for other in peer.world.peers:
             for author in peer.world.peers:
                 is_block = graph.value(author.id, other.id) == BLOCK and author is not other

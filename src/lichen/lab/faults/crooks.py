@@ -7,6 +7,7 @@ others.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 import orjson
@@ -63,9 +64,11 @@ class Withholder:
     """Tells truly what it has, and sends nothing of it."""
 
     def say(self, end: End, command: Command) -> Command | None:
-        """Keep messages back."""
-        is_items = isinstance(command, SendItems)
-        return None if is_items and any(map(_is_message, command.items)) else command
+        """Keep messages and blobs back."""
+        if not isinstance(command, SendItems):
+            return command
+        is_blob = command.body_type is BodyType.BINARY
+        return None if is_blob or any(map(_is_message, command.items)) else command
 
 
 class Replayer:
@@ -96,7 +99,12 @@ class Babbler:
     def say(self, end: End, command: Command) -> Command | None:
         """Spoil some items."""
         chance = self._chance
-        if not isinstance(command, SendItems) or not chance.happens(0.3):
+        if not isinstance(command, SendItems):
+            return command
+        if command.body_type is BodyType.BINARY:
+            noise = tuple(chance.octets(len(item)) for item in command.items)
+            return SendItems(command.call, command.body_type, noise)
+        if not chance.happens(0.3):
             return command
         items = list(command.items)
         place = chance.below(len(items))
@@ -181,13 +189,13 @@ def _state_of(peer: LabPeer, data: bytes) -> FeedState:
 
 def make_crook(role: str, chance: Chance) -> Crook | None:
     """Return what twists the words of a peer with this role."""
-    makers = {
+    makers: dict[str, Callable[[], Crook]] = {
         "mute": Mute,
         "lie": Liar,
         "withhold": Withholder,
+        "replay": lambda: Replayer(chance),
+        "garbage": lambda: Babbler(chance),
+        "forge": lambda: Forger(chance),
         "old": Old,
     }
-    drawing = {"replay": Replayer, "garbage": Babbler, "forge": Forger}
-    if role in makers:
-        return makers[role]()
-    return drawing[role](chance) if role in drawing else None
+    return makers[role]() if role in makers else None

@@ -11,16 +11,16 @@ ROLES: Final = ("mute", "lie", "withhold", "replay", "garbage", "forge", "equivo
 
 _ACTS: Final = (
     *("publish",) * 10,
-    *("burst",) * 2,
+    *("burst",) * 3,
     *("start",) * 4,
     *("crash", "stop", "restore", "tear"),
     *("cut", "cut", "heal", "heal", "sever", "cut_one_way", "freeze"),
     *("connect",) * 3,
     *("clog", "swizzle", "slow", "slow_peer"),
-    *("fill", "empty", "spoil"),
+    *("fill", "empty", "spoil", "spoil"),
     *("follow", "unfollow", "block", "unblock", "change_hops"),
     *("see", "see", "dismiss", "forget_address"),
-    *("push_blob", "want_blob", "remove_blob"),
+    *("push_blob", "push_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
 )
 
 
@@ -52,6 +52,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
         posts=tuple(chance.between(0, 30) for _ in range(peers)),
         faults=tuple(found),
         lasts_s=round(at_s + 1.0, 3),
+        sync_s=chance.pick((1.0, 1.0, 20.0)),
     )
 
 
@@ -63,9 +64,7 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
     return {number: chance.pick(ROLES) for number in chance.sample(range(peers), count)}
 
 
-def _draw_fault(
-    chance: Chance, at_s: float, peers: int, links: list[tuple[int, int]]
-) -> Fault:
+def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, int]]) -> Fault:
     kind = chance.pick(_ACTS)
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
@@ -80,7 +79,7 @@ def _draw_fault(
     elif kind in {"restore", "change_hops"}:
         count = chance.between(0, 3)
     elif kind == "push_blob":
-        count = chance.between(1, 200_000)
+        count = chance.between(1, chance.pick((10_000, 200_000, 1_500_000)))
     elif kind in {"want_blob", "remove_blob"}:
         count = chance.below(8)
     return Fault(at_s, kind, first, second, count)

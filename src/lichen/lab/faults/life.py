@@ -44,6 +44,7 @@ class Life:
         self.plan = plan
         self.world = World(plan.seed)
         self.world.steps_max = STEPS_MAX
+        self.world.sync_s = plan.sync_s
         self.ledger = Ledger(self.world.feed_format)
         old = {number for number, role in plan.roles.items() if role == "old"}
         self.crooks = frozenset(plan.roles) - old

@@ -42,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     faults: tuple[Fault, ...]
     lasts_s: float = 60.0
     """When the calm begins."""
+    sync_s: float = 1.0
+    """How long a power cut may cost others' messages."""
 
 
 def write_plan(path: Path, plan: Plan) -> None:

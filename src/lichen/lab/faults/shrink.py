@@ -46,9 +46,7 @@ class Shrinker:
         self.plan = plan
         return True
 
-    def _reduce(
-        self, parts: tuple[Part, ...], rebuild: Callable[[tuple[Part, ...]], Plan]
-    ) -> None:
+    def _reduce(self, parts: tuple[Part, ...], rebuild: Callable[[tuple[Part, ...]], Plan]) -> None:
         size = max(1, len(parts) // 2)
         while parts:
             start, was_reduced = 0, False

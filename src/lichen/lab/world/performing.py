@@ -103,13 +103,13 @@ class Performer:
             self._world.after(delay_s, self._world.write, peer, peer.run_count)
 
     def _finish_blob(self, peer: LabPeer, effect: effects.FinishBlob) -> None:
-        done = peer.blobs.finish(effect, is_disk_full=peer.disk.fault() is not None)
         delay_s = peer.chance.within(*peer.disk.write_s)
-        self._world.after(delay_s, self._tell_in_run, peer, peer.run_count, done)
+        self._world.after(delay_s, self._blob_finished, peer, peer.run_count, effect)
 
-    def _tell_in_run(self, peer: LabPeer, run: int, event: events.Event) -> None:
-        if peer.run_count == run:
-            self._world.tell(peer, event)
+    def _blob_finished(self, peer: LabPeer, run: int, effect: effects.FinishBlob) -> None:
+        if peer.run_count == run and peer.is_up:
+            is_disk_full = peer.disk.fault() is not None
+            self._world.tell(peer, peer.blobs.finish(effect, is_disk_full=is_disk_full))
 
     def _wake_at(self, peer: LabPeer, effect: effects.WakeAt) -> None:
         """Arm the alarm; only an earlier one than all that are set costs a step of the world."""

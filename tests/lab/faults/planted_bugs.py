@@ -89,7 +89,9 @@ def clocks_are_trusted_after_a_crash(patch: Patch) -> None:
 
 def the_guard_is_forgotten(patch: Patch) -> None:
     start = OwnFeed.start
-    patch.setattr(OwnFeed, "start", lambda self, _guarded, asked, now: start(self, False, asked, now))
+    patch.setattr(
+        OwnFeed, "start", lambda self, _guarded, asked, now: start(self, False, asked, now)
+    )
 
 
 def the_guard_never_opens(patch: Patch) -> None:
@@ -113,7 +115,9 @@ def a_new_block_changes_nothing(patch: Patch) -> None:
 def a_block_is_never_lifted(patch: Patch) -> None:
     note = Replication._note_block
 
-    def note_block(self: Replication, author: Any, peer: Any, is_block: bool, *, was_block: bool) -> None:
+    def note_block(
+        self: Replication, author: Any, peer: Any, is_block: bool, *, was_block: bool
+    ) -> None:
         if is_block:
             note(self, author, peer, is_block, was_block=was_block)
 
