@@ -12,7 +12,7 @@ from lichen.gossip.events import Event
 from lichen.lab.world.chance import Chance
 from lichen.lab.world.links import End
 from lichen.lab.world.peers import LabPeer
-from lichen.lab.world.wired import WiredWorld
+from lichen.lab.conformance.wired import WiredWorld
 from lichen.lab.world.world import World
 from lichen.wire.events import Command
 
