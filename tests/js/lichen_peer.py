@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import orjson
 from peers import CALL_S_MAX, START_S_MAX, PeerError, Process
@@ -124,13 +124,7 @@ class LichenPeer:
     def start(self) -> Self:
         """Start it, again after ``stop`` or ``kill``; return once it serves."""
         self._process = Process(
-            [
-                *(sys.executable, "-m", "lichen", "start", *self._settings),
-                *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
-                *("--no-lan", "--json", "--verbose"),
-            ],
-            self.home.parent / f"{self.home.name}.printed.txt",
-            {},
+            self._start_command(), self.home.parent / f"{self.home.name}.printed.txt", {}
         )
         stdout = self._process.popen.stdout
         assert stdout is not None
@@ -139,11 +133,22 @@ class LichenPeer:
             self._process.close()
             raise PeerError(f"Lichen did not start: {self.printed}")
         started = orjson.loads(first)
+        self._introduce(stdout)
         threading.Thread(target=_drain, args=(self._process,), daemon=True).start()
         self.feed = started["id"]
         self.address = next(a for a in started["addresses"] if a.startswith("net:127.0.0.1:"))
         self._api = LocalSocket(Home(self.home.absolute()).socket)
         return self
+
+    def _start_command(self) -> list[str]:
+        return [
+            *(sys.executable, "-m", "lichen", "start", *self._settings),
+            *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
+            *("--no-lan", "--no-web", "--json", "--verbose"),
+        ]
+
+    def _introduce(self, stdout: IO[bytes]) -> None:
+        """Read what the peer says of itself after its first line."""
 
     def stop(self) -> None:
         """Stop it as Ctrl-C or a service manager does."""
