@@ -129,7 +129,8 @@ def _network(service: "Service") -> Iterator[Finding]:
     count = len(service.shell.brain.snapshot().peers)
     addresses = ", ".join(service.doors.addresses())
     if count:
-        yield Finding("network", "ok", f"{count} peers are connected. Reachable at {addresses}")
+        near = "1 peer is" if count == 1 else f"{count} peers are"
+        yield Finding("network", "ok", f"{near} connected. Reachable at {addresses}")
     else:
         yield Finding(
             "network",
