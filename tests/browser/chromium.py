@@ -11,7 +11,7 @@ import sys
 
 VARIABLE = "LICHEN_CHROMIUM"
 NAMES = ("chromium", "chromium-browser", "google-chrome")
-PACKAGES = ("chromium", "fonts-noto-core")
+PACKAGES = ("chromium", "fonts-noto-core", "fonts-noto-color-emoji", "fonts-droid-fallback")
 INSTALL_S_MAX = 540
 
 

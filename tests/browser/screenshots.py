@@ -17,7 +17,7 @@ HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
 sys.path[:0] = [str(HERE.parent / "js")]
 
-from places import closed_places, places  # noqa: E402 (found by the line above)
+from places import CLOSED_PLACES, PLACES, path_of  # noqa: E402 (found by the line above)
 from village import Village, settle_village  # noqa: E402
 from windows import WebPeer, Window, open_browser  # noqa: E402
 
@@ -58,11 +58,11 @@ def main() -> int:
 def _take_all(browser: Browser, village: Village, newcomer: WebPeer) -> None:
     for theme in THEMES:
         window = Window(browser, village.peer, color_scheme=theme)
-        for name, path in closed_places(village).items():
+        for name, path in CLOSED_PLACES.items():
             _take(window, name, path, theme)
         window.come_in()
-        for name, path in places(village).items():
-            _take(window, name, path, theme)
+        for name, place in PLACES.items():
+            _take(window, name, path_of(place, village), theme)
         window.close()
         window = Window(browser, newcomer, color_scheme=theme).come_in()
         for name, path in (("welcome", "/welcome"), ("people-empty", "/people")):

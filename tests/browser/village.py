@@ -28,7 +28,7 @@ class Person:
     """Somebody with a feed of their own and no peer."""
 
     def __init__(self, number: int, name: str = "") -> None:
-        self.identity = generate_identity(bytes([number, 7]) * 16)
+        self.identity = generate_identity(number.to_bytes(32, "big"))
         self.id: FeedId = self.identity.id
         self.lines: list[bytes] = []
         self._state: FeedState | None = None

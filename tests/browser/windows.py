@@ -67,6 +67,7 @@ class Window:
     def __init__(self, browser: Browser, peer: WebPeer, **settings: Any) -> None:
         self.peer = peer
         self.faults: list[str] = []
+        self.has_scripts = settings.get("java_script_enabled", True)
         self.context = browser.new_context(viewport=WIDE, locale="en-GB", **settings)
         self.context.set_default_timeout(PATIENCE_MS)
         self.context.on("request", self._see_request)

@@ -265,7 +265,7 @@ class LichenPeer:
         *_, last = self.source("lichen.importFile", {"path": str(file)})
         told = orjson.loads(last)
         if not told["done"] or told["refused"]:
-            raise PeerError(f"import of {file}: {told}")
+            raise PeerError(f"import of {file}: {told | {'rejected': told['rejected'][:3]}}")
 
     def watch(self) -> None:
         """Tell in ``seen`` of every message added from now on."""
