@@ -2,7 +2,7 @@
 
 The dialect is the one of the JavaScript clients: CommonMark with tables, strikethrough and bare
 links, where a line break is a line break and HTML is text. Headings begin at the third level, below
-those of the page. Images from elsewhere are never loaded: they become links. At the end an exact
+those of the page, and skip none. Images from elsewhere are never loaded: they become links. At the end an exact
 list of tags and attributes decides what remains, whatever the parser did.
 
 A text can be written to cost time. What is bounded: its length, how deep it nests, and the cells of
@@ -42,6 +42,8 @@ _cleaner = nh3.Cleaner(
     clean_content_tags=set(),
     attributes=ATTRIBUTES,
     allowed_classes={"a": {MENTION_CLASS}},
+    # What may be wider than the page is scrolled, with the keyboard too.
+    set_tag_attribute_values={"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}},
     url_schemes={"http", "https", "mailto"},
     link_rel="noopener noreferrer nofollow",
 )
@@ -117,9 +119,13 @@ def _inline_words(tokens: Sequence[Token]) -> list[str]:
 
 
 def _lower_headings(state: StateCore) -> None:
+    """Put headings below those of the page; who listens to a page goes from level to level."""
+    level = 2
     for token in state.tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1:]) + 2, level + 1, 6)
         if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(int(token.tag[1:]) + 2, 6)}"
+            token.tag = f"h{level}"
 
 
 def _lead_links(state: StateCore) -> None:
