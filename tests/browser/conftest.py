@@ -44,9 +44,7 @@ def make_web_peer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MakeWebP
 
 
 @pytest.fixture(scope="session")
-def village(
-    make_web_peer: MakeWebPeer, tmp_path_factory: pytest.TempPathFactory
-) -> Village:
+def village(make_web_peer: MakeWebPeer, tmp_path_factory: pytest.TempPathFactory) -> Village:
     """Return a peer among many people, near another peer: pages that have something to show."""
     return settle_village(make_web_peer, tmp_path_factory.mktemp("village"))
 

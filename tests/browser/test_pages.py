@@ -61,7 +61,9 @@ def window(browser, village: Village):
         contentWarning=LONG,
         channel="a-channel-of-thirty-letters-00",
     )
-    wordy.post(900, f"{LONG * 5}\n\n```\n{'code ' * 200}\n```\n\n| {wide} |\n|{'-|' * 30}", root=root)
+    wordy.post(
+        900, f"{LONG * 5}\n\n```\n{'code ' * 200}\n```\n\n| {wide} |\n|{'-|' * 30}", root=root
+    )
     wordy.say(now_ms(), type="x" * 52, root=root)
     wordy.say(type="vote", vote={"link": root, "value": 1, "expression": LONG[:60]})
     wordy.say(type="about", about=wordy.id, description=LONG * 3)
@@ -157,9 +159,7 @@ NUMBER_ALL = """() => {
 
 
 @pytest.mark.parametrize("name", ["home", "thread", "profile", "write", "settings", "network"])
-def test_everything_is_reached_by_tab_and_seen(
-    window: Window, village: Village, name: str
-) -> None:
+def test_everything_is_reached_by_tab_and_seen(window: Window, village: Village, name: str) -> None:
     page = window.page
     window.go(path_of(PLACES[name], village))
     expected = page.evaluate(NUMBER_ALL)

@@ -30,18 +30,17 @@ class WebPeer(LichenPeer):
     """A Lichen peer that a person visits with a browser. It keeps its web port when restarted."""
 
     program: tuple[str, ...] = ("-m", "lichen")
-    lan: tuple[str, ...] = ("--no-lan",)
 
     def __init__(self, home: Path, **settings: Any) -> None:
-        super().__init__(home, **settings)
+        super().__init__(home, **{"serving": ("--host", "127.0.0.1", "--no-lan")} | settings)
         self.origin = ""
 
     def _start_command(self) -> list[str]:
         port = urlsplit(self.origin).port or 0
         return [
             *(sys.executable, *self.program, "start", *self._settings),
-            *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
-            *("--web-port", str(port), *self.lan, "--json", "--verbose"),
+            *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
+            *("--web-port", str(port), *self.serving),
         ]
 
     def _introduce(self, stdout: IO[bytes]) -> None:

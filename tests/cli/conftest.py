@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pytest
+import structlog
 
 from lichen.cli import session
 from lichen.cli.main import run
@@ -97,3 +98,4 @@ def lichen(
 
     yield lichen
     os.umask(umask)
+    structlog.reset_defaults()  # commands that log were given a standard error that is gone now

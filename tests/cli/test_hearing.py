@@ -99,3 +99,20 @@ def test_a_slow_terminal_loses_events_not_the_peer(
     ended = capfd.readouterr()
     assert ended.out.count("connected to") == 2
     assert "3 events were not shown" in ended.err
+
+
+def test_who_is_nearby_is_told_with_the_next_step(
+    client: Any, capfd: pytest.CaptureFixture[str]
+) -> None:
+    client.answers["social.names"] = {ANNA: "anna"}
+    notices = [
+        Notice(0, "nearby", peer=ANNA, detail="net:10.0.0.1:8008~shs:x\x1b[2J"),
+        Notice(0, "nearby-gone", peer=ANNA),
+        Notice(0, "lan-failed", detail="Peers nearby are not heard on UDP port 8008: taken."),
+    ]
+    tell(client, notices)
+    assert told(capfd) == [
+        "anna (@AQEBAQ…) is nearby. To connect: lichen connect net:10.0.0.1:8008~shs:x",
+        "anna (@AQEBAQ…) is nearby no longer",
+        "Peers nearby are not heard on UDP port 8008: taken.",
+    ]

@@ -10,12 +10,12 @@ import orjson
 import pytest
 
 from lichen.feed.content import Contact
-from lichen.feed.message import FeedId, RawMessage
+from lichen.feed.message import BlobId, FeedId, RawMessage
 from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.node import Node
-from lichen.lab.memory import MemoryLog, encode_message, parse_message
+from lichen.lab.memory import MemoryBlobs, MemoryLog, encode_message, parse_message
 from lichen.lab.peers import lab_feed_id
 from lichen.wire.events import (
     BodyType,
@@ -30,6 +30,8 @@ from lichen.wire.events import (
 )
 
 VECTORS = Path(__file__).parent.parent / "vectors"
+WANTS_CALL = -50
+"""The number of a remote peer's createWants here."""
 EBT_ARGS = b'[{"version":3,"format":"classic"}]'
 T = TypeVar("T")
 
@@ -55,17 +57,25 @@ class Probe:
         hops_max: int = 1,
         is_guarded: bool = False,
         contacts: tuple[Contact, ...] = (),
+        keeps_blobs: bool = False,
+        pushes: tuple[tuple[BlobId, tuple[FeedId, ...]], ...] = (),
     ) -> None:
         self.ids = [lab_feed_id(number) for number in range(1000)]
         self.own = self.ids[0]
         self.now = 1000.0
         self.log = MemoryLog(self.own)
-        self.node = Node(self.own, self.log, random.Random(1), parse_message)
+        self.blobs = MemoryBlobs()
+        blobs = self.blobs if keeps_blobs else None
+        self.node = Node(self.own, self.log, random.Random(1), parse_message, blobs)
         self.out: list[Effect] = []
         self.everything: list[Effect] = []
         self._connection_last = 0
         edges = [Contact(self.own, feed, 1, n) for n, feed in enumerate(self.ids[1 : follows + 1])]
-        self.tell(events.Started((*edges, *contacts), (), hops_max=hops_max, is_guarded=is_guarded))
+        self.tell(
+            events.Started(
+                (*edges, *contacts), (), hops_max=hops_max, is_guarded=is_guarded, pushes=pushes
+            )
+        )
 
     def tell(self, event: Event, *, after_s: float = 0.0) -> list[Effect]:
         self.now += after_s
@@ -193,6 +203,87 @@ class Probe:
         return [close.reason for close in self.of(effects.Close, found)]
 
 
-@pytest.fixture
+class BlobProbe:
+    """A probe whose peers speak of blobs."""
+
+    def __init__(self, probe: Any) -> None:
+        self.probe = probe
+        self.wants_calls: dict[ConnectionId, int] = {}
+
+    def connect(self, number: int, *, listens: bool = True) -> ConnectionId:
+        connection: ConnectionId = self.probe.connect(number, is_client=False)
+        (opened,) = [each for each in self.probe.opened() if each.name[0] == "blobs"]
+        assert (opened.name, opened.kind) == (("blobs", "createWants"), CallKind.SOURCE)
+        self.wants_calls[connection] = opened.call
+        if listens:
+            self.probe.call(
+                connection, "blobs", "createWants", kind=CallKind.SOURCE, number=WANTS_CALL
+            )
+        return connection
+
+    def say(self, connection: ConnectionId, wants: Any) -> list[Any]:
+        found: list[Any] = self.probe.say(connection, wants, call=self.wants_calls[connection])
+        return found
+
+    def told(self, found: list[Any] | None = None) -> list[tuple[int, dict[str, int]]]:
+        """Return (connection, what it was told) in order."""
+        return [
+            (each.connection, orjson.loads(item))
+            for each in self.probe.of(effects.Send, found)
+            if isinstance(each.command, SendItems) and each.command.call == WANTS_CALL
+            for item in each.command.items
+        ]
+
+    def gets(self, found: list[Any] | None = None) -> list[tuple[int, int, str]]:
+        """Return (connection, call, blob) of the blobs asked for."""
+        return [
+            (each.connection, each.command.call, orjson.loads(each.command.args)[0]["key"])
+            for each in self.probe.of(effects.Send, found)
+            if isinstance(each.command, OpenCall) and each.command.name == ("blobs", "get")
+        ]
+
+    def give(self, connection: int, call: int, *items: bytes) -> list[Any]:
+        found: list[Any] = self.probe.hear(
+            ConnectionId(connection), ItemsReceived(call, BodyType.BINARY, list(items))
+        )
+        return found
+
+    def disk(self, *, is_full: bool = False) -> list[Any]:
+        """Do what the last effects want written; return what follows from it."""
+        found: list[Any] = []
+        blobs = self.probe.blobs
+        for effect in list(self.probe.out):
+            if isinstance(effect, effects.WriteBlob):
+                blobs.write(effect)
+            elif isinstance(effect, effects.DropBlob):
+                blobs.drop(effect.connection, effect.call)
+            elif isinstance(effect, effects.FinishBlob):
+                found += self.probe.tell(blobs.finish(effect, is_disk_full=is_full))
+        return found
+
+    def want(self, blob: BlobId) -> list[Any]:
+        found: list[Any] = self.probe.tell(events.BlobWanted(blob))
+        return found
+
+    def transfer(self, connection: int, call: int, data: bytes) -> list[Any]:
+        """The peer gives everything and ends."""
+        self.give(connection, call, data)
+        self.disk()
+        self.probe.end(ConnectionId(connection), call)
+        return self.disk()
+
+
+@pytest.fixture(scope="session")
 def make_probe() -> type[Probe]:
     return Probe
+
+
+@pytest.fixture(scope="session")
+def make_blob_probe() -> type[BlobProbe]:
+    return BlobProbe
+
+
+@pytest.fixture
+def peer() -> BlobProbe:
+    """Return a peer that keeps blobs and replicates the feeds of five others."""
+    return BlobProbe(Probe(follows=5, keeps_blobs=True))

@@ -11,7 +11,7 @@ from lichen.wire.events import Answer, BodyType, CallKind, ItemsReceived, SendIt
 
 
 @pytest.mark.parametrize(
-    "name", [("blobs", "createWants"), ("room", "metadata"), ("tunnel", "isRoom"), ("publish",)]
+    "name", [("blobs", "add"), ("room", "metadata"), ("tunnel", "isRoom"), ("publish",)]
 )
 @pytest.mark.parametrize("kind", list(CallKind))
 def test_what_is_not_offered_is_refused_in_the_known_text(
@@ -74,6 +74,14 @@ def test_manifest_and_whoami(make_probe: Any) -> None:
         "conn": {"ping": "duplex"},
         "manifest": "sync",
         "whoami": "sync",
+        "blobs": {
+            "has": "async",
+            "size": "async",
+            "get": "source",
+            "getSlice": "source",
+            "changes": "source",
+            "createWants": "source",
+        },
     }
     probe.call(connection, "whoami", kind=CallKind.ASYNC, number=-2)
     (answer,) = probe.commands(Answer)

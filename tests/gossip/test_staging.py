@@ -214,15 +214,16 @@ def test_what_the_peer_signed_comes_before_what_others_say(make_probe: Any) -> N
     probe = make_probe()
     probe.tell(seen(STRANGER, host="10.0.0.1"))
     for last in range(2, 60):
-        probe.tell(seen(STRANGER, host=f"10.0.0.{last}", verified=False))
+        probe.tell(seen(STRANGER, host=f"10.0.0.{last}", verified=False), after_s=0.1)
     (shown,) = probe.node.snapshot().staged
     assert (shown.address, shown.is_verified) == (address(STRANGER, host="10.0.0.1"), True)
     staging = probe.node._lifecycle._staging
-    assert len(staging._peers[probe.ids[STRANGER]]) == STAGED_ADDRESSES_MAX
+    hosts = [each.split(":")[1] for each in staging._peers[probe.ids[STRANGER]]]
+    assert hosts == [f"10.0.0.{last}" for last in range(1, STAGED_ADDRESSES_MAX + 1)]
     for last in range(60, 64):
         probe.tell(seen(STRANGER, host=f"10.0.0.{last}"), after_s=0.1)
-    hosts = {each.split(":")[1] for each in staging._peers[probe.ids[STRANGER]]}
-    assert hosts == {f"10.0.0.{last}" for last in range(60, 64)}
+    hosts = [each.split(":")[1] for each in staging._peers[probe.ids[STRANGER]]]
+    assert hosts == [f"10.0.0.{last}" for last in range(60, 64)]
 
 
 def test_a_flood_of_strangers_leaves_room_for_friends(make_probe: Any) -> None:

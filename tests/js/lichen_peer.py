@@ -93,8 +93,13 @@ class LichenPeer:
         hops: int = 2,
         network_key: str | None = None,
         hmac_key: str | None = None,
+        within: Sequence[str] = (),
+        serving: Sequence[str] = ("--host", "127.0.0.1", "--no-lan", "--no-web"),
     ) -> None:
         self.kind = "lichen"
+        self.serving = serving
+        """How it is started; on its own machine only, unless a test has made it a network."""
+        self._within = within
         self.home = home
         self.feed = ""
         self.address = ""
@@ -142,9 +147,9 @@ class LichenPeer:
 
     def _start_command(self) -> list[str]:
         return [
-            *(sys.executable, "-m", "lichen", "start", *self._settings),
-            *("--host", "127.0.0.1", "--port", "0", "--hops", str(self._hops)),
-            *("--no-lan", "--no-web", "--json", "--verbose"),
+            *(*self._within, sys.executable, "-m", "lichen", "start", *self._settings),
+            *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
+            *self.serving,
         ]
 
     def _introduce(self, stdout: IO[bytes]) -> None:
@@ -273,6 +278,28 @@ class LichenPeer:
         self._watching.endless()
         threading.Thread(target=self._hear, args=(self._watching,), daemon=True).start()
         time.sleep(0.2)
+
+    def add_blob(self, data: bytes) -> str:
+        """Add a blob, which pushes it; return its id."""
+        file = self.home.parent / f"{self.home.name}.blob"
+        file.write_bytes(data)
+        return self._local().call("blobs.addFile", {"path": str(file.absolute())}).decode()
+
+    def push_blob(self, blob: str) -> None:
+        """Have other peers fetch a blob."""
+        self.call("blobs.push", blob)
+
+    def want_blob(self, blob: str) -> None:
+        """Ask peers for a blob."""
+        self.call("blobs.want", blob, {"nowait": True})
+
+    def has_blob(self, blob: str) -> bool:
+        """Return whether a blob is here."""
+        return bool(self.call("blobs.has", blob))
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob that is here."""
+        return b"".join(self.source("blobs.get", blob))
 
     def _hear(self, api: LocalSocket) -> None:
         try:

@@ -2,13 +2,14 @@
 
 // A peer of the present JavaScript stack: secret-stack 6, ssb-db2, ssb-ebt, ssb-conn.
 
+const pull = require("pull-stream")
 const SecretStack = require("secret-stack")
-const { Clock, call, commonMethods, configure, readValues, serve } = require("./control")
+const { Clock, call, commonMethods, configure, readValues, serve, settings } = require("./control")
 
 const BATCH_MESSAGES = 500
 
 const config = configure()
-const ssb = SecretStack({ caps: config.caps })
+const stack = SecretStack({ caps: config.caps })
   .use(require("ssb-db2/core"))
   .use(require("ssb-classic"))
   .use(require("ssb-box"))
@@ -26,9 +27,15 @@ const ssb = SecretStack({ caps: config.caps })
   .use(require("ssb-replication-scheduler"))
   .use(require("ssb-conn"))
   .use(require("ssb-blobs"))
-  .call(null, config)
+if (settings.host) stack.use(require("ssb-lan"))
+const ssb = stack(config)
 
 const clock = new Clock()
+const discovered = []
+if (settings.host) {
+  pull(ssb.lan.discoveredPeers(), pull.drain((peer) => discovered.push(peer)))
+  ssb.lan.start()
+}
 
 function publish (content) {
   return call(ssb.db, "create", { content, keys: config.keys })
@@ -56,6 +63,7 @@ ssb.getVectorClock((error, feeds) => {
   serve(ssb, {
     ...commonMethods(ssb, clock, publish),
     load,
+    discovered: () => discovered,
     connect: async (address) => (await call(ssb.conn, "connect", address, {})).id
   })
 })

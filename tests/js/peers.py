@@ -1,10 +1,12 @@
 """Peers as processes that a test or a benchmark drives: JavaScript ones and Lichen, alike.
 
 Both kinds have the same methods (``Peer``), so that a scenario is written once and run with any
-pair. Peers listen on 127.0.0.1 and look for nobody by themselves. Times are nanoseconds of the
+pair. Peers listen on 127.0.0.1 and look for nobody by themselves, unless a test has made them a
+network of their own. Times are nanoseconds of the
 machine's monotonic clock, which all its processes share.
 """
 
+import base64
 import itertools
 import json
 import os
@@ -57,6 +59,11 @@ class Peer(Protocol):
     def count(self) -> int: ...
     def load(self, file: Path) -> None: ...
     def watch(self) -> None: ...
+    def add_blob(self, data: bytes) -> str: ...
+    def push_blob(self, blob: str) -> None: ...
+    def want_blob(self, blob: str) -> None: ...
+    def has_blob(self, blob: str) -> bool: ...
+    def blob(self, blob: str) -> bytes: ...
 
 
 class Process:
@@ -101,8 +108,13 @@ class JsPeer:
         hops: int = 2,
         network_key: str | None = None,
         hmac_key: str | None = None,
+        sympathy: int = 0,
+        within: Sequence[str] = (),
+        host: str | None = None,
     ) -> None:
+        """``host``: an address on a network that the test has made, to be announced there."""
         self.kind = kind
+        self._within = within
         self.home = home
         self.feed = ""
         self.address = ""
@@ -111,6 +123,7 @@ class JsPeer:
             "path": str(home),
             "hops": hops,
             "ebt": kind != "legacy-without-ebt",
+            "sympathy": sympathy,
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }
@@ -118,6 +131,8 @@ class JsPeer:
             self._settings["networkKey"] = network_key
         if hmac_key is not None:
             self._settings["hmacKey"] = hmac_key
+        if host is not None:
+            self._settings["host"] = host
         self._process: Process | None = None
         self._numbers = itertools.count(1)
         self._waiting: dict[int, Future[Any]] = {}
@@ -142,7 +157,7 @@ class JsPeer:
         self._ready = Future()
         script = install.SOURCE / f"peer-{packages}.js"
         self._process = Process(
-            [str(install.NODE), str(script), json.dumps(self._settings)],
+            [*self._within, str(install.NODE), str(script), json.dumps(self._settings)],
             self.home / "printed.txt",
             {"NODE_PATH": str(install.modules(packages))},
         )
@@ -234,6 +249,26 @@ class JsPeer:
     def watch(self) -> None:
         """Tell in ``seen`` of every message added from now on."""
         self.call("watch", True)
+
+    def add_blob(self, data: bytes) -> str:
+        """Add a blob, without pushing it; return its id."""
+        return str(self.call("addBlob", base64.b64encode(data).decode()))
+
+    def push_blob(self, blob: str) -> None:
+        """Have other peers fetch a blob."""
+        self.call("pushBlob", blob)
+
+    def want_blob(self, blob: str) -> None:
+        """Ask peers for a blob."""
+        self.call("wantBlob", blob)
+
+    def has_blob(self, blob: str) -> bool:
+        """Return whether a blob is here."""
+        return bool(self.call("hasBlob", blob))
+
+    def blob(self, blob: str) -> bytes:
+        """Return the bytes of a blob that is here."""
+        return base64.b64decode(self.call("blob", blob))
 
     def _running(self) -> Process:
         assert self._process is not None, "the peer is not running"

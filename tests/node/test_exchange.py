@@ -51,7 +51,7 @@ def test_own_message_is_on_disk_before_anybody_hears_of_it(
     open_peer: OpenPeer, link_up: LinkUp, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told: list[str] = []
-    append, read_run = LogWriter.append, shell_module._read_run
+    append, read_run = LogWriter.append, shell_module.read_run
 
     def is_on_disk(peer: Any) -> bool:
         db = apsw.Connection(str(peer.home.directory / "log.db"), apsw.SQLITE_OPEN_READONLY)
@@ -83,7 +83,7 @@ def test_own_message_is_on_disk_before_anybody_hears_of_it(
                 return read_run(*args)
 
             monkeypatch.setattr(LogWriter, "append", append_and_tell)
-            monkeypatch.setattr(shell_module, "_read_run", read_and_tell)
+            monkeypatch.setattr(shell_module, "read_run", read_and_tell)
             anna.hub.listen(lambda notice: told.append(f"heard {notice.topic}"))
             await anna.publish([{"type": "post", "text": "secret"}])
             told.append("answered")

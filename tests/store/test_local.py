@@ -6,8 +6,11 @@ from typing import Any
 
 import apsw
 import msgspec
+import pytest
 
-from lichen.store.local import LOCAL_SCHEMA, SavedAddress
+from lichen.feed.refs import msg_id_from_bytes
+from lichen.store.errors import DraftRefused
+from lichen.store.local import DRAFT_BYTES_MAX, LOCAL_SCHEMA, Draft, SavedAddress
 from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
 
@@ -165,3 +168,101 @@ def test_local_db_opens_in_any_sqlite_tool(store: Store) -> None:
     db = apsw.Connection(str(store.directory / "local.db"), flags=apsw.SQLITE_OPEN_READONLY)
     assert db.execute("SELECT generation FROM run").get == 1
     db.close()
+
+
+THREADS = [msg_id_from_bytes(number.to_bytes(32, "big")) for number in range(40)]
+
+
+def test_read_marks_last_and_only_move_forward(open_store: OpenStore) -> None:
+    store = open_store()
+    assert store.local.read_to(THREADS[0]) == 0
+    store.local.mark_read(THREADS[0], 7)
+    assert store.local.read_to(THREADS[0]) == 7
+    store.local.mark_read(THREADS[0], 5).result(10)
+    assert store.local.read_to(THREADS[0]) == 7
+    store.local.mark_read(THREADS[1], 2).result(10)
+    store.close()
+    local = open_store().local
+    assert [local.read_to(thread) for thread in THREADS[:3]] == [7, 2, 0]
+
+
+def test_marks_of_threads_read_longest_ago_make_room(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lichen.store.local.READ_MARKS_MAX", 10)
+    monkeypatch.setattr("lichen.store.local.READ_MARKS_KEPT", 6)
+    store = open_store()
+    for thread in THREADS[:10]:
+        store.local.mark_read(thread, 3)
+    store.local.mark_read(THREADS[0], 4)
+    store.local.mark_read(THREADS[10], 3).result(10)
+    kept = [THREADS[0], *THREADS[6:11]]
+    assert [thread for thread in THREADS if store.local.read_to(thread)] == sorted(kept)
+    store.close()
+    local = open_store().local
+    assert [thread for thread in THREADS if local.read_to(thread)] == sorted(kept)
+
+
+def test_marks_mean_nothing_in_another_log(
+    open_store: OpenStore, author: MakeAuthor, tmp_path: Path
+) -> None:
+    grown(open_store, tmp_path, author)
+    store = open_store(directory=tmp_path)
+    store.local.mark_read(THREADS[0], 3).result(10)
+    store.local.save_draft("home", "begun", 1.0).result(10)
+    store.close()
+    (tmp_path / "log.db").unlink()
+    store = open_store(directory=tmp_path)
+    assert store.local.read_to(THREADS[0]) == 0
+    assert store.local.draft("home") == Draft("begun", 1.0)
+    store.close()
+    assert open_store(directory=tmp_path).local.read_to(THREADS[0]) == 0
+
+
+def test_drafts_last_until_dropped(open_store: OpenStore) -> None:
+    store = open_store()
+    store.local.save_draft("home", "a", 1.0)
+    store.local.save_draft("home", "ab \ud800", 2.0)
+    store.local.save_draft("gone", "x", 3.0)
+    store.local.drop_draft("gone")
+    store.local.save_draft("emptied", "x", 3.0)
+    store.local.save_draft("emptied", "", 4.0)
+    store.local.drop_draft("never").result(10)
+    assert store.local.draft("home") == Draft("ab \ufffd", 2.0)
+    store.local.save_draft("later", "x", 9.0).result(10)
+    store.close()
+    assert open_store().local.drafts() == {
+        "later": Draft("x", 9.0),
+        "home": Draft("ab \ufffd", 2.0),
+    }
+
+
+def test_drafts_are_bounded_and_the_oldest_makes_room(
+    open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lichen.store.local.DRAFTS_MAX", 3)
+    store = open_store()
+    for number in (5, 1, 4, 3):
+        store.local.save_draft(str(number), "x", float(number)).result(10)
+    assert set(store.local.drafts()) == {"3", "4", "5"}
+    for place, text in (("p", "é" * (DRAFT_BYTES_MAX // 2 + 1)), ("p" * 500, "x")):
+        with pytest.raises(DraftRefused, match="too long"):
+            store.local.save_draft(place, text, 6.0)
+    store.close()
+    assert set(open_store().local.drafts()) == {"3", "4", "5"}
+
+
+def test_local_db_of_the_first_format_is_brought_forward(
+    open_store: OpenStore, tmp_path: Path
+) -> None:
+    db = apsw.Connection(str(tmp_path / "local.db"))
+    db.execute(LOCAL_SCHEMA.steps[0])
+    db.execute("INSERT INTO settings VALUES('hops', '3')")
+    db.pragma("application_id", LOCAL_SCHEMA.application_id)
+    db.pragma("user_version", 1)
+    db.close()
+    local = open_store(directory=tmp_path).local
+    assert local.setting("hops") == 3
+    local.save_draft("home", "x", 1.0).result(10)
+    assert local.draft("home") == Draft("x", 1.0)
+    assert local.pushes() == {}

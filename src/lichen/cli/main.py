@@ -50,6 +50,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "allow-publishing": ("identity", _("Publish although too few peers were asked.")),
         "import": ("files", _("Read messages from a file.")),
         "export": ("files", _("Write every message to a file.")),
+        "blob": ("blobs", _("Keep, fetch and read pictures.")),
     },
     _("More"): {
         "help": ("topics", _("Explain a command or a topic.")),

@@ -55,6 +55,10 @@ class Output:
         encoding = sys.stdout.encoding or "utf-8"
         self._write((text + "\n").encode(encoding, "replace"))
 
+    def raw(self, data: bytes) -> None:
+        """Write bytes to standard output as they are."""
+        self._write(data)
+
     def words(self, text: str) -> None:
         """Say something to the person who watches; silent with ``--json``."""
         if not self.is_json:

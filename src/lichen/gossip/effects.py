@@ -5,10 +5,13 @@ effect             comes back as
 =================  ==========================================================================
 ``SendMessages``   ``MessagesSent``
 ``AwaitRoom``      ``Drained``, at once if the pipe has room
+``ReadBlob``       ``BlobRead``
+``FinishBlob``     ``BlobStored`` or ``BlobFailed``
 ``Dial``           ``Connected`` or ``DialFailed``
 ``Close``          ``Disconnected``
 ``Ingest``         ``Ingested`` or ``IngestFailed``
 ``WakeAt``         ``Woke`` (only the latest ``WakeAt`` counts)
+``WriteBlob``      ``BlobFailed``, and that only if it failed
 the others         nothing
 =================  ==========================================================================
 """
@@ -17,7 +20,7 @@ from enum import Enum
 
 import msgspec
 
-from lichen.feed.message import FeedId, RawMessage
+from lichen.feed.message import BlobId, FeedId, RawMessage
 from lichen.gossip.events import ConnectionId
 from lichen.wire.events import Command
 
@@ -120,8 +123,8 @@ class Notify(msgspec.Struct, frozen=True):
     """Tell the people around what happened.
 
     ``topic`` is ``connected``, ``disconnected``, ``dial-failed``, ``nearby``, ``nearby-gone``,
-    ``guard-set`` or ``guard-lifted``; ``detail`` the words, the reason or the address that belong
-    to it.
+    ``guard-set``, ``guard-lifted`` or ``blob`` (one that a person wanted is here); ``detail`` the
+    words, the reason, the address or the id that belong to it.
     """
 
     topic: str
@@ -137,6 +140,47 @@ class SaveGuard(msgspec.Struct, frozen=True):
     asked_peers: tuple[FeedId, ...]
 
 
+class ReadBlob(msgspec.Struct, frozen=True):
+    """Stream the bytes of a blob from ``start`` up to ``end`` as items of an open call."""
+
+    connection: ConnectionId
+    call: int
+    blob: BlobId
+    start: int
+    end: int
+
+
+class WriteBlob(msgspec.Struct, frozen=True):
+    """Add bytes to the blob that comes on a call of ours; the first ones begin it."""
+
+    connection: ConnectionId
+    call: int
+    blob: BlobId
+    items: tuple[bytes, ...]
+
+
+class FinishBlob(msgspec.Struct, frozen=True):
+    """Keep what came on a call if it is the blob; else drop it."""
+
+    connection: ConnectionId
+    call: int
+    blob: BlobId
+
+
+class DropBlob(msgspec.Struct, frozen=True):
+    """Drop what came on a call; nothing comes back."""
+
+    connection: ConnectionId
+    call: int
+
+
+class SavePush(msgspec.Struct, frozen=True):
+    """Remember who has a blob that others are to have; ``peers`` None: that is done."""
+
+    blob: BlobId
+    peers: tuple[FeedId, ...] | None
+
+
 Effect = (
     Send
     | SendMessages
@@ -150,6 +194,11 @@ Effect = (
     | SaveAddress
     | ForgetAddress
     | SaveGuard
+    | ReadBlob
+    | WriteBlob
+    | FinishBlob
+    | DropBlob
+    | SavePush
     | WakeAt
     | Notify
 )

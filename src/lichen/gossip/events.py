@@ -5,7 +5,7 @@ from typing import NewType
 import msgspec
 
 from lichen.feed.content import Contact
-from lichen.feed.message import FeedId, ForkProof, MsgId, Rejected
+from lichen.feed.message import BlobId, FeedId, ForkProof, MsgId, Rejected
 from lichen.wire.events import MuxrpcEvent
 
 ConnectionId = NewType("ConnectionId", int)
@@ -43,6 +43,8 @@ class Started(msgspec.Struct, frozen=True):
     """Feeds known to be forked: nothing more is asked of them."""
     clock_ms: float = 0.0
     """Milliseconds since 1970 at second 0 of the clock that ``handle`` is given; only for pings."""
+    pushes: tuple[tuple[BlobId, tuple[FeedId, ...]], ...] = ()
+    """Blobs that others are to have, each with the peers that have it by now."""
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -170,6 +172,53 @@ class GuardLifted(msgspec.Struct, frozen=True):
     """A person allowed publishing in words, although too few peers were asked."""
 
 
+class BlobRead(msgspec.Struct, frozen=True):
+    """A ``ReadBlob`` was performed up to ``end``; not as far as asked: the blob is here no more."""
+
+    connection: ConnectionId
+    call: int
+    blob: BlobId
+    end: int
+    queued_bytes: int
+
+
+class BlobStored(msgspec.Struct, frozen=True):
+    """A blob is here, durably. ``connection`` and ``call`` None: it was added by a person."""
+
+    blob: BlobId
+    size: int
+    connection: ConnectionId | None = None
+    call: int | None = None
+
+
+class BlobFailed(msgspec.Struct, frozen=True):
+    """A blob of a peer was not kept: its bytes were wrong, or (not its fault) the disk failed."""
+
+    blob: BlobId
+    connection: ConnectionId
+    call: int
+    reason: str
+    is_peers_fault: bool
+
+
+class BlobWanted(msgspec.Struct, frozen=True):
+    """A person would like to see a blob."""
+
+    blob: BlobId
+
+
+class BlobPushed(msgspec.Struct, frozen=True):
+    """A person wants others to have a blob that is here."""
+
+    blob: BlobId
+
+
+class BlobRemoved(msgspec.Struct, frozen=True):
+    """A person threw a blob away."""
+
+    blob: BlobId
+
+
 class Woke(msgspec.Struct, frozen=True):
     """The time asked for by ``WakeAt`` has come."""
 
@@ -190,5 +239,11 @@ Event = (
     | PeerSeen
     | HopsChanged
     | GuardLifted
+    | BlobRead
+    | BlobStored
+    | BlobFailed
+    | BlobWanted
+    | BlobPushed
+    | BlobRemoved
     | Woke
 )

@@ -185,3 +185,73 @@ CLOSE_REASONS_MAX = 200
 
 OTHER_CALLS_MAX = 64
 """Calls besides createHistoryStream that a peer may have open: ebt, pings, and what it tries."""
+
+# Blobs.
+
+BLOB_BYTES_MAX = 5 * 1024 * 1024
+"""A blob is smaller than this, as JavaScript peers want it; a longer one would not spread."""
+
+BLOB_FRAME_BYTES = 64 * 1024
+"""Bytes of a blob in one frame, as JavaScript peers send them."""
+
+BLOB_RUN_BYTES = 2 * BLOB_FRAME_BYTES
+"""Bytes in one ``ReadBlob``: messages and other blobs take their turn after it."""
+
+SYMPATHY_HOPS_MAX = 3
+"""A blob is looked for on behalf of others only this many hops away from who wants it."""
+
+PUSH_PEERS_MIN = 3
+"""So many peers that we replicate must have a pushed blob; then others can get it without us."""
+
+PUSHES_MAX = 1_000
+"""Blobs that are being pushed; the oldest gives way."""
+
+WANTS_OWN_MAX = 1_000
+"""Blobs wanted by the people here; the oldest is forgotten: it is wanted again when shown again."""
+
+WANTS_FORWARDED_MAX = 500
+"""Blobs looked for on behalf of one peer at once."""
+
+FORWARDED_BYTES_MAX = 256 * 1024 * 1024
+"""Size of the blobs fetched on behalf of one peer in one run: its friends cannot fill our disk."""
+
+WANTS_REMEMBERED_FRIEND_MAX = 5_000
+"""Wants of a peer that we replicate, remembered in order to tell it when the blob is here."""
+
+WANTS_REMEMBERED_STRANGER_MAX = 100
+"""The same for a stranger."""
+
+WANTS_BYTES_MAX = 1024 * 1024
+"""A longer object of wants is not read: it would name some 16,000 blobs in one frame."""
+
+WANTS_PER_FRAME_MAX = 2_000
+"""About 120 kB of JSON."""
+
+WANT_CALLS_MAX = 20
+"""Times a peer may call createWants on one connection: each one costs the whole set."""
+
+BLOBS_PER_HAS_MAX = 1_000
+"""Ids in one blobs.has or blobs.size."""
+
+BLOBS_SERVED_FRIEND_MAX = 1_000
+"""Blobs a peer may ask for before it has the first: JavaScript peers ask for all at once. They
+are served one after the other."""
+
+BLOBS_SERVED_STRANGER_MAX = 32
+"""The same for a stranger."""
+
+DOWNLOADS_MAX = 8
+"""Blobs fetched at once, one from each peer: so many times ``BLOB_BYTES_MAX`` may wait for the
+disk, of each peer one."""
+
+DOWNLOAD_STALL_S = 20.0
+"""A blob of which nothing came for so long is asked of another peer."""
+
+DOWNLOAD_S_MAX = 600.0
+"""A blob that is not here after so long is given up: some 9 kB/s for the longest."""
+
+BLOB_LIES_MAX = 3
+"""Blobs with wrong bytes on one connection, after which no blob is taken from it."""
+
+BLOB_RETRY_S = 60.0
+"""A peer that failed to give a blob, or a disk that failed to take one, is tried again later."""

@@ -51,7 +51,7 @@ from lichen.gossip.limits import (
     STALL_S,
 )
 from lichen.gossip.parts import Parse, Parts
-from lichen.gossip.ports import Log, Random
+from lichen.gossip.ports import Blobs, Log, Random
 from lichen.gossip.status import NodeStatus
 
 _NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
@@ -62,12 +62,15 @@ class Node:
 
     __slots__ = ("_armed_at", "_calls", "_handlers", "_lifecycle", "_parts", "_timer_handlers")
 
-    def __init__(self, own: FeedId, log: Log, rng: Random, parse: Parse) -> None:
-        self._parts = Parts(own, log, parse)
+    def __init__(
+        self, own: FeedId, log: Log, rng: Random, parse: Parse, blobs: Blobs | None = None
+    ) -> None:
+        """Without ``blobs`` the node keeps none, and offers no calls about them."""
+        self._parts = Parts(own, log, parse, blobs)
         self._calls = Calls(self._parts)
         self._lifecycle = Lifecycle(self._parts, self._calls, Schedule(rng))
         self._armed_at: float | None = None
-        lifecycle = self._lifecycle
+        lifecycle, downloads = self._lifecycle, self._calls.blobs.downloads
         self._handlers: dict[type, Callable[..., None]] = {
             Started: self._on_started,
             Connected: lifecycle.on_connected,
@@ -85,6 +88,7 @@ class Node:
             HopsChanged: self._on_hops_changed,
             GuardLifted: self._on_guard_lifted,
             Woke: self._on_woke,
+            **self._calls.blobs.handlers,
         }
         self._timer_handlers: dict[str, Callable[[ConnectionId, float], None]] = {
             "graph": lambda _, now: self._update_replication(now),
@@ -98,6 +102,8 @@ class Node:
             "drain": lifecycle.check_drain,
             "idle": lifecycle.check_idle,
             "ping": lifecycle.serve_pings,
+            "blob": downloads.check_stall,
+            "blobs": lambda _, now: downloads.retry(now),
         }
 
     def handle(self, event: Event, now: float) -> list[Effect]:
@@ -123,12 +129,16 @@ class Node:
             connection, reason = parts.doomed.popitem()
             if connection in parts.sessions:
                 self._lifecycle.close(parts.sessions[connection], reason, now)
+        blobs = self._calls.blobs
+        blobs.downloads.start(now)
+        blobs.save_pushes()
         dirty = parts.ebt.dirty
         for connection in list(dirty):
             del dirty[connection]
             session = parts.sessions.get(connection)
             if session is not None:
                 session.flush(parts.out, parts.ebt, parts.log, now)
+                blobs.flush(session, now)
                 if session.stuck_since is not None:
                     at = session.stuck_since + DRAIN_S_MAX
                     parts.timers.set_if_unset("drain", at, connection)
@@ -175,6 +185,9 @@ class Node:
             is_guarded=parts.own_feed.is_guarded,
             asked_peers=tuple(parts.own_feed.asked),
             close_reasons=dict(parts.close_reasons),
+            blobs_wanted=len(parts.blobs.wants),
+            blobs_fetching=len(parts.blobs.downloads),
+            blob_faults=parts.blobs.fault_count,
         )
 
     # Start, settings, time
@@ -188,6 +201,8 @@ class Node:
         parts.replication.update()
         for feed in event.forked:
             parts.ebt.freeze(feed)
+        for blob, peers in event.pushes:
+            parts.blobs.push(blob, peers)
         parts.own_feed.start(event.is_guarded, event.asked_peers, now)
         parts.tell_guard()
         self._lifecycle.start(event.addresses, now)
@@ -213,6 +228,11 @@ class Node:
             parts.ebt.allow(author, peer, now)
         if not (changes.added or changes.removed):
             return
+        for peer in (*changes.added, *changes.removed):
+            with_peer = self._lifecycle.session_with(peer)
+            if with_peer is not None:
+                is_friend = peer in parts.replication.wanted
+                parts.blobs.set_friend(with_peer.connection, is_friend=is_friend)
         for session in parts.sessions.values():
             for feed in changes.removed if session.server.streams else ():
                 for call in session.server.streams_of(feed):

@@ -8,14 +8,15 @@ from collections.abc import Callable
 from lichen.feed.message import FeedId, RawMessage, Rejected
 from lichen.gossip.connections.answers import EBT_ARGS, EBT_REPLICATE, HISTORY
 from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Effect, Notify, SaveClock, SaveGuard
+from lichen.gossip.effects import DropBlob, Effect, Notify, SaveClock, SaveGuard
 from lichen.gossip.events import ConnectionId
+from lichen.gossip.exchange.blobs import BlobExchange
 from lichen.gossip.exchange.ebt import Ebt
 from lichen.gossip.exchange.history import HistoryCaller
 from lichen.gossip.exchange.own_feed import OwnFeed
 from lichen.gossip.exchange.replication import Replication
 from lichen.gossip.limits import CLOSE_REASONS_MAX, EBT_ANSWER_S_MAX
-from lichen.gossip.ports import Log
+from lichen.gossip.ports import Blobs, Log
 from lichen.gossip.timers import Timers
 from lichen.wire.events import CallKind, EndCall, OpenCall
 
@@ -27,6 +28,7 @@ class Parts:
     """The shared state of one brain."""
 
     __slots__ = (
+        "blobs",
         "close_reasons",
         "doomed",
         "ebt",
@@ -40,7 +42,7 @@ class Parts:
         "timers",
     )
 
-    def __init__(self, own: FeedId, log: Log, parse: Parse) -> None:
+    def __init__(self, own: FeedId, log: Log, parse: Parse, blobs: Blobs | None) -> None:
         self.own = own
         self.log = log
         self.parse = parse
@@ -48,6 +50,7 @@ class Parts:
         self.timers = Timers()
         self.replication = Replication(own)
         self.ebt = Ebt(own, log, self.replication)
+        self.blobs = BlobExchange(blobs, self.ebt.dirty)
         self.own_feed = OwnFeed()
         self.sessions: dict[ConnectionId, Session] = {}
         self.close_reasons: dict[str, int] = {}
@@ -72,8 +75,11 @@ class Parts:
         del self.sessions[session.connection]
         self.end_ebt(session, now)
         self.count_close(reason)
-        for kind in ("ebt", "history", "clock", "drain", "idle", "ping"):
+        for kind in ("ebt", "history", "clock", "drain", "idle", "ping", "blob"):
             self.timers.cancel(kind, session.connection)
+        download = self.blobs.close(session.connection)
+        if download is not None and download.received:
+            self.out.append(DropBlob(download.connection, download.call))
         self.ebt.dirty.pop(session.connection, None)
         self.out.append(Notify("disconnected", peer=session.peer, detail=reason))
 

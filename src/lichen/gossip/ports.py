@@ -1,9 +1,9 @@
-"""What the brain may look at: the log's clock, in memory, and chance. Nothing else of the world."""
+"""What the brain may look at: clock and blob sizes, in memory, and chance. Nothing else."""
 
 from collections.abc import Mapping
 from typing import Protocol
 
-from lichen.feed.message import FeedId
+from lichen.feed.message import BlobId, FeedId
 
 
 class Log(Protocol):
@@ -15,6 +15,14 @@ class Log(Protocol):
 
     def clock(self) -> Mapping[FeedId, int]:
         """Return feed to last held sequence, for every feed with messages. Never blocks."""
+        ...
+
+
+class Blobs(Protocol):
+    """The blobs as the brain sees them."""
+
+    def size(self, blob: BlobId) -> int | None:
+        """Return the size of a blob, None if it is not here. Never blocks."""
         ...
 
 

@@ -27,3 +27,7 @@ class NodeStatus(msgspec.Struct, frozen=True):
     asked_peers: tuple[FeedId, ...]
     close_reasons: dict[str, int]
     """How often connections ended for each reason, in this run."""
+    blobs_wanted: int = 0
+    blobs_fetching: int = 0
+    blob_faults: int = 0
+    """Blobs with wrong bytes that peers sent, in this run."""

@@ -2,7 +2,7 @@
 
 A message is JSON with author, sequence, content and a mark: ``"valid": false`` stands for a wrong
 signature, another ``branch`` for a fork. The rules of a store are kept: order, duplicates, forks,
-and that a crash loses what was not yet flushed, except own messages.
+and that a crash loses what was not yet flushed, except own messages. Blobs are real ones.
 """
 
 import hashlib
@@ -12,8 +12,19 @@ import msgspec
 import orjson
 
 from lichen.feed.content import Contact
-from lichen.feed.message import FeedId, ForkProof, Message, MsgId, RawMessage, Reason, Rejected
-from lichen.gossip.events import ConnectionId, Ingested, Progress
+from lichen.feed.message import (
+    BlobId,
+    FeedId,
+    ForkProof,
+    Message,
+    MsgId,
+    RawMessage,
+    Reason,
+    Rejected,
+)
+from lichen.feed.refs import blob_id_from_bytes
+from lichen.gossip.effects import FinishBlob, WriteBlob
+from lichen.gossip.events import BlobFailed, BlobStored, ConnectionId, Ingested, Progress
 
 
 class StandIn(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -172,3 +183,43 @@ def _as_message(data: bytes) -> Message:
         content=orjson.dumps(message.content),
         data=data,
     )
+
+
+class MemoryBlobs:
+    """One peer's blobs, and those that are on their way."""
+
+    __slots__ = ("_coming", "held")
+
+    def __init__(self) -> None:
+        self._coming: dict[tuple[ConnectionId, int], bytes] = {}
+        self.held: dict[BlobId, bytes] = {}
+
+    def size(self, blob: BlobId) -> int | None:
+        """Return the size of a blob, None if it is not here."""
+        return len(self.held[blob]) if blob in self.held else None
+
+    def add(self, data: bytes) -> BlobId:
+        """Keep bytes; return their id."""
+        blob = blob_id_from_bytes(hashlib.sha256(data).digest())
+        self.held[blob] = data
+        return blob
+
+    def write(self, effect: WriteBlob) -> None:
+        """Add bytes to what comes on a call."""
+        key = (effect.connection, effect.call)
+        self._coming[key] = self._coming.get(key, b"") + b"".join(effect.items)
+
+    def drop(self, connection: ConnectionId, call: int) -> None:
+        """Forget what came on a call."""
+        self._coming.pop((connection, call), None)
+
+    def finish(self, effect: FinishBlob, *, is_disk_full: bool) -> BlobStored | BlobFailed:
+        """Keep what came on a call if it is the blob; return what it came to."""
+        connection, call, blob = effect.connection, effect.call, effect.blob
+        data = self._coming.pop((connection, call), b"")
+        if is_disk_full:
+            return BlobFailed(blob, connection, call, "disk full", is_peers_fault=False)
+        if blob_id_from_bytes(hashlib.sha256(data).digest()) != blob:
+            return BlobFailed(blob, connection, call, "wrong bytes", is_peers_fault=True)
+        self.held[blob] = data
+        return BlobStored(blob, len(data), connection, call)

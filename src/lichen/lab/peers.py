@@ -9,12 +9,12 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Protocol
 
 from lichen.feed.content import Contact
-from lichen.feed.message import FeedId
+from lichen.feed.message import BlobId, FeedId
 from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import Address, ConnectionId, Event
 from lichen.gossip.node import Node
-from lichen.lab.memory import MemoryLog, encode_message, parse_message
+from lichen.lab.memory import MemoryBlobs, MemoryLog, encode_message, parse_message
 
 if TYPE_CHECKING:
     from lichen.lab.links import End
@@ -58,6 +58,8 @@ class LabPeer:
         self.id = lab_feed_id(number) if own is None else own
         self.hops_max = hops_max
         self.log = MemoryLog(self.id)
+        self.blobs = MemoryBlobs()
+        self.pushes: dict[BlobId, tuple[FeedId, ...]] = {}
         self.saved_clocks: dict[FeedId, dict[FeedId, int]] = {}
         self.addresses: dict[str, Address] = {}
         self.is_guarded = False
@@ -90,7 +92,7 @@ class LabPeer:
         self._clean_end = False
         if self._make_brain is None:
             rng = random.Random(f"{self.name} {self.run_count}")  # noqa: S311 (reproducible)
-            self.brain = Node(self.id, self.log, rng, parse_message)
+            self.brain = Node(self.id, self.log, rng, parse_message, self.blobs)
         else:
             self.brain = self._make_brain(self)
         self.world.tell(
@@ -102,6 +104,7 @@ class LabPeer:
                 is_guarded=self.is_guarded,
                 asked_peers=self.asked_peers,
                 forked=tuple(self.log.forked),
+                pushes=tuple(self.pushes.items()),
             ),
         )
 
@@ -146,6 +149,19 @@ class LabPeer:
     def block(self, other: LabPeer) -> None:
         """Block a peer."""
         self.publish({"type": "contact", "contact": other.id, "blocking": True})
+
+    def add_blob(self, data: bytes) -> BlobId:
+        """Add a blob that others are to have; return its id."""
+        blob = self.blobs.add(data)
+        self.world.tell(self, events.BlobStored(blob, len(data)))
+        self.world.tell(self, events.BlobPushed(blob))
+        return blob
+
+    def save_push(self, effect: effects.SavePush) -> None:
+        """Remember who has a blob that others are to have."""
+        self.pushes.pop(effect.blob, None)
+        if effect.peers is not None:
+            self.pushes[effect.blob] = effect.peers
 
     def has(self, feed: LabPeer) -> int:
         """Return how many messages of another peer are held."""

@@ -21,6 +21,7 @@ from lichen.feed.message import RawMessage
 from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import Address, ConnectionId, Event
+from lichen.gossip.exchange.blob_requests import split_blob
 from lichen.lab.links import End, Pipe
 from lichen.lab.memory import parse_message
 from lichen.lab.peers import LabPeer
@@ -244,6 +245,15 @@ class World:
                 peer.addresses.pop(effect.address, None)
             case effects.Notify():
                 peer.notices.append(effect)
+            case effects.WriteBlob():
+                peer.blobs.write(effect)
+            case effects.FinishBlob():
+                done = peer.blobs.finish(effect, is_disk_full=peer.is_disk_full)
+                self.after(self.rng.uniform(*self.ingest_s), lambda: self.tell(peer, done))
+            case effects.DropBlob():
+                peer.blobs.drop(effect.connection, effect.call)
+            case effects.SavePush():
+                peer.save_push(effect)
             case _:
                 end = peer.ends.get(effect.connection)
                 if end is not None and end.is_open:
@@ -256,6 +266,8 @@ class World:
                     end.pipe.put(effect.command)
             case effects.SendMessages():
                 self._send_messages(peer, end, effect)
+            case effects.ReadBlob():
+                self._send_blob(peer, end, effect)
             case effects.AwaitRoom():
                 end.pipe.await_room()
             case effects.Close():
@@ -280,6 +292,23 @@ class World:
                     events.MessagesSent(
                         end.connection, run.call, run.feed, run.first, last, queued_bytes
                     ),
+                )
+
+        self.after(0.0, report)
+
+    def _send_blob(self, peer: LabPeer, end: End, run: effects.ReadBlob) -> None:
+        data = peer.blobs.held.get(run.blob, b"")[run.start : run.end]
+        command = SendItems(run.call, BodyType.BINARY, split_blob(data))
+        if data and end.calls.perform(command):
+            end.pipe.put(command)
+        reached = run.start + len(data)
+
+        def report() -> None:
+            if end.connection in peer.ends:
+                queued_bytes = end.pipe.queued_bytes
+                self.tell(
+                    peer,
+                    events.BlobRead(end.connection, run.call, run.blob, reached, queued_bytes),
                 )
 
         self.after(0.0, report)

@@ -23,7 +23,13 @@ class Encoded(bytes):
     __slots__ = ()
 
 
-Send = Callable[[JsonValue | Encoded], Awaitable[None]]
+class Binary(bytes):
+    """Bytes that are sent as bytes, never empty: a piece of a blob."""
+
+    __slots__ = ()
+
+
+Send = Callable[[JsonValue | Encoded | Binary], Awaitable[None]]
 """Send one item; waiting for it is the back-pressure."""
 
 

@@ -16,7 +16,7 @@ import orjson
 from lichen.feed.canonical import JsonValue, encode_compact, parse_json
 from lichen.feed.message import FeedId
 from lichen.node import limits
-from lichen.node.app import App, Call, Encoded
+from lichen.node.app import App, Binary, Call, Encoded
 from lichen.node.errors import ApiError, parse_error, store_fault
 from lichen.node.home import Home, Settings
 from lichen.node.links import Link
@@ -49,6 +49,10 @@ class Client(Protocol):
 
     def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
         """Call a source method and yield its items. Raises ApiError."""
+        ...
+
+    def binary(self, name: str, *args: JsonValue) -> AsyncIterator[bytes]:
+        """Call a source method whose items are bytes. Raises ApiError."""
         ...
 
 
@@ -111,9 +115,27 @@ class SocketClient:
         """Call a source method and yield its items. Raises ApiError."""
         return self._open(name, CallKind.SOURCE, args)
 
+    async def binary(self, name: str, *args: JsonValue) -> AsyncIterator[bytes]:
+        """Call a source method whose items are bytes. Raises ApiError."""
+        async with aclosing(self._events(name, CallKind.SOURCE, args)) as events:
+            async for event in events:
+                if isinstance(event, ItemsReceived):
+                    for item in event.items:
+                        yield item
+                else:
+                    _values(event)
+
     async def _open(
         self, name: str, kind: CallKind, args: Sequence[JsonValue]
     ) -> AsyncGenerator[JsonValue, None]:
+        async with aclosing(self._events(name, kind, args)) as events:
+            async for event in events:
+                for value in _values(event):
+                    yield value
+
+    async def _events(
+        self, name: str, kind: CallKind, args: Sequence[JsonValue]
+    ) -> AsyncGenerator[MuxrpcEvent, None]:
         if not self.link.is_open:
             raise parse_error("unreachable", STOPPED)
         self._call_last += 1
@@ -128,8 +150,7 @@ class SocketClient:
             while not is_over:
                 event = await queue.get()
                 is_over = not isinstance(event, ItemsReceived)
-                for value in _values(event):
-                    yield value
+                yield event
                 if queue.empty():
                     self.link.resume_reading()
         finally:
@@ -170,23 +191,30 @@ class OfflineClient:
     async def call(self, name: str, *args: JsonValue) -> JsonValue:
         """Call an async method. Raises ApiError."""
         async for value in self._run(name, "async", args):
-            return value
+            return None if isinstance(value, Binary) else value
         return None
 
     async def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
         """Call a source method and yield its items. Raises ApiError."""
         async for value in self._run(name, "source", args):
-            yield value
+            if not isinstance(value, Binary):
+                yield value
+
+    async def binary(self, name: str, *args: JsonValue) -> AsyncIterator[bytes]:
+        """Call a source method whose items are bytes. Raises ApiError."""
+        async for value in self._run(name, "source", args):
+            if isinstance(value, Binary):
+                yield value
 
     async def _run(
         self, name: str, kind: str, args: Sequence[JsonValue]
-    ) -> AsyncIterator[JsonValue]:
+    ) -> AsyncIterator[JsonValue | Binary]:
         method = self._service.methods.get(name)
         if method is None or method.kind != kind:
             raise ApiError("usage", f"There is no {kind} method {name}.")
-        items: asyncio.Queue[JsonValue] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
+        items: asyncio.Queue[JsonValue | Binary] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
 
-        async def send(value: JsonValue | Encoded) -> None:
+        async def send(value: JsonValue | Encoded | Binary) -> None:
             await items.put(_decode(value, BodyType.JSON) if isinstance(value, Encoded) else value)
 
         async def nothing() -> AsyncIterator[JsonValue]:

@@ -6,6 +6,8 @@ the one documented in ``lichen help exit-codes``.
 
 from lichen.store.errors import (
     DISK_FULL,
+    BlobMissing,
+    BlobRefused,
     ContentRefused,
     DataDirLocked,
     DraftRefused,
@@ -60,6 +62,8 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
     DraftRefused: "limit",
     OwnFeedForked: "invalid",
     PublishGuarded: "refused",
+    BlobMissing: "not-found",
+    BlobRefused: "limit",
 }
 
 

@@ -23,6 +23,7 @@ from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
 from lichen.node.app import App, Method, finish
+from lichen.node.blobs import PeerBlobs
 from lichen.node.doors import Doors
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
@@ -71,6 +72,11 @@ class Service:
         self._lan: Lan | None = None
         self._pace = Pace()
         self._stopped = asyncio.Event()
+
+    @property
+    def blobs(self) -> PeerBlobs:
+        """Return the blobs: add, want, read."""
+        return self.shell.blobs
 
     async def open(self, *, is_online: bool = False) -> None:
         """Open the data directory and start the brain; ``is_online`` lets it dial.
@@ -239,7 +245,7 @@ class Service:
         with opening(self.home.directory / LOG_FILE):
             contacts = await asyncio.get_running_loop().run_in_executor(None, self.store.contacts)
         guard = self.store.local.guard()
-        brain = Node(self.keyring.id, self.store.log, rng, self.format.parse)
+        brain = Node(self.keyring.id, self.store.log, rng, self.format.parse, self.store.blobs)
         self.shell = Shell(self.store, self.keyring, brain, self.hub)
         self.shell.is_guarded = guard.is_guarded
         self.shell.deliver(
@@ -251,6 +257,7 @@ class Service:
                 asked_peers=guard.asked_peers,
                 clock_ms=(time.time() - asyncio.get_running_loop().time()) * 1000,
                 forked=tuple(sorted(self.store.log.forked())),
+                pushes=tuple(self.store.local.pushes().items()),
             )
         )
 

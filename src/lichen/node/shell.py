@@ -13,29 +13,29 @@ from contextlib import suppress
 from functools import partial
 
 import msgspec
-import orjson
 import structlog
 
 from lichen.feed.message import FeedId
 from lichen.gossip import effects, events
-from lichen.gossip.effects import Effect, MessageForm
+from lichen.gossip.effects import Effect
 from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.node import Node
 from lichen.node import limits
+from lichen.node.blobs import PeerBlobs
 from lichen.node.doors import dial, dial_reason
 from lichen.node.hub import Hub, tell_ingested
 from lichen.node.keyring import Keyring
 from lichen.node.links import Handshakes, Link
+from lichen.node.runs import Run, is_short, read_run, report_run
 from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.local import SavedAddress
-from lichen.store.log import Log, Stored
 from lichen.store.store import Store
 from lichen.wire.events import BodyType, Command, MuxrpcEvent, SendItems
 
 log = structlog.get_logger()
 
-Outgoing = Command | effects.SendMessages | effects.AwaitRoom
+Outgoing = Command | Run | effects.AwaitRoom
 """What is done for one peer in the order the brain gave."""
 
 
@@ -80,6 +80,7 @@ class Shell:
         self._waiters: dict[FeedId, list[asyncio.Future[None]]] = {}
         self._all_lost: asyncio.Event | None = None
         self._readers = ThreadPoolExecutor(max_workers=1, thread_name_prefix="read")
+        self.blobs = PeerBlobs(store, self.deliver)
 
     def deliver(self, event: Event) -> None:
         """Tell the brain; perform what it answers. Safe to call from within an effect."""
@@ -168,6 +169,7 @@ class Shell:
                     await self._all_lost.wait()
         self._is_stopped = True
         self._readers.shutdown(wait=True)
+        self.blobs.close()
 
     # What links report (LinkOwner)
 
@@ -236,7 +238,7 @@ class Shell:
         match effect:
             case effects.Send():
                 self._send(effect.connection, effect.command)
-            case effects.SendMessages() | effects.AwaitRoom():
+            case effects.SendMessages() | effects.ReadBlob() | effects.AwaitRoom():
                 self._send(effect.connection, effect)
             case effects.Ingest():
                 future = self.store.ingest(effect.batch)
@@ -261,6 +263,10 @@ class Shell:
             case effects.SaveGuard():
                 self.is_guarded = effect.is_guarded
                 self.store.local.save_guard(effect.is_guarded, effect.asked_peers)
+            case (
+                effects.WriteBlob() | effects.FinishBlob() | effects.DropBlob() | effects.SavePush()
+            ):
+                self.blobs.perform(effect)
             case effects.Close() | effects.PauseReading() | effects.ResumeReading():
                 self._steer(effect)
 
@@ -281,7 +287,7 @@ class Shell:
             return
         if remote.is_sending_run:
             remote.commands.append(command)
-        elif isinstance(command, effects.SendMessages):
+        elif isinstance(command, Run):
             self._send_run(remote, command)
         elif isinstance(command, effects.AwaitRoom):
             remote.link.flush()
@@ -291,47 +297,35 @@ class Shell:
             remote.link.perform(command)
             self._dirty[remote.link] = None
 
-    def _send_run(self, remote: Remote, run: effects.SendMessages) -> None:
+    def _send_run(self, remote: Remote, run: Run) -> None:
         remote.is_sending_run = True
-        if run.last - run.first < limits.SHORT_RUN:
+        if is_short(run):
             # What has just been written is in memory: a thread would only add its own delay.
-            self._run_was_read(remote, run, partial(_read_run, self.store.log, run))
+            self._run_was_read(remote, run, partial(read_run, self.store, run))
             return
-        future = self._readers.submit(_read_run, self.store.log, run)
+        future = self._readers.submit(read_run, self.store, run)
         future.add_done_callback(
             lambda done: self._loop.call_soon_threadsafe(
                 self._run_was_read, remote, run, done.result
             )
         )
 
-    def _run_was_read(
-        self, remote: Remote, run: effects.SendMessages, read: Callable[[], list[bytes]]
-    ) -> None:
+    def _run_was_read(self, remote: Remote, run: Run, read: Callable[[], SendItems]) -> None:
         remote.is_sending_run = False
         if remote.connection not in self._remotes:
             return
         try:
-            items = read()
+            sent = read()
         except StoreError as error:
-            log.warning("messages-unreadable", feed=run.feed[:9], reason=str(error))
-            items = []
-        if items:
-            kind = BodyType.TEXT if run.form is MessageForm.KEY else BodyType.JSON
-            remote.link.perform(SendItems(run.call, kind, items))
+            log.warning("run-unreadable", reason=str(error))
+            sent = SendItems(run.call, BodyType.JSON, ())
+        if sent.items:
+            remote.link.perform(sent)
             remote.link.flush()
         waiting, remote.commands = remote.commands, deque()
         for command in waiting:
             self._send(remote.connection, command)
-        self.deliver(
-            events.MessagesSent(
-                connection=remote.connection,
-                call=run.call,
-                feed=run.feed,
-                first=run.first,
-                last=run.first + len(items) - 1,
-                queued_bytes=remote.link.queued_bytes,
-            )
-        )
+        self.deliver(report_run(run, sent, remote.link.queued_bytes))
 
     def _report_ingest(
         self, future: "Future[IngestResult]", connection: ConnectionId, count: int
@@ -378,22 +372,3 @@ class Shell:
     def _peer_of(self, connection: ConnectionId | None) -> FeedId | None:
         remote = self._remotes.get(connection) if connection is not None else None
         return remote.link.peer if remote is not None else None
-
-
-def _read_run(messages: Log, run: effects.SendMessages) -> list[bytes]:
-    """Read a run of messages as the items to send; feeds have no gaps, so it has none."""
-    if run.form is MessageForm.VALUE:
-        return messages.run_data(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
-    stored = messages.run(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
-    if run.form is MessageForm.KEY:
-        return [message.key.encode() for message in stored]
-    return [encode_key_value(message) for message in stored]
-
-
-def encode_key_value(stored: Stored) -> bytes:
-    """Return the JSON text of ``{key, value, timestamp}``, the value byte for byte as stored."""
-    return b'{"key":"%s","value":%s,"timestamp":%s}' % (
-        stored.key.encode(),
-        stored.data,
-        orjson.dumps(stored.received_ms),
-    )

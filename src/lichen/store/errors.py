@@ -6,13 +6,14 @@ Messages that are refused are not errors but values (``lichen.feed.message.Rejec
 
 # ruff: noqa: N818 (each name says what is the case)
 
+import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 
-from lichen.feed.message import FeedId
+from lichen.feed.message import BlobId, FeedId
 
 
 class StoreError(Exception):
@@ -141,7 +142,19 @@ class DraftRefused(StoreError):
         )
 
 
+class BlobMissing(StoreError):
+    """A blob is not here, or no longer: a file whose bytes were not the blob's is thrown away."""
+
+    def __init__(self, blob: BlobId) -> None:
+        super().__init__(f"The blob {blob} is not here.")
+
+
+class BlobRefused(StoreError):
+    """Bytes that cannot be kept as the blob they are meant to be."""
+
+
 DISK_FULL = "disk full"
+_FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
     (apsw.ReadOnlyError, "the disk or the file is read-only"),
@@ -161,6 +174,8 @@ def reason_of(error: Exception) -> str:
     for kind, words in _REASONS:
         if isinstance(error, kind):
             return words
+    if isinstance(error, OSError) and error.errno in _FULL_ERRNOS:
+        return DISK_FULL
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__

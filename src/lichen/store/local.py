@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from lichen.feed.canonical import JsonValue
-from lichen.feed.message import FeedId, MsgId
+from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.store.errors import DraftRefused
 from lichen.store.schema import Readers, Schema, durable, immediate
 
@@ -48,6 +48,9 @@ LOCAL_SCHEMA = Schema(
             STRICT, WITHOUT ROWID;
         """,
         "ALTER TABLE addresses ADD COLUMN source TEXT NOT NULL DEFAULT 'address'",
+        """
+        CREATE TABLE pushes(blob TEXT PRIMARY KEY, peers TEXT NOT NULL) STRICT, WITHOUT ROWID;
+        """,
     ),
 )
 
@@ -109,7 +112,7 @@ class Local:
 
     __slots__ = (
         "_addresses", "_clocks", "_db", "_drafts", "_flush_log", "_generation", "_guard",
-        "_is_clean", "_log_end", "_read_marks", "_readers", "_settings", "_submit",
+        "_is_clean", "_log_end", "_pushes", "_read_marks", "_readers", "_settings", "_submit",
     )  # fmt: skip
 
     def __init__(
@@ -132,6 +135,10 @@ class Local:
             for address, peer, autoconnect, failures, source in db.execute(
                 "SELECT address, peer, autoconnect, failures, source FROM addresses"
             )
+        }
+        self._pushes = {
+            BlobId(blob): _decode_peers(peers)
+            for blob, peers in db.execute("SELECT blob, peers FROM pushes")
         }
         is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
         self._guard = Guard(bool(is_guarded), _decode_peers(asked))
@@ -265,6 +272,23 @@ class Local:
                 del self._clocks[peer]
 
         return self._submit(save)
+
+    # Blobs
+
+    def pushes(self) -> dict[BlobId, tuple[FeedId, ...]]:
+        """Return the blobs that others are to have, and which peers have them by now."""
+        return dict(self._pushes)
+
+    def save_push(self, blob: BlobId, peers: Sequence[FeedId]) -> Future[None]:
+        """Keep which peers have a blob that others are to have."""
+        self._pushes[blob] = tuple(peers)
+        text = msgspec.json.encode(self._pushes[blob]).decode()
+        return self._write("REPLACE INTO pushes VALUES(?,?)", blob, text)
+
+    def forget_push(self, blob: BlobId) -> Future[None]:
+        """Enough peers have a blob, or nobody is to have it any more."""
+        self._pushes.pop(blob, None)
+        return self._write("DELETE FROM pushes WHERE blob = ?", blob)
 
     # Publishing
 

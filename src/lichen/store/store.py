@@ -24,6 +24,7 @@ from lichen.store.binding import (
     check_binding,
     read_binding,
 )
+from lichen.store.blobs import BLOBS_FOLDER, Blobs
 from lichen.store.errors import (
     PublishGuarded,
     StoreClosed,
@@ -61,7 +62,7 @@ def _wall_clock_ms() -> float:
 
 
 class Store:
-    """All that is kept, behind one door: ``log``, ``views`` and ``local`` answer questions."""
+    """All that is kept, behind one door: ``log``, ``views``, ``local``, ``blobs`` answer."""
 
     def __init__(self, directory: Path, formats: Mapping[str, FeedFormat]) -> None:
         """Made by ``open``."""
@@ -69,6 +70,7 @@ class Store:
         self.log: Log
         self.views: Views
         self.local: Local
+        self.blobs: Blobs
         self._formats = formats
         self._clock_ms: Callable[[], float] = _wall_clock_ms
         self._opened = ExitStack()
@@ -241,6 +243,8 @@ class Store:
         is_local_new = not (directory / LOCAL_FILE).exists()
         with opening(directory / LOCAL_FILE):
             self._open_local(opened)
+        with opening(directory / BLOBS_FOLDER):
+            self.blobs = Blobs.open(directory / BLOBS_FOLDER)
         with opening(directory / LOG_FILE):
             if self._is_other_log(is_local_new):
                 on_notice("This log is not the one this folder had; publishing waits for peers.")

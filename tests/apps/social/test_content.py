@@ -8,6 +8,10 @@ from hypothesis import strategies as st
 
 from lichen.apps.social import content as social
 from lichen.apps.social.content import About, Mention, Post, Vote
+from lichen.feed.canonical import canonicalize, encode_compact
+from lichen.feed.formats.classic import ClassicFormat
+from lichen.feed.identity import generate_identity
+from lichen.feed.message import FeedState
 from lichen.feed.refs import blob_id_from_bytes, feed_id_from_bytes, msg_id_from_bytes
 
 FEED = feed_id_from_bytes(b"\1" * 32)
@@ -141,3 +145,19 @@ def test_no_content_breaks_a_reader(members: Any, type_name: str) -> None:
 @given(st.text(alphabet="[]()@%&#` \n=a", max_size=200))
 def test_no_text_breaks_the_search_for_mentions(text: str) -> None:
     social.mentions_in(text)
+
+
+@pytest.mark.parametrize("text", ["", "plain", 'é日\U0001f600 \\ " \n \u2028', "\ud800"])
+@pytest.mark.parametrize("earlier", [1, 9, 10])
+def test_size_of_a_post_is_that_of_the_message_it_becomes(text: str, earlier: int) -> None:
+    content = social.encode_post(Post(text, root=ROOT, mentions=(Mention(FEED, "anna"),)))
+    state = FeedState(earlier, BRANCH)
+    data = encode_compact(content).encode()
+    message = ClassicFormat().create(data, generate_identity(b"\1" * 32), state, 1.7e12)
+    units = len(canonicalize(message.data).indented.decode().encode("utf-16-le")) // 2
+    assert social.post_size(content, earlier + 1) == (units, 8192)
+
+
+def test_channels_of_a_post_are_normalized_and_each_once() -> None:
+    post = Post("", channel="garden", mentions=(Mention("#Gar Den"), Mention(FEED), Mention("#b")))
+    assert social.channels_of(post) == ("garden", "b")

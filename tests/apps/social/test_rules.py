@@ -10,11 +10,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lichen.apps.social.rules import (
+    NETWORK_BEGAN_MS,
     Claim,
     ThreadMessage,
+    believable_ms,
     choose_value,
+    clean_line,
+    first_words,
     heads,
     message_links,
+    name_skeleton,
+    plain_expression,
     roots,
     sort_thread,
 )
@@ -128,3 +134,51 @@ def test_name_is_mine_then_the_owners_then_the_most_frequent(
     given_names: Any, viewer: FeedId, owner: FeedId | None, chosen: str | None
 ) -> None:
     assert choose_value(claims(**given_names), viewer, owner) == chosen
+
+
+@pytest.mark.parametrize(
+    ("text", "title"),
+    [
+        ("# Three *swift* boxes", "Three swift boxes"),
+        ("\n\n---\n> quoted\nnext", "quoted"),
+        ("![a picture](&abc) and [words](http://x)", "a picture and words"),
+        ("harbour_pilot is _here_", "harbour_pilot is here"),
+        ("word " * 60, "word " * 15 + "word…"),
+        ("x" * 200, "x" * 80 + "…"),
+        ("\u202e\u200b", ""),
+        ("", ""),
+        ("*" * 5000, ""),
+    ],
+)
+def test_title_is_the_first_line_that_says_anything(text: str, title: str) -> None:
+    assert first_words(text) == title
+
+
+@given(st.text(max_size=400), st.integers(1, 60))
+def test_a_clean_line_is_one_line_and_not_too_long(text: str, characters_max: int) -> None:
+    line = clean_line(text, characters_max)
+    assert len(line) <= characters_max
+    assert all(sign.isprintable() or sign in "\u200c\u200d" for sign in line)
+    assert line == line.strip()
+
+
+@given(st.text(max_size=300))
+def test_no_text_breaks_titles_and_skeletons(text: str) -> None:
+    assert len(first_words(text)) <= 81
+    assert name_skeleton(text) == name_skeleton(text.upper().lower()) or not text.isascii()
+
+
+@pytest.mark.parametrize(
+    ("claimed", "shown"),
+    [(NETWORK_BEGAN_MS, NETWORK_BEGAN_MS), (0, 2e12), (2e12, 2e12), (9e12, 2e12), (-5, 2e12)],
+)
+def test_shown_time_is_claimed_but_never_later_than_received(claimed: float, shown: float) -> None:
+    assert believable_ms(claimed, 2e12) == shown
+
+
+@pytest.mark.parametrize(
+    ("given_word", "read"),
+    [("Like", ""), ("", ""), ("yup", ""), ("\U0001f600", "\U0001f600"), ("a\u202eb", "ab")],
+)
+def test_old_words_for_a_like_are_one(given_word: str, read: str) -> None:
+    assert plain_expression(given_word) == read

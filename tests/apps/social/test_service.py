@@ -5,10 +5,12 @@ from typing import Any
 
 import pytest
 
-from lichen.feed.refs import msg_id_from_bytes
+from lichen.apps.social.content import post_size
+from lichen.feed.refs import blob_id_from_bytes, msg_id_from_bytes
 from lichen.node.errors import ApiError
 
 Play = Callable[[Any], None]
+BLOB = blob_id_from_bytes(b"\x12" * 32)
 NOWHERE = msg_id_from_bytes(b"\x11" * 32)
 
 
@@ -185,6 +187,22 @@ def test_post_carries_channel_and_mentions(play: Play, anna: Any) -> None:
         ("social.setName", {"id": NOWHERE, "name": ""}),
         ("social.setName", {"id": NOWHERE, "name": "a\u202eb"}),
         ("social.setName", {"id": NOWHERE, "name": "x" * 200}),
+        ("social.vote", {"id": NOWHERE, "value": 2}),
+        ("social.vote", {"id": NOWHERE, "value": True}),
+        ("social.vote", {"id": NOWHERE, "value": [1]}),
+        ("social.vote", {"id": NOWHERE, "expression": "a\nb"}),
+        ("social.vote", {"id": NOWHERE, "expression": "x" * 40}),
+        ("social.vote", {"id": NOWHERE, "expression": 7}),
+        ("social.vote", {"id": "%x"}),
+        ("social.setProfile", {}),
+        ("social.setProfile", {"id": "%x", "name": "a"}),
+        ("social.setProfile", {"name": 7}),
+        ("social.setProfile", {"description": " "}),
+        ("social.setProfile", {"image": NOWHERE}),
+        ("social.setProfile", {"image": {"link": BLOB, "size": "3"}}),
+        ("social.setProfile", {"image": {"link": BLOB, "extra": 1}}),
+        ("social.post", {"text": "a", "fork": True}),
+        ("social.post", {"text": "a", "branch": [NOWHERE]}),
         ("social.names", {"ids": "all"}),
         ("social.byName", 7),
         ("social.name", "#channel"),
@@ -245,5 +263,94 @@ def test_timeline_is_newest_first_and_without_replies(play: Play, anna: Any) -> 
         await village.receive(*anna.messages)
         items = await village.items("social.timeline", {"limit": 3})
         assert [item["key"] for item in items] == posts[:1:-1]
+
+    play(scene)
+
+
+def content_of(answer: Any) -> Any:
+    return answer["message"]["value"]["content"]
+
+
+def test_voting_twice_publishes_once(play: Play, anna: Any) -> None:
+    async def scene(village: Any) -> None:
+        key = anna.write(type="post", text="x")
+        await village.receive(*anna.messages)
+        assert (await village.call("social.vote", {"id": key, "value": 0}))["already"] is True
+        first = await village.call("social.vote", {"id": key, "expression": "\U0001f33f"})
+        assert content_of(first) == {
+            "type": "vote",
+            "vote": {"link": key, "value": 1, "expression": "\U0001f33f"},
+        }
+        again = await village.call("social.vote", {"id": key, "expression": "\U0001f33f"})
+        assert again["already"] is True
+        plain = await village.call("social.vote", {"id": key})
+        assert content_of(plain) == {"type": "vote", "vote": {"link": key, "value": 1}}
+        back = await village.call("social.vote", {"id": key, "value": 0, "expression": "no"})
+        assert content_of(back) == {"type": "vote", "vote": {"link": key, "value": 0}}
+        assert (await village.call("social.vote", {"id": key, "value": 0}))["already"] is True
+        assert await village.own_count() == 3
+
+    play(scene)
+
+
+def test_profile_is_one_message_of_what_changes(play: Play, anna: Any) -> None:
+    async def scene(village: Any) -> None:
+        own = (await village.call("whoami"))["id"]
+        first = await village.call(
+            "social.setProfile", {"name": " A  B ", "description": "hi", "image": BLOB}
+        )
+        assert content_of(first) == {
+            "type": "about", "about": own, "name": "A B", "description": "hi", "image": BLOB,
+        }  # fmt: skip
+        image = {"link": BLOB, "size": 3}
+        again = await village.call("social.setProfile", {"name": "A B", "image": image})
+        assert again["already"] is True
+        changed = await village.call(
+            "social.setProfile", {"name": "A B", "description": None, "image": image}
+        )
+        assert content_of(changed) == {
+            "type": "about", "about": own, "description": {"remove": True},
+        }  # fmt: skip
+        gone = await village.call("social.setProfile", {"description": None})
+        assert gone["already"] is True
+        other = await village.call("social.setProfile", {"id": anna.id, "name": "sister"})
+        assert content_of(other) == {"type": "about", "about": anna.id, "name": "sister"}
+        assert await village.call("social.name", anna.id) == "sister"
+        assert await village.own_count() == 3
+
+    play(scene)
+
+
+def test_side_thread_begins_at_the_reply(play: Play, anna: Any) -> None:
+    async def scene(village: Any) -> None:
+        root = anna.write(type="post", text="root")
+        one = anna.write(type="post", text="one", root=root, branch=root)
+        anna.write(type="post", text="two", root=root, branch=one)
+        await village.receive(*anna.messages)
+        aside = await village.call("social.post", {"text": "x", "root": one, "fork": True})
+        assert content_of(aside) == {
+            "type": "post", "text": "x", "root": one, "branch": one, "fork": root,
+        }  # fmt: skip
+        plain = await village.call("social.post", {"text": "x", "root": root, "fork": True})
+        assert "fork" not in content_of(plain)
+        chosen = await village.call("social.post", {"text": "y", "root": root, "branch": [one]})
+        assert content_of(chosen)["branch"] == one
+
+    play(scene)
+
+
+def test_a_text_too_long_is_told_by_how_much(play: Play) -> None:
+    async def scene(village: Any) -> None:
+        used, limit = post_size({"type": "post", "text": ""}, 1)
+        with pytest.raises(ApiError, match="about 7 characters too long") as caught:
+            await village.call("social.post", {"text": "é" * (limit - used + 7)})
+        assert caught.value.slug == "invalid"
+        await village.call("social.post", {"text": "é" * (limit - used)})
+        # The second message has a previous one, which the first one's size counts already.
+        assert post_size({"type": "post", "text": ""}, 2) == (used, limit)
+        with pytest.raises(ApiError, match="about 1 characters too long"):
+            await village.call("social.post", {"text": "é" * (limit - used + 1)})
+        await village.call("social.post", {"text": "é" * (limit - used)})
+        assert await village.own_count() == 2
 
     play(scene)

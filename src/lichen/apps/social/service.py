@@ -22,7 +22,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.shell import encode_key_value
+from lichen.node.runs import encode_key_value
 
 BRANCH_MAX = 20
 """Messages that a post says it answers at once."""

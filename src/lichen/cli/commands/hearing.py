@@ -11,7 +11,7 @@ from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.rendering import first_words, refs_shown, what_words
 from lichen.cli.session import member, number_member, text_member
-from lichen.cli.terminal import clean_line
+from lichen.cli.terminal import clean_line, short_id
 from lichen.cli.words import _, ngettext
 from lichen.feed.canonical import JsonValue
 
@@ -201,6 +201,10 @@ def _store_failed(notice: JsonValue, _names: Names) -> str:
     )
 
 
+def _blob(notice: JsonValue, _names: Names) -> str:
+    return _("fetched {blob}").format(blob=short_id(text_member(notice, "detail")))
+
+
 _TOPICS: dict[str, Words] = {
     "connected": _connected,
     "disconnected": _disconnected,
@@ -210,4 +214,5 @@ _TOPICS: dict[str, Words] = {
     "refused": _refused,
     "fork": _fork,
     "store-failed": _store_failed,
+    "blob": _blob,
 }

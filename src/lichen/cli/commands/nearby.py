@@ -71,6 +71,8 @@ async def lan_command(session: Session, mode: str | None) -> None:
     async with session.client() as client:
         answer = await client.call("lichen.lan", *([] if mode is None else [_MODES[mode]]))
     session.out.value(answer, str(_MODE_WORDS.get(text_member(answer, "mode"), "")))
+    if not client.is_live:
+        session.out.words(_("No peer is running here; it counts from the next start."))
     problems = member(answer, "problems")
     for problem in problems if isinstance(problems, list) else ():
         session.out.words(str(problem))

@@ -1,7 +1,7 @@
 """The small calls: what a remote peer may call, what it is told when it may not, and the ping.
 
 Texts and forms are those that JavaScript peers send and compare (secret-stack, ssb-ebt,
-pull-ping): see ``missing_method``. Blobs, rooms and tunnels are not served yet.
+pull-ping): see ``missing_method``. Rooms and tunnels are not served yet.
 """
 
 from collections.abc import Mapping
@@ -21,6 +21,12 @@ GOSSIP_PING = ("gossip", "ping")
 CONN_PING = ("conn", "ping")
 MANIFEST = ("manifest",)
 WHOAMI = ("whoami",)
+BLOBS_HAS = ("blobs", "has")
+BLOBS_SIZE = ("blobs", "size")
+BLOBS_GET = ("blobs", "get")
+BLOBS_GET_SLICE = ("blobs", "getSlice")
+BLOBS_CHANGES = ("blobs", "changes")
+BLOBS_CREATE_WANTS = ("blobs", "createWants")
 
 SERVED: Mapping[tuple[str, ...], CallKind] = {
     EBT_REPLICATE: CallKind.DUPLEX,
@@ -31,6 +37,12 @@ SERVED: Mapping[tuple[str, ...], CallKind] = {
     CONN_PING: CallKind.DUPLEX,
     MANIFEST: CallKind.ASYNC,
     WHOAMI: CallKind.ASYNC,
+    BLOBS_HAS: CallKind.ASYNC,
+    BLOBS_SIZE: CallKind.ASYNC,
+    BLOBS_GET: CallKind.SOURCE,
+    BLOBS_GET_SLICE: CallKind.SOURCE,
+    BLOBS_CHANGES: CallKind.SOURCE,
+    BLOBS_CREATE_WANTS: CallKind.SOURCE,
 }
 """What any remote peer may call."""
 

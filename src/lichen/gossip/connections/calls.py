@@ -10,6 +10,7 @@ import orjson
 from lichen.feed.message import FeedId, RawMessage
 from lichen.gossip.connections import answers
 from lichen.gossip.connections.answers import PingBall, Stroke
+from lichen.gossip.connections.blob_calls import BlobCalls
 from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Ingest, PauseReading
 from lichen.gossip.exchange.ebt import Verdict
@@ -45,10 +46,11 @@ from lichen.wire.packets import missing_method
 class Calls:
     """Deals with what peers say."""
 
-    __slots__ = ("_clock_ms", "_manifest", "_parts")
+    __slots__ = ("_clock_ms", "_manifest", "_parts", "blobs")
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
+        self.blobs = BlobCalls(parts)
         self._manifest = answers.encode_manifest()
         self._clock_ms = 0.0
 
@@ -66,7 +68,8 @@ class Calls:
         elif isinstance(event, CallEnded):
             self._receive_end(session, event, now)
         else:
-            assert isinstance(event, AnswerReceived), "the brain makes no async calls"
+            assert isinstance(event, AnswerReceived), "there are no other events"
+            self.blobs.receive_answer(session, event)
 
     # Calls of the remote peer
 
@@ -79,6 +82,8 @@ class Calls:
             session.send(out, EndCall(call, missing_method(name)))
         elif event.kind is not answers.SERVED[name]:
             session.send(out, EndCall(call, answers.refuse_kind(name, event.kind)))
+        elif name[0] == "blobs":
+            self.blobs.receive_call(session, event)
         elif name in {answers.EBT_REPLICATE, answers.EBT_REPLICATE_FORMAT}:
             self._serve_ebt(session, event, now)
         elif name == answers.HISTORY:
@@ -163,6 +168,8 @@ class Calls:
             self._receive_history_items(session, session.caller.by_call[call], event)
         elif call in session.pings:
             self._receive_ping(session, session.pings[call], now)
+        else:
+            self.blobs.receive_items(session, event, now)
 
     def _receive_ebt_items(
         self, session: Session, ebt: EbtSession, event: ItemsReceived, now: float
@@ -249,6 +256,7 @@ class Calls:
         else:
             session.pings.pop(call, None)
             session.server.remove(call)
+            self.blobs.receive_end(session, event, now)
             self._parts.mark_dirty(session)
 
     def _end_ebt(self, session: Session, event: CallEnded, now: float) -> None:

@@ -120,6 +120,7 @@ class Lifecycle:
             self._calls.open_ping(session, now)
         else:
             parts.expect_ebt(session, now)
+        self._calls.blobs.open(session)
         parts.timers.set("idle", now + IDLE_S_MAX, event.connection)
 
     def _find_objection(self, event: Connected, now: float) -> str | None:

@@ -110,6 +110,12 @@ def _views(service: "Service") -> Iterator[Finding]:
     yield Finding("views", "ok", "All views show the whole log.")
 
 
+def _blobs(service: "Service") -> Iterator[Finding]:
+    blobs = service.store.blobs
+    words = f"{blobs.count} pictures and other blobs, {blobs.total_bytes / (1 << 20):.1f} MiB."
+    yield Finding("blobs", "ok", words)
+
+
 def _guard(service: "Service") -> Iterator[Finding]:
     if service.shell.is_guarded:
         yield Finding(
@@ -161,6 +167,7 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _disk,
     _log,
     _views,
+    _blobs,
     _guard,
     _network,
     _lan,

@@ -13,13 +13,13 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
-from lichen.node.api import nearby, people, streams
+from lichen.node.api import blobs, nearby, people, streams
 from lichen.node.api.doctor import examine
 from lichen.node.api.files import import_file
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
-from lichen.node.shell import encode_key_value
+from lichen.node.runs import encode_key_value
 from lichen.store.log import Stored
 
 CANDIDATES_MAX = 20
@@ -146,6 +146,10 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "messages": service.store.log.last_no,
             "feeds": len(service.store.log.clock()),
             "ownSequence": service.store.log.received(service.keyring.id),
+            "blobs": {
+                "count": service.store.blobs.count,
+                "bytes": service.store.blobs.total_bytes,
+            },
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
@@ -219,6 +223,7 @@ METHODS: dict[str, Method] = {
     "conn.addresses": Method("async", nearby.addresses),
     "lichen.nearby": Method("async", nearby.nearby),
     "lichen.lan": Method("async", nearby.lan),
+    **blobs.METHODS,
     "lichen.publishMany": Method("async", publish_many),
     "lichen.resolve": Method("async", resolve),
     "lichen.hear": Method("source", hear),

@@ -19,7 +19,7 @@ import structlog
 from lichen.feed.canonical import JsonError, JsonValue, encode_compact, parse_json
 from lichen.feed.message import FeedId
 from lichen.node import limits
-from lichen.node.app import Call, Encoded, Method
+from lichen.node.app import Binary, Call, Encoded, Method
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.links import Link
 from lichen.store.errors import StoreError
@@ -100,7 +100,7 @@ class LocalSession:
     async def _run(
         self, link: Link, event: CallReceived, method: Method, inbound: asyncio.Queue[JsonValue]
     ) -> None:
-        async def send(value: JsonValue | Encoded) -> None:
+        async def send(value: JsonValue | Encoded | Binary) -> None:
             body, kind = _encode(value)
             if event.kind is CallKind.ASYNC:
                 link.perform(Answer(event.call, kind, body))
@@ -146,9 +146,9 @@ def _decode(item: bytes, kind: BodyType) -> JsonValue:
     return parse_json(item) if kind is BodyType.JSON else item.decode("utf-8", "replace")
 
 
-def _encode(value: JsonValue | Encoded) -> tuple[bytes, BodyType]:
-    if isinstance(value, Encoded):
-        return bytes(value), BodyType.JSON
+def _encode(value: JsonValue | Encoded | Binary) -> tuple[bytes, BodyType]:
+    if isinstance(value, Encoded | Binary):
+        return bytes(value), BodyType.JSON if isinstance(value, Encoded) else BodyType.BINARY
     if isinstance(value, str):
         return value.encode("utf-8", "replace"), BodyType.TEXT
     try:

@@ -1,0 +1,64 @@
+"""What is read from the store for a peer: runs of messages, runs of a blob's bytes."""
+
+import orjson
+
+from lichen.gossip import events
+from lichen.gossip.effects import MessageForm, ReadBlob, SendMessages
+from lichen.gossip.exchange.blob_requests import split_blob
+from lichen.node import limits
+from lichen.store.log import Log, Stored
+from lichen.store.store import Store
+from lichen.wire.events import BodyType, SendItems
+
+Run = SendMessages | ReadBlob
+
+
+def is_short(run: Run) -> bool:
+    """Tell whether a run is in memory most likely: what has just been written, and little of it."""
+    return isinstance(run, SendMessages) and run.last - run.first < limits.SHORT_RUN
+
+
+def read_run(store: Store, run: Run) -> SendItems:
+    """Read a run as the items to send, none of a blob that is here no more.
+
+    Raises ``StoreError``.
+    """
+    if isinstance(run, ReadBlob):
+        data = store.blobs.read(run.blob, run.start, run.end)
+        return SendItems(run.call, BodyType.BINARY, split_blob(data))
+    kind = BodyType.TEXT if run.form is MessageForm.KEY else BodyType.JSON
+    return SendItems(run.call, kind, _read_messages(store.log, run))
+
+
+def report_run(run: Run, sent: SendItems, queued_bytes: int) -> events.Event:
+    """Return what to tell the brain of a run that was sent, as far as it was found."""
+    if isinstance(run, ReadBlob):
+        end = run.start + sum(map(len, sent.items))
+        return events.BlobRead(run.connection, run.call, run.blob, end, queued_bytes)
+    return events.MessagesSent(
+        connection=run.connection,
+        call=run.call,
+        feed=run.feed,
+        first=run.first,
+        last=run.first + len(sent.items) - 1,
+        queued_bytes=queued_bytes,
+    )
+
+
+def _read_messages(messages: Log, run: SendMessages) -> list[bytes]:
+    """Read a run of messages as the items to send; feeds have no gaps, so it has none."""
+    if run.form is MessageForm.VALUE:
+        return messages.run_data(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
+    stored = messages.run(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
+    if run.form is MessageForm.KEY:
+        return [message.key.encode() for message in stored]
+    return [encode_key_value(message) for message in stored]
+
+
+def encode_key_value(stored: Stored) -> bytes:
+    """Return the JSON text of ``{key, value, timestamp}``, the value byte for byte as stored."""
+    return b'{"key":"%s","value":%s,"timestamp":%s}' % (
+        stored.key.encode(),
+        stored.data,
+        orjson.dumps(stored.received_ms),
+    )
