@@ -1,51 +1,15 @@
-"""Every page, for every kind of eye and hand: axe finds nothing, nothing is wider than the window.
+"""Every page, for every kind of eye and hand: looked through by axe, and gone through by keyboard."""
 
-A page is opened once and looked at wide and narrow, light and dark, without loading it again.
-"""
-
-from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
+from looking import look_through
 from places import CLOSED_PLACES, PLACES, path_of
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 from village import Person, Village, bring, now_ms
-from windows import NARROW, WIDE, Window
+from windows import Window
 
-AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
-RUN_AXE = """async () => {
-  const result = await axe.run(document, { resultTypes: ["violations"] });
-  return {
-    violations: result.violations.map(
-      ({ id, nodes }) => `${id}: ${nodes.slice(0, 3).map((node) => node.html.slice(0, 200))}`),
-    contrasts: result.passes.find(({ id }) => id === "color-contrast")?.nodes.length ?? 0,
-  };
-}"""
-NARROWEST = {"width": 305, "height": 640}
-"""A phone of 360 pixels whose reader has made everything a sixth larger."""
-TOO_WIDE = """() => document.documentElement.scrollWidth <= innerWidth ? [] :
-  [...document.querySelectorAll("body *")]
-    .filter((element) => element.getBoundingClientRect().right > innerWidth + 1)
-    .map((element) => element.outerHTML.slice(0, 200)).slice(0, 5)
-    .concat([`${document.documentElement.scrollWidth} > ${innerWidth}`])"""
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle" * 2
-
-
-def look_through(page: Page) -> None:
-    """Look at the page that is open in every light and width."""
-    page.evaluate(AXE)
-    for size in (WIDE, NARROW):
-        page.set_viewport_size(size)
-        assert page.evaluate(TOO_WIDE) == []
-        for light in ("light", "dark"):
-            page.emulate_media(color_scheme=light, reduced_motion="reduce")
-            found = page.evaluate(RUN_AXE)
-            assert found["violations"] == [], (page.url, size, light)
-            assert found["contrasts"] > 0, "the contrasts were not looked at"
-    page.set_viewport_size(NARROWEST)
-    assert page.evaluate(TOO_WIDE) == []
-    page.set_viewport_size(WIDE)
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +71,7 @@ def test_composer_with_a_preview_and_with_a_fault(window: Window) -> None:
     expect(page.get_by_role("alert")).to_be_visible()
     assert page.get_by_label("Your words").input_value() == "too long " * 1200
     look_through(page)
-    page.get_by_label("Your words").fill("")
-    page.get_by_role("button", name="Preview").click()
-    page.wait_for_load_state()
+    window.forget_draft()
 
 
 def test_fault_of_a_form(window: Window) -> None:

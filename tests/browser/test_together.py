@@ -99,7 +99,8 @@ def test_two_people_meet_talk_and_part(make_web_peer, open_window, has_scripts: 
         expect(replies).to_be_in_viewport()
         assert ada.page.get_by_text("Seven of them").count() == 0, "nothing moved by itself"
         replies.click()
-        ada.page.wait_for_url("**#new")
+        expect(ada.page.get_by_text("Seven of them, over the mill.")).to_be_visible()
+        expect(ada.page.get_by_text("You read to here")).to_be_visible()
     until_there(ada, "Seven of them, over the mill.")
     reply = ada.page.get_by_role("article").filter(has_text="Seven of them")
     reply.get_by_role("button", name="Like").click()

@@ -86,6 +86,13 @@ class Window:
         assert response is not None
         return response
 
+    def forget_draft(self) -> None:
+        """Let no draft of a new post be kept, as if nobody had typed."""
+        self.go("/status")
+        self.page.evaluate(
+            "fetch('/draft', { method: 'POST', body: new URLSearchParams({ text: '' }) })"
+        )
+
     def close(self) -> None:
         """Close it; whatever must not happen has not happened."""
         self.context.close()
