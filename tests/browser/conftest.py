@@ -1,7 +1,7 @@
 """One browser, and peers with a web app: each scene says which ones it needs."""
 
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +12,7 @@ TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "browser"), str(TESTS / "js")]
 
 from village import Village, settle_village  # noqa: E402 (found by the line above)
-from windows import WebPeer, Window, open_browser  # noqa: E402
-
-MakeWebPeer = Callable[..., WebPeer]
-OpenWindow = Callable[..., Window]
+from windows import MakeWebPeer, OpenWindow, WebPeer, Window, open_browser  # noqa: E402
 
 
 @pytest.fixture(scope="session")

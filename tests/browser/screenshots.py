@@ -26,6 +26,7 @@ SHOWN = ROOT / "docs" / "screenshots"
 SHOWN_NAMES = ("home-1280-light", "thread-1280-dark")
 SHOWN_BYTES_MAX = 150_000
 HEIGHT_MAX = 2400
+SHOWN_HEIGHT = 1100
 WIDTHS = (1280, 360)
 THEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
 
@@ -92,8 +93,8 @@ def _take(window: Window, name: str, path: str, theme: str) -> None:
 def shrink(data: bytes) -> bytes:
     """Return a picture with a palette instead of colours, as small as PNG gets."""
     with Image.open(BytesIO(data)) as image:
-        image = image.crop((0, 0, image.width, min(image.height, 1100)))
-        reduced = image.convert("RGB").quantize(128, dither=Image.Dither.NONE)
+        top = image.crop((0, 0, image.width, min(image.height, SHOWN_HEIGHT)))
+        reduced = top.convert("RGB").quantize(128, dither=Image.Dither.NONE)
     out = BytesIO()
     reduced.save(out, "PNG", optimize=True)
     return out.getvalue()

@@ -1,24 +1,27 @@
 """A thread that a JavaScript peer began: shown in the browser, answered there, and read back."""
 
 import json
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from peers import JsPeer, wait_until
 from playwright.sync_api import expect
 from scenes import befriend
+from windows import MakeWebPeer, OpenWindow
 
 from lichen.node.paths import segment_of
 
 
 @pytest.fixture
-def js_peer(tmp_path):
+def js_peer(tmp_path: Path) -> Iterator[JsPeer]:
     peer = JsPeer("modern", tmp_path / "js").start()
     yield peer
     peer.kill()
 
 
 def test_thread_of_a_javascript_peer_is_shown_and_answered(
-    open_window, make_web_peer, js_peer
+    open_window: OpenWindow, make_web_peer: MakeWebPeer, js_peer: JsPeer
 ) -> None:
     lichen = make_web_peer()
     befriend(lichen, js_peer)

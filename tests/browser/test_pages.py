@@ -1,19 +1,20 @@
-"""Every page, for every kind of eye and hand: looked through by axe, and gone through by keyboard."""
+"""Every page, for every eye and hand: looked through by axe, gone through by keyboard."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from looking import look_through
 from places import CLOSED_PLACES, PLACES, path_of
-from playwright.sync_api import expect
+from playwright.sync_api import Browser, expect
 from village import Person, Village, bring, now_ms
-from windows import Window
+from windows import MakeWebPeer, OpenWindow, Window
 
 LONG = "Donaudampfschifffahrtsgesellschaftskapitänswitwenrentenauszahlungsstelle" * 2
 
 
 @pytest.fixture(scope="module")
-def window(browser, village: Village):
+def window(browser: Browser, village: Village) -> Iterator[Window]:
     """Return a window at the village in which nothing is as short as it should be."""
     wordy = Person(80, LONG)
     wide = " | ".join(f"column{number}" for number in range(30))
@@ -52,7 +53,7 @@ def test_page(window: Window, village: Village, name: str) -> None:
     look_through(window.page)
 
 
-def test_closed_door(open_window, village: Village) -> None:
+def test_closed_door(open_window: OpenWindow, village: Village) -> None:
     window = open_window(village.peer, is_let_in=False)
     for path in CLOSED_PLACES.values():
         window.go(path)
@@ -82,7 +83,7 @@ def test_fault_of_a_form(window: Window) -> None:
     look_through(window.page)
 
 
-def test_newcomer(open_window, make_web_peer) -> None:
+def test_newcomer(open_window: OpenWindow, make_web_peer: MakeWebPeer) -> None:
     window = open_window(make_web_peer())
     look_through(window.page)
     window.page.get_by_label("Name", exact=True).fill("x" * 121 + "y")

@@ -7,14 +7,15 @@ document, which is quicker and sees the same elements.
 """
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Browser, Page
 from village import Person, bring
-from windows import Window
+from windows import MakeWebPeer, Window
 
 from lichen.node.paths import segment_of
 
@@ -59,7 +60,8 @@ CHECK_PATHS = f"""async (paths) => {{
     const response = await fetch(path);
     const page = new DOMParser().parseFromString(await response.text(), "text/html");
     const isOurs = page.querySelector("main#page") !== null;
-    return [...faultsIn(page), ...(isOurs ? [] : ["not a page"])].map((each) => `${{path}}: ${{each}}`);
+    return [...faultsIn(page), ...(isOurs ? [] : ["not a page"])]
+      .map((each) => `${{path}}: ${{each}}`);
   }};
   const found = [];
   for (let start = 0; start < paths.length; start += 12)
@@ -134,7 +136,9 @@ def sign_payloads(author: Person) -> tuple[str, list[str]]:
 
 
 @pytest.fixture(scope="module")
-def scene(browser, make_web_peer, tmp_path_factory):
+def scene(
+    browser: Browser, make_web_peer: MakeWebPeer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Scene]:
     peer = make_web_peer()
     author = Person(60)
     root, raw = sign_payloads(author)
@@ -208,7 +212,8 @@ def test_the_check_sees_what_it_should(scene: Scene) -> None:
     scene.open("/status")
     scene.page.evaluate(
         """document.body.append(new DOMParser().parseFromString(
-          '<a href="javascript:x">x</a><p style="color:red" onclick="x">x</p>', "text/html").body)"""
+          `<a href="javascript:x">x</a><p style="color:red" onclick="x">x</p>`, "text/html"
+        ).body)"""
     )
     assert len(scene.page.evaluate(CHECK_PAGE)) == 3
     scene.window.page.evaluate("fetch('http://127.0.0.2:1/').catch(() => 0)")

@@ -8,7 +8,7 @@ import re
 
 import pytest
 from playwright.sync_api import Page, expect
-from windows import Window
+from windows import MakeWebPeer, OpenWindow, Window
 
 from lichen.node.paths import segment_of
 
@@ -54,7 +54,9 @@ def until_there(window: Window, text: str) -> None:
 
 
 @pytest.mark.parametrize("has_scripts", [True, False], ids=["live", "by-forms"])
-def test_two_people_meet_talk_and_part(make_web_peer, open_window, has_scripts: bool) -> None:
+def test_two_people_meet_talk_and_part(
+    make_web_peer: MakeWebPeer, open_window: OpenWindow, has_scripts: bool
+) -> None:
     ada = open_window(make_web_peer(), java_script_enabled=has_scripts)
     bo = open_window(make_web_peer(), java_script_enabled=has_scripts)
     ada_id, bo_id = segment_of(ada.peer.feed), segment_of(bo.peer.feed)

@@ -4,11 +4,11 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
-from windows import WebPeer
+from windows import MakeWebPeer, OpenWindow, WebPeer
 
 
 @pytest.fixture(scope="module")
-def peer(make_web_peer) -> WebPeer:
+def peer(make_web_peer: MakeWebPeer) -> WebPeer:
     writer: WebPeer = make_web_peer()
     writer.publish({"type": "post", "text": "The first words here."})
     return writer
@@ -27,7 +27,9 @@ def say(page: Page) -> None:
     page.get_by_role("button", name="Say it").click()
 
 
-def test_words_come_back_when_the_session_is_gone_and_can_be_sent(open_window, peer) -> None:
+def test_words_come_back_when_the_session_is_gone_and_can_be_sent(
+    open_window: OpenWindow, peer: WebPeer
+) -> None:
     window = open_window(peer)
     page = window.page
     window.go("/write")
@@ -49,7 +51,7 @@ def test_words_come_back_when_the_session_is_gone_and_can_be_sent(open_window, p
     assert own_posts(peer, "Two hours of") == 1
 
 
-def test_words_about_oneself_come_back_too(open_window, peer) -> None:
+def test_words_about_oneself_come_back_too(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     page = window.page
     window.go("/settings")
@@ -67,7 +69,7 @@ def test_words_about_oneself_come_back_too(open_window, peer) -> None:
     expect(page.get_by_text("the rain.")).to_be_visible()
 
 
-def test_a_double_click_says_it_once(open_window, peer) -> None:
+def test_a_double_click_says_it_once(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     window.go("/write")
     type_words(window.page, "Once is enough.")
@@ -76,7 +78,7 @@ def test_a_double_click_says_it_once(open_window, peer) -> None:
     assert own_posts(peer, "Once is enough.") == 1
 
 
-def test_going_back_says_nothing_again(open_window, peer) -> None:
+def test_going_back_says_nothing_again(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     page = window.page
     window.go("/write")
@@ -92,7 +94,7 @@ def test_going_back_says_nothing_again(open_window, peer) -> None:
     assert own_posts(peer, "No way back.") == 1
 
 
-def test_a_draft_is_kept_by_itself_and_comes_back(open_window, peer) -> None:
+def test_a_draft_is_kept_by_itself_and_comes_back(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     page = window.page
     window.go("/write")
@@ -108,7 +110,7 @@ def test_a_draft_is_kept_by_itself_and_comes_back(open_window, peer) -> None:
     window.forget_draft()
 
 
-def test_a_post_too_long_comes_back_whole(open_window, peer) -> None:
+def test_a_post_too_long_comes_back_whole(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     window.go("/write")
     text = "word " * 3000
@@ -120,7 +122,7 @@ def test_a_post_too_long_comes_back_whole(open_window, peer) -> None:
 
 
 def test_two_peers_in_one_browser_do_not_turn_each_other_out(
-    open_window, make_web_peer, peer
+    open_window: OpenWindow, make_web_peer: MakeWebPeer, peer: WebPeer
 ) -> None:
     other: WebPeer = make_web_peer()
     window = open_window(peer)
@@ -136,7 +138,7 @@ def test_two_peers_in_one_browser_do_not_turn_each_other_out(
     expect(window.page.get_by_role("heading", name="Settings")).to_be_visible()
 
 
-def test_links_that_were_used_let_nobody_in(open_window, peer) -> None:
+def test_links_that_were_used_let_nobody_in(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer, is_let_in=False)
     link = peer.link()
     window.page.goto(link)

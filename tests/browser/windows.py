@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -112,6 +112,12 @@ class Window:
         parts = urlsplit(request.url)
         if parts.scheme != "data" and parts.hostname != "127.0.0.1":
             self.faults.append(f"request: {request.url}")
+
+
+MakeWebPeer = Callable[..., WebPeer]
+"""``make_web_peer(kind, **settings)`` starts a peer with a web app."""
+OpenWindow = Callable[..., Window]
+"""``open_window(peer, is_let_in=True, **settings)`` opens a browser of its own at a peer."""
 
 
 @contextmanager

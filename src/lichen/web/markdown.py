@@ -2,8 +2,8 @@
 
 The dialect is the one of the JavaScript clients: CommonMark with tables, strikethrough and bare
 links, where a line break is a line break and HTML is text. Headings begin at the third level, below
-those of the page, and skip none. Images from elsewhere are never loaded: they become links. At the end an exact
-list of tags and attributes decides what remains, whatever the parser did.
+those of the page, and skip none. Images from elsewhere are never loaded: they become links. At the
+end an exact list of tags and attributes decides what remains, whatever the parser did.
 
 A text can be written to cost time. What is bounded: its length, how deep it nests, and the cells of
 its tables; beyond that it is shown plainly.

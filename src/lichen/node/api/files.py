@@ -172,7 +172,7 @@ def _open_line(line: bytes) -> tuple[bytes, MsgId | None]:
 
 
 def _open_odd_line(line: bytes) -> tuple[bytes, MsgId | None]:
-    """Open a line with a surrogate that stands alone: JavaScript writes them, msgspec reads none."""
+    """Open a line with a surrogate that stands alone: msgspec reads none."""
     try:
         members = parse_json(line)
     except ValueError:
