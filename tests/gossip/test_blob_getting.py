@@ -136,13 +136,17 @@ def test_text_instead_of_bytes_is_no_blob(peer: Any) -> None:
     assert not peer.probe.of(effects.WriteBlob)
 
 
-def test_after_three_lies_nothing_is_asked_of_a_peer(peer: Any) -> None:
+@pytest.mark.parametrize("claims_first", [True, False])
+def test_after_three_lies_nothing_is_asked_of_a_peer(peer: Any, claims_first: bool) -> None:
     liar = peer.connect(1)
-    for number in range(5):
-        blob = blob_of(b"%d" % number)
+    blobs = [blob_of(b"%d" % number) for number in range(6)]
+    for blob in blobs:
         peer.want(blob)
-        peer.say(liar, {blob: 1})
-        for connection, call, _ in peer.gets():
+    if claims_first:
+        peer.say(liar, dict.fromkeys(blobs, 1))
+    for blob in blobs:
+        found = list(peer.probe.out) if claims_first else peer.say(liar, {blob: 1})
+        for connection, call, _ in peer.gets(found):
             peer.transfer(connection, call, b"?")
     assert len(peer.gets(peer.probe.everything)) == 3
     assert peer.probe.node.snapshot().blob_faults == 3

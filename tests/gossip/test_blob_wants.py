@@ -232,6 +232,7 @@ def test_pushes_go_on_in_the_next_run_and_end_with_the_blob(
     make_probe: Any, make_blob_probe: Any
 ) -> None:
     probe = make_probe(keeps_blobs=True, pushes=((BLOB, ()),))
+    assert probe.of(effects.SavePush) == [], "what was read is not written again"
     peer = make_blob_probe(probe)
     one = peer.connect(1)
     assert peer.told() == [(one, {BLOB: -1})]

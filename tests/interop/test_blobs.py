@@ -100,6 +100,19 @@ def test_pushed_pictures_are_fetched_unasked(make_peer: MakePeer, kind: str) -> 
     assert lichen.blob(theirs) == SMALL
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_peer_without_blobs_is_left_alone_and_synced(make_peer: MakePeer, kind: str) -> None:
+    lichen, other = make_peer("lichen"), make_peer(kind, blobs=False)
+    befriend(lichen, other)
+    lichen.want_blob(blob_of(SMALL))
+    lichen.connect(other.address)
+    lichen.wait_for({other.feed: 1}, SYNC_S_MAX)
+    lichen.want_blob(blob_of(PICTURE))
+    other.publish({"type": "post", "text": "still here"})
+    lichen.wait_for({other.feed: 2}, SYNC_S_MAX)
+    assert lichen.connected() == [other.feed]
+
+
 # Of the empty blob JavaScript peers say that it cannot be got; here it ends at once.
 ASKED: tuple[tuple[str, Any], ...] = (
     ("get", blob_of(SMALL)),

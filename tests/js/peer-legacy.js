@@ -2,6 +2,7 @@
 
 // A peer of the former JavaScript stack: ssb-server 16 with its plug-ins. {"ebt": false} leaves
 // ssb-ebt out, as peers of the first years were: they replicate with createHistoryStream only.
+// {"blobs": false} leaves ssb-blobs out, as rooms and bots do.
 
 const createServer = require("ssb-server")
 const { Clock, call, commonMethods, configure, readValues, serve, settings } = require("./control")
@@ -12,8 +13,8 @@ createServer
   .use(require("ssb-gossip"))
   .use(require("ssb-replicate"))
   .use(require("ssb-friends"))
-  .use(require("ssb-blobs"))
   .use(require("ssb-ooo"))
+if (settings.blobs !== false) createServer.use(require("ssb-blobs"))
 if (settings.ebt !== false) createServer.use(require("ssb-ebt"))
 const ssb = createServer(config)
 

@@ -1,6 +1,7 @@
 "use strict"
 
-// A peer of the present JavaScript stack: secret-stack 6, ssb-db2, ssb-ebt, ssb-conn.
+// A peer of the present JavaScript stack: secret-stack 6, ssb-db2, ssb-ebt, ssb-conn. {"blobs": false}
+// leaves ssb-blobs out, as rooms and bots do.
 
 const pull = require("pull-stream")
 const SecretStack = require("secret-stack")
@@ -26,8 +27,8 @@ const stack = SecretStack({ caps: config.caps })
   .use(require("ssb-ebt"))
   .use(require("ssb-replication-scheduler"))
   .use(require("ssb-conn"))
-  .use(require("ssb-blobs"))
 if (settings.host) stack.use(require("ssb-lan"))
+if (settings.blobs !== false) stack.use(require("ssb-blobs"))
 const ssb = stack(config)
 
 const clock = new Clock()

@@ -111,6 +111,7 @@ class JsPeer:
         sympathy: int = 0,
         within: Sequence[str] = (),
         host: str | None = None,
+        blobs: bool = True,
     ) -> None:
         """``host``: an address on a network that the test has made, to be announced there."""
         self.kind = kind
@@ -124,6 +125,7 @@ class JsPeer:
             "hops": hops,
             "ebt": kind != "legacy-without-ebt",
             "sympathy": sympathy,
+            "blobs": blobs,
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }

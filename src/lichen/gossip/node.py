@@ -201,8 +201,7 @@ class Node:
         parts.replication.update()
         for feed in event.forked:
             parts.ebt.freeze(feed)
-        for blob, peers in event.pushes:
-            parts.blobs.push(blob, peers)
+        parts.blobs.pushes = {blob: dict.fromkeys(peers) for blob, peers in event.pushes}
         parts.own_feed.start(event.is_guarded, event.asked_peers, now)
         parts.tell_guard()
         self._lifecycle.start(event.addresses, now)

@@ -10,7 +10,7 @@ whoever had it goes away, a want that comes back as an echo of our own changes n
 peer's word on what it has is remembered only while we want that.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 
 from lichen.feed.message import BlobId, FeedId
 from lichen.gossip.events import ConnectionId
@@ -103,12 +103,10 @@ class BlobExchange:
         peer = self.peers.pop(connection, None)
         if peer is None:
             return None
+        self._disbelieve(connection)
         for blob, want in list(self.wants.items()):
-            want.claims.pop(connection, None)
             if want.askers.pop(connection, None) is not None:
                 self._drop_unwanted(blob)
-            if not want.claims:
-                self._ready.pop(blob, None)
         download = peer.download
         if download is None or download.is_finishing:
             return None
@@ -192,11 +190,11 @@ class BlobExchange:
 
     # Pushes
 
-    def push(self, blob: BlobId, peers: Iterable[FeedId] = ()) -> None:
+    def push(self, blob: BlobId) -> None:
         """Announce a blob until enough peers have it; too many, and the oldest is given up."""
         if blob in self.pushes:
             return
-        self.pushes[blob] = dict.fromkeys(peers)
+        self.pushes[blob] = {}
         self.unsaved[blob] = None
         self._announce(blob, 1)
         if len(self.pushes) > PUSHES_MAX:
@@ -273,7 +271,16 @@ class BlobExchange:
                 peer.failed[blob] = None
         if blob in self.wants:
             self.wants[blob].claims.pop(connection, None)
+        if peer is not None and peer.lies >= BLOB_LIES_MAX:
+            self._disbelieve(connection)
         self._free(blob)
+
+    def _disbelieve(self, connection: ConnectionId) -> None:
+        """Forget all that a peer says to have."""
+        for blob, want in self.wants.items():
+            want.claims.pop(connection, None)
+            if not want.claims:
+                self._ready.pop(blob, None)
 
     def hold(self, download: Download) -> None:
         """Give a download up because the disk failed: nobody is asked until ``retry``."""
