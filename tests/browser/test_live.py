@@ -11,7 +11,7 @@ import pytest
 from looking import look_through
 from peers import wait_until
 from playwright.sync_api import expect
-from village import Person, bring
+from village import Person, Village, bring
 from windows import MakeWebPeer, OpenWindow, WebPeer
 
 from lichen.feed.addresses import NetAddress, encode_address
@@ -111,12 +111,15 @@ def free_udp_port() -> int:
 
 @pytest.mark.parametrize("page", ["/welcome", "/network"])
 def test_somebody_at_the_door_is_let_in_only_when_asked(
-    open_window: OpenWindow, make_web_peer: MakeWebPeer, monkeypatch: pytest.MonkeyPatch, page: str
+    open_window: OpenWindow,
+    make_web_peer: MakeWebPeer,
+    monkeypatch: pytest.MonkeyPatch,
+    village: Village,
+    page: str,
 ) -> None:
     ports = (free_udp_port(), free_udp_port())
     monkeypatch.setenv("LICHEN_TEST_LAN_PORTS", " ".join(map(str, ports)))
-    here = make_web_peer(LanPeer, serving=("--host", "127.0.0.1"))
-    there = make_web_peer()
+    here, there = make_web_peer(LanPeer, serving=("--host", "127.0.0.1")), village.neighbour
     window = open_window(here)
     window.go(page)
     expect(window.page.get_by_text("Nobody can see you.")).to_be_visible()

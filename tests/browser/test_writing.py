@@ -4,6 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Page, expect
+from village import Village
 from windows import MakeWebPeer, OpenWindow, WebPeer
 
 
@@ -122,9 +123,9 @@ def test_a_post_too_long_comes_back_whole(open_window: OpenWindow, peer: WebPeer
 
 
 def test_two_peers_in_one_browser_do_not_turn_each_other_out(
-    open_window: OpenWindow, make_web_peer: MakeWebPeer, peer: WebPeer
+    open_window: OpenWindow, village: Village, peer: WebPeer
 ) -> None:
-    other: WebPeer = make_web_peer()
+    other = village.neighbour
     window = open_window(peer)
     window.come_in(other)
     names = {cookie["name"] for cookie in window.context.cookies()}

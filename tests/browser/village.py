@@ -101,7 +101,6 @@ def settle_village(start: Callable[..., WebPeer], folder: Path) -> Village:
         }
     )
     _talk(village)
-    peer.call("web.open")  # the views are folded by now; a first page need not wait
     followed = ("joaquin", "wanjiru", "aoi", "lidia", "salma", "petter")
     for name in followed:
         peer.follow(village.people[name].id)
@@ -219,10 +218,9 @@ def _answer(village: Village) -> None:
     said["unknown"] = siobhan.say(
         now_ms() - HOUR_MS, type="gathering", title="First fire", startDateTime={"epoch": 1}
     )
-    said["private"] = siobhan.post(8 * HOUR_MS, "A walk along the river, for whoever is awake.")
+    said["walk"] = siobhan.post(8 * HOUR_MS, "A walk along the river, for whoever is awake.")
     said["side"] = siobhan.post(
         30 * MINUTE_MS, "The tarpaulin is mine, by the way.", root=lost, branch=lost, fork=root
     )
     said["spam"] = spam
     bring(peer, village.folder / "second.jsonl", *people.values())
-    del joaquin
