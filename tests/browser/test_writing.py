@@ -79,6 +79,22 @@ def test_a_double_click_says_it_once(open_window: OpenWindow, peer: WebPeer) -> 
     assert own_posts(peer, "Once is enough.") == 1
 
 
+def test_a_form_sent_twice_at_once_says_it_once(open_window: OpenWindow, peer: WebPeer) -> None:
+    window = open_window(peer)
+    window.go("/write")
+    type_words(window.page, "Twice is too often.")
+    places = window.page.evaluate(
+        """() => {
+          const body = new URLSearchParams(new FormData(document.querySelector("form.composer")));
+          body.set("act", "publish");
+          const send = () => fetch("/write", { method: "POST", body });
+          return Promise.all([send(), send(), send()].map((sent) => sent.then(({ url }) => url)));
+        }"""
+    )
+    assert len(set(places)) == 1, "all are led to the one post"
+    assert own_posts(peer, "Twice is too often.") == 1
+
+
 def test_going_back_says_nothing_again(open_window: OpenWindow, peer: WebPeer) -> None:
     window = open_window(peer)
     page = window.page
