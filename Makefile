@@ -56,6 +56,10 @@ js: setup ## install the JavaScript peers that the tests talk to, into build/js
 bench: setup js ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
 
+.PHONY: bench-web
+bench-web: setup js ## measure the web app: pages, live updates in two browsers, start and idle
+	$(BIN)/python bench/web.py
+
 campaign-canonical: setup js ## one million values and messages compared with V8
 	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
 

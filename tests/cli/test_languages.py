@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 PROGRAM = """
 import sys
+from pathlib import Path
 import click
 from lichen.cli.main import build_group, run
 
@@ -72,3 +74,12 @@ def test_german(variables: dict[str, str]) -> None:
     assert ended.stderr == (
         "Fehler: Die Option '--nothing' gibt es nicht.\nHilfe gibt: lichen log --help\n"
     )
+
+
+def test_faults_of_the_peer_are_told_in_the_language_of_the_terminal(tmp_path: Path) -> None:
+    done = run_with(
+        {"LANG": "de_DE.UTF-8"}, "-m", "lichen", "disconnect", "x", "--home", str(tmp_path / "home")
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith("Fehler: ")
+    assert "is not" not in done.stderr

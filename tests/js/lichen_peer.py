@@ -272,6 +272,17 @@ class LichenPeer:
         if not told["done"] or told["refused"]:
             raise PeerError(f"import of {file}: {told | {'rejected': told['rejected'][:3]}}")
 
+    def open_web(self) -> str:
+        """Return a link that lets a browser in to the web app, once."""
+        deadline = time.monotonic() + START_S_MAX
+        while True:
+            try:
+                return str(self.call("web.open")["url"])
+            except PeerError:  # it is served a moment after the peer
+                if time.monotonic() > deadline:
+                    raise
+            time.sleep(POLL_S)
+
     def watch(self) -> None:
         """Tell in ``seen`` of every message added from now on."""
         self._watching = LocalSocket(Home(self.home.absolute()).socket)

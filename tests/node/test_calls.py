@@ -12,6 +12,7 @@ from lichen.node.app import Method
 from lichen.node.errors import ApiError
 from lichen.wire.connection import Connection
 from lichen.wire.events import CallKind, EndCall, OpenCall
+from lichen.words import words_for
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]
@@ -109,5 +110,22 @@ def test_too_many_open_calls_are_refused_in_words(
                 task.cancel()
             await asyncio.wait(waiting)
             assert await calls.call("whoami")
+
+    asyncio.run(run())
+
+
+def test_fault_crosses_the_socket_in_english_and_can_be_told_in_german(
+    open_peer: OpenPeer, open_calls: OpenCalls
+) -> None:
+    async def run() -> None:
+        async with open_peer(), open_calls() as calls:
+            with pytest.raises(ApiError) as refused:
+                await calls.call("get", "x")
+            fault = refused.value
+            assert (fault.slug, fault.message) == ("usage", "'x' is not a message id.")
+            assert fault.told(words_for("de")) == (
+                "'x' ist keine Nachrichten-ID.",
+                "Sie sieht aus wie %…=.sha256",
+            )
 
     asyncio.run(run())

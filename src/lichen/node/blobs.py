@@ -19,6 +19,7 @@ from lichen.node.errors import ApiError, store_fault
 from lichen.store.blobs import EMPTY_BLOB, Draft
 from lichen.store.errors import BlobMissing, BlobRefused, StoreError
 from lichen.store.store import Store
+from lichen.words import N_
 
 BYTES_MAX = BLOB_BYTES_MAX - 1
 """The biggest blob that peers pass on."""
@@ -55,7 +56,9 @@ class PeerBlobs:
             data = await self._loop.run_in_executor(None, _read_file, path)
         except OSError as error:
             slug = "not-found" if isinstance(error, FileNotFoundError) else "failed"
-            raise ApiError(slug, f"{path} cannot be read: {error.strerror}.") from error
+            raise ApiError(
+                slug, N_("{path} cannot be read: {words}.", path=path, words=error.strerror)
+            ) from error
         return await self.add(data)
 
     async def _add(self, data: bytes) -> BlobId:
@@ -210,9 +213,13 @@ class _Incoming:
 def _too_big(size: int) -> ApiError:
     return ApiError(
         "limit",
-        f"These are {size:,} bytes, and a blob may have {BYTES_MAX:,} at most: peers would not "
-        "pass a bigger one on.",
-        "Make it smaller, for instance by scaling the picture down.",
+        N_(
+            "These are {size} bytes, and a blob may have {most} at most: peers would not pass a "
+            "bigger one on.",
+            size=f"{size:,}",
+            most=f"{BYTES_MAX:,}",
+        ),
+        N_("Make it smaller, for instance by scaling the picture down."),
     )
 
 

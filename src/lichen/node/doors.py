@@ -13,6 +13,7 @@ from lichen.node.errors import ApiError
 from lichen.node.home import make_private_directory
 from lichen.node.links import Link
 from lichen.wire.connection import Connection
+from lichen.words import N_
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -156,14 +157,18 @@ def _port_error(host: str, port: int, error: OSError) -> ApiError:
     if error.errno == errno.EADDRINUSE:
         return ApiError(
             "failed",
-            f"Port {port} is in use by another program.",
-            "Stop that program, or choose another port: lichen start --port 8010",
+            N_("Port {port} is in use by another program.", port=port),
+            N_("Stop that program, or choose another port: lichen start --port 8010"),
         )
-    place = f"{host}, port {port}"
     return ApiError(
         "failed",
-        f"It is not possible to listen on {place}: {error.strerror}.",
-        "Choose another --port (above 1024) or --host.",
+        N_(
+            "It is not possible to listen on {host}, port {port}: {words}.",
+            host=host,
+            port=port,
+            words=error.strerror,
+        ),
+        N_("Choose another --port (above 1024) or --host."),
     )
 
 

@@ -27,6 +27,7 @@ from lichen.wire.discovery import (
     encode_plain,
     parse_plain,
 )
+from lichen.words import N_
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -91,14 +92,14 @@ class Lan:
     @property
     def problems(self) -> tuple[str, ...]:
         """Return what does not work, in words."""
-        words = [port.problem for port in (self._plain, self._signed) if port.problem]
+        words: list[str] = [port.problem for port in (self._plain, self._signed) if port.problem]
         words += [
-            f"Nothing can be sent to {broadcast}: {why}."
+            N_("Nothing can be sent to {address}: {words}.", address=broadcast, words=why)
             for broadcast, why in self._failures.items()
             if why
         ]
         if self._announcing is not None and not self._networks():
-            words.append("This machine has no address on a private network to announce.")
+            words.append(N_("This machine has no address on a private network to announce."))
         return tuple(words)
 
     async def set_mode(self, mode: str) -> None:
@@ -174,7 +175,7 @@ class _Port(asyncio.DatagramProtocol):
         self._throttle = Throttle()
         self._socket: socket.socket | None = None
         self._transport: asyncio.DatagramTransport | None = None
-        self.problem = ""
+        self.problem: str = ""
 
     @property
     def is_open(self) -> bool:
@@ -191,8 +192,10 @@ class _Port(asyncio.DatagramProtocol):
             sock.bind((host, self._number))
         except OSError as error:
             sock.close()
-            self.problem = (
-                f"Peers nearby are not heard on UDP port {self._number}: {error.strerror}."
+            self.problem = N_(
+                "Peers nearby are not heard on UDP port {port}: {words}.",
+                port=self._number,
+                words=error.strerror,
             )
             return
         loop = asyncio.get_running_loop()
@@ -226,7 +229,7 @@ class _Port(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is gone, by a fault if not by ``close``."""
         if exc is not None and self.is_open:
-            self.problem = f"UDP port {self._number} was lost: {exc}."
+            self.problem = N_("UDP port {port} was lost: {words}.", port=self._number, words=exc)
             self._socket = self._transport = None
 
 

@@ -45,6 +45,7 @@ from lichen.store.errors import StoreError, Unreadable, opening
 from lichen.store.ingest import Grown, IngestResult
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
+from lichen.words import N_
 
 log = structlog.get_logger()
 
@@ -132,10 +133,14 @@ class Service:
         if self.shell.is_guarded:
             raise ApiError(
                 "refused",
-                "Nothing is published yet: this key may have been used elsewhere, and a message "
-                "written now could split its feed for good.",
-                "Connect to at least two peers that know you, or, if you are sure that no newer "
-                "message of yours exists, run: lichen allow-publishing",
+                N_(
+                    "Nothing is published yet: this key may have been used elsewhere, and a "
+                    "message written now could split its feed for good."
+                ),
+                N_(
+                    "Connect to at least two peers that know you, or, if you are sure that no "
+                    "newer message of yours exists, run: lichen allow-publishing"
+                ),
             )
         texts = [encode_compact(content).encode("utf-8", "surrogatepass") for content in contents]
         return await finish(self._publish(texts))
@@ -225,9 +230,12 @@ class Service:
         if own is not None:
             raise ApiError(
                 "no-identity",
-                f"The secret file {self.home.secret} is gone, but this folder holds the log of "
-                f"{own}.",
-                "Put a copy of the secret back; a new identity needs another folder (--home).",
+                N_(
+                    "The secret file {path} is gone, but this folder holds the log of {feed}.",
+                    path=self.home.secret,
+                    feed=own,
+                ),
+                N_("Put a copy of the secret back; a new identity needs another folder (--home)."),
             )
 
     async def _start_run(self, is_online: bool) -> None:

@@ -221,7 +221,8 @@ MEDIA_TYPES = {
 
 def _fault_page(error: ApiError | StoreError, visit: Visit) -> Shown:
     fault = store_fault(error) if isinstance(error, StoreError) else error
-    data = {"message": fault.message, "hint": fault.hint, "typed": dict(visit.form)}
+    message, hint = fault.told(visit.words)
+    data = {"message": message, "hint": hint, "typed": dict(visit.form)}
     return Shown("web/fault.html", data, STATUSES.get(fault.slug, 500))
 
 

@@ -62,10 +62,11 @@ class Live:
     async def events(self, questions: Mapping[str, tuple[Watch, Visit]]) -> AsyncIterator[bytes]:
         """Yield the events of one line until it is closed."""
         told: dict[str, bytes] = {}
+        loop = asyncio.get_running_loop()
         self._open_count += 1
         try:
             while not self._is_closed:
-                changed = self._changed
+                changed, asked_at = self._changed, loop.time()
                 await self._folded()
                 for text, (watch, visit) in questions.items():
                     answer = msgspec.json.encode(await watch.function(visit))
@@ -74,8 +75,9 @@ class Live:
                         yield encode_event(text, answer)
                 while not await _is_set_soon(changed):
                     yield PING
-                pause_s = limits.LIVE_FLOOD_S_MIN if self._is_flood else limits.LIVE_CALM_S_MIN
-                await asyncio.sleep(pause_s)
+                # Counted from when it last asked: after a quiet moment an answer is not kept back.
+                calm_s = asked_at + limits.LIVE_CALM_S_MIN - loop.time()
+                await asyncio.sleep(limits.LIVE_FLOOD_S_MIN if self._is_flood else calm_s)
         finally:
             self._open_count -= 1
 

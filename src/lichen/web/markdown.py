@@ -16,7 +16,7 @@ from typing import cast
 
 import nh3
 from markdown_it import MarkdownIt
-from markdown_it.rules_core import StateCore
+from markdown_it.rules_core import StateCore, linkify
 from markdown_it.token import Token
 
 from lichen.web.links import Links
@@ -118,6 +118,12 @@ def _inline_words(tokens: Sequence[Token]) -> list[str]:
     return words
 
 
+def _find_addresses(state: StateCore) -> None:
+    """Make bare addresses links. Most texts have none, and the library looks long for them."""
+    if "//" in state.src or "mailto:" in state.src.casefold():
+        linkify(state)
+
+
 def _lower_headings(state: StateCore) -> None:
     """Put headings below those of the page; who listens to a page goes from level to level."""
     level = 2
@@ -209,6 +215,7 @@ class _Parser(MarkdownIt):
             assert self.linkify is not None, "linkify-it-py is installed"
             # Not every word with a dot is an address: notes.md would lead to Moldova.
             self.linkify.set({"fuzzy_link": False, "fuzzy_email": False, "fuzzy_ip": False})
+            self.core.ruler.at("linkify", _find_addresses)
             self.core.ruler.push("lower_headings", _lower_headings)
             self.core.ruler.push("lead_links", _lead_links)
 

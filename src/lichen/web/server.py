@@ -8,7 +8,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -26,10 +26,13 @@ from lichen.web.live import Live
 from lichen.web.neighbours import is_own
 from lichen.web.pages import PAGES, WATCHES
 from lichen.web.rendering import Renderer
+from lichen.words import N_
 
 HOST = "127.0.0.1"
 PORT_DEFAULT = 8990
 """8989 belongs to the WebSocket transport of Secure Scuttlebutt."""
+TICK_S = 1.0
+"""The date of answers counts seconds."""
 
 log = structlog.get_logger()
 
@@ -79,12 +82,28 @@ class WebServer:
     def close(self) -> None:
         """Take leave of open pages and stop listening."""
         self._live.close()
-        self._server.should_exit = True
+        self._server.stop()
         self.access.close()
 
 
 class _Server(uvicorn.Server):
-    """A server whose signals are the peer's."""
+    """A server whose signals are the peer's, and that sleeps while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_over = asyncio.Event()
+
+    def stop(self) -> None:
+        """End ``serve``."""
+        self.should_exit = True
+        self._is_over.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers until ``stop``; the library itself wakes ten times a second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._is_over.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -139,13 +158,20 @@ def _listen(port: int | None) -> socket.socket:
             return _bind(0)
         raise ApiError(
             "failed",
-            f"The web app cannot listen on {HOST}, port {port}: {error.strerror}.",
-            "Choose another --web-port, or leave it out: then a free one is taken.",
+            N_(
+                "The web app cannot listen on {host}, port {port}: {words}.",
+                host=HOST,
+                port=port,
+                words=error.strerror,
+            ),
+            N_("Choose another --web-port, or leave it out: then a free one is taken."),
         ) from error
 
 
 def _bind(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # By the protocol's number asyncio knows to send at once what is written (TCP_NODELAY): without
+    # it the end of each page waits 40 ms for the browser to acknowledge its beginning.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))

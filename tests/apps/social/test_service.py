@@ -348,7 +348,7 @@ def test_a_text_too_long_is_told_by_how_much(play: Play) -> None:
         await village.call("social.post", {"text": "é" * (limit - used)})
         # The second message has a previous one, which the first one's size counts already.
         assert post_size({"type": "post", "text": ""}, 2) == (used, limit)
-        with pytest.raises(ApiError, match="about 1 characters too long"):
+        with pytest.raises(ApiError, match="about 1 character too long"):
             await village.call("social.post", {"text": "é" * (limit - used + 1)})
         await village.call("social.post", {"text": "é" * (limit - used)})
         assert await village.own_count() == 2

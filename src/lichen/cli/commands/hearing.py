@@ -184,7 +184,7 @@ def _refused(notice: JsonValue, names: Names) -> str:
     return _("refused message {sequence} of {name}: {reason}").format(
         sequence=int(number_member(notice, "sequence")),
         name=names.name(text_member(notice, "feed")),
-        reason=clean_line(text_member(notice, "detail"), 120),
+        reason=clean_line(_(text_member(notice, "detail")), 120),
     )
 
 

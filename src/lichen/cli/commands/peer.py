@@ -7,9 +7,10 @@ from lichen.cli.exits import Exit
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
-from lichen.cli.words import _, ngettext
+from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonValue
 from lichen.node.errors import ApiError
+from lichen.words import parse_phrase
 
 _VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -144,22 +145,37 @@ async def doctor_command(session: Session) -> int:
         async with session.client() as client:
             answer = await client.call("lichen.doctor")
     except ApiError as error:
+        message, hint = error.told(WORDS)
         _show_finding(
             session.out,
             {
                 "check": "open",
                 "verdict": "fail",
-                "words": error.message,
-                "remedy": error.hint,
+                "words": message,
+                "remedy": hint,
             },
         )
         return error.exit_code
     findings = answer if isinstance(answer, list) else []
     for finding in findings:
-        _show_finding(session.out, finding)
+        _show_finding(session.out, _told(finding))
     if any(text_member(finding, "verdict") == "fail" for finding in findings):
         return Exit.FAILED
     return Exit.DONE
+
+
+def _told(finding: JsonValue) -> JsonValue:
+    """Return a finding in the language of the terminal."""
+    return {
+        "check": text_member(finding, "check"),
+        "verdict": text_member(finding, "verdict"),
+        **{
+            name: WORDS.tell(
+                parse_phrase(member(finding, "phrases", name)) or text_member(finding, name)
+            )
+            for name in ("words", "remedy")
+        },
+    }
 
 
 def _show_finding(out: Output, finding: JsonValue) -> None:

@@ -35,6 +35,7 @@ from lichen.wire.events import (
     SendItems,
 )
 from lichen.wire.packets import missing_method
+from lichen.words import N_
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -115,7 +116,7 @@ class LocalSession:
         try:
             args = parse_json(event.args)
             if not isinstance(args, list):
-                raise ApiError("usage", "The arguments of a call must be a list.")  # noqa: TRY301
+                raise ApiError("usage", N_("The arguments of a call must be a list."))  # noqa: TRY301
             caller = self._service.keyring.id
             await method.function(Call(self._service, args, caller), _items(inbound), send)
         except (ApiError, StoreError, JsonError) as error:
@@ -124,7 +125,10 @@ class LocalSession:
             end = EndCall(event.call)
         except Exception:
             log.exception("method-failed", method=".".join(event.name))
-            end = EndCall(event.call, "The peer made a mistake of its own; its log says which.")
+            fault = ApiError(
+                "failed", N_("The peer made a mistake of its own; its log says which.")
+            )
+            end = EndCall(event.call, fault.words, error_details=fault.details)
         if event.kind is not CallKind.ASYNC or end.error is not None:
             link.perform(end)
             link.flush()
@@ -134,7 +138,7 @@ def _end_with(call: int, error: ApiError | StoreError | JsonError) -> EndCall:
     if isinstance(error, JsonError):
         return EndCall(call, str(error), "invalid")
     fault = store_fault(error) if isinstance(error, StoreError) else error
-    return EndCall(call, fault.words, fault.slug)
+    return EndCall(call, fault.words, fault.slug, fault.details)
 
 
 async def _items(queue: asyncio.Queue[JsonValue]) -> AsyncIterator[JsonValue]:

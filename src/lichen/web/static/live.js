@@ -9,14 +9,26 @@
 
 const watched = () => document.querySelectorAll("[data-watch]");
 
+let line = null;
+
 function openLine() {
   const questions = new Set([...watched()].map((element) => element.dataset.watch));
-  if (questions.size === 0) return;
+  if (questions.size === 0 || line !== null || document.hidden) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
-  const line = new EventSource(`/live?${query}`);
+  line = new EventSource(`/live?${query}`);
   line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  addEventListener("pagehide", () => line.close(), { once: true });
 }
+
+function closeLine() {
+  line?.close();
+  line = null;
+}
+
+// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
+// of sight gives its line back. When it is seen again, it is told how things stand.
+document.addEventListener("visibilitychange", () => (document.hidden ? closeLine() : openLine()));
+addEventListener("pagehide", closeLine);
+addEventListener("pageshow", openLine);
 
 function hear({ watch, answer }) {
   for (const element of watched()) {
