@@ -101,6 +101,12 @@ def test_messages_of_any_type_are_there_with_their_type(desk: Any, anna: Any) ->
     assert vote.thread == root
 
 
+def test_title_tells_nothing_of_what_care_is_asked_for(desk: Any, anna: Any) -> None:
+    root = anna.write(type="post", text="They kept me two nights.", contentWarning="hospital")
+    desk.receive(*anna.messages)
+    assert open_thread(desk.store, desk.id, root).title == "hospital"
+
+
 def test_thread_of_another_type_has_its_own_title(desk: Any, anna: Any) -> None:
     root = anna.write(type="gathering", title="Swift *walk*")
     post(anna, "yes", root=root, branch=root)

@@ -124,7 +124,13 @@ def open_thread(
 
 
 def title_of(entry: Entry) -> str:
-    """Return a title for what an entry says: its own if it has one, else its first words."""
+    """Return a title for what an entry says: its own if it has one, else its first words.
+
+    Where the author asks for care the title says that, and nothing of what it is asked for.
+    """
+    warning = entry.content.get("contentWarning")
+    if isinstance(warning, str) and warning:
+        return first_words(warning)
     title = entry.content.get("title")
     return first_words(title if isinstance(title, str) and not entry.text else entry.text)
 
