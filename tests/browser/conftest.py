@@ -6,18 +6,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, expect
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "browser"), str(TESTS / "js")]
 
 from village import Village, settle_village  # noqa: E402 (found by the line above)
-from windows import MakeWebPeer, OpenWindow, WebPeer, Window, open_browser  # noqa: E402
+from windows import PATIENCE_MS, MakeWebPeer, OpenWindow, WebPeer, Window, open_browser  # noqa: E402
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
     """Return the browser that all windows are of."""
+    expect.set_options(timeout=PATIENCE_MS)
     with open_browser() as opened:
         yield opened
 

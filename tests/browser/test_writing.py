@@ -149,7 +149,7 @@ def test_two_peers_in_one_browser_do_not_turn_each_other_out(
     for each in (peer, other, peer):
         window.page.goto(f"{each.origin}/settings")
         expect(window.page.get_by_text(each.feed).first).to_be_visible()
-    window.page.get_by_role("button", name="Leave with this one").click()
+    window.page.get_by_role("button", name="Shut out this one").click()
     expect(window.page.get_by_role("heading", name="The door is closed")).to_be_visible()
     window.page.goto(f"{other.origin}/settings")
     expect(window.page.get_by_role("heading", name="Settings")).to_be_visible()

@@ -13,7 +13,8 @@ from chromium import find_browser
 from lichen_peer import LichenPeer
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
 
-PATIENCE_MS = 10_000
+PATIENCE_MS = 20_000
+"""A busy machine is slow; what never comes is told after so long."""
 FLAGS = (
     "--disable-gpu",
     "--disable-quic",

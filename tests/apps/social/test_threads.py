@@ -103,7 +103,7 @@ def test_messages_of_any_type_are_there_with_their_type(desk: Any, anna: Any) ->
 
 def test_title_tells_nothing_of_what_care_is_asked_for(desk: Any, anna: Any) -> None:
     root = anna.write(type="post", text="They kept me two nights.", contentWarning="hospital")
-    desk.receive(*anna.messages)
+    desk.receive(anna)
     assert open_thread(desk.store, desk.id, root).title == "hospital"
 
 
