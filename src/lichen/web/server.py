@@ -58,7 +58,7 @@ class WebServer:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                self.application.starlette,
+                self.application.asgi,
                 http=_OwnProtocol,
                 ws="none",
                 lifespan="off",
@@ -117,6 +117,7 @@ class _OwnProtocol(H11Protocol):
         client, server = (transport.get_extra_info(end) for end in ("peername", "sockname"))
         if client is not None and not is_own(client, server):
             log.warning("web-other-user", port=server[1])
+            self.transport = transport  # what the base class says goodbye to
             transport.abort()
             return
         super().connection_made(transport)
@@ -144,15 +145,26 @@ async def open_web(service: Service, port: int | None = None) -> AsyncIterator[W
 def _opener(server: WebServer) -> MethodFunction:
     async def open_link(_call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
         """Return a way in that works once: ``{url, file, seconds}``."""
-        link = server.open_link()
+        try:
+            link = server.open_link()
+        except OSError as error:
+            raise ApiError(
+                "failed",
+                N_(
+                    "The file that leads a browser in cannot be written: {words}.",
+                    words=error.strerror,
+                ),
+                N_("Make room on the disk, and see that the data directory is yours."),
+            ) from error
         await send({"url": link.url, "file": str(link.file), "seconds": limits.LINK_S_MAX})
 
     return open_link
 
 
 def _listen(port: int | None) -> socket.socket:
+    wanted = PORT_DEFAULT if port is None else port
     try:
-        return _bind(PORT_DEFAULT if port is None else port)
+        return _bind(wanted)
     except OSError as error:
         if port is None and error.errno == errno.EADDRINUSE:
             return _bind(0)
@@ -161,7 +173,7 @@ def _listen(port: int | None) -> socket.socket:
             N_(
                 "The web app cannot listen on {host}, port {port}: {words}.",
                 host=HOST,
-                port=port,
+                port=wanted,
                 words=error.strerror,
             ),
             N_("Choose another --web-port, or leave it out: then a free one is taken."),
@@ -175,6 +187,7 @@ def _bind(port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen()  # only now is the port taken: two may be bound to it
     except OSError:
         listener.close()
         raise

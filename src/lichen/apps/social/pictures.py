@@ -27,6 +27,8 @@ def prepare_face(data: bytes) -> bytes:
                 raise ApiError(
                     "usage", N_("This picture is too large."), N_("Make it smaller first.")
                 )
+            # A photograph unpacks at an eighth of its size, and not at hundreds of megabytes.
+            opened.draft(None, (2 * SIDE_PIXELS_MAX, 2 * SIDE_PIXELS_MAX))
             upright = ImageOps.exif_transpose(opened)
             side = min(*upright.size, SIDE_PIXELS_MAX)
             has_gaps = upright.has_transparency_data
@@ -37,6 +39,8 @@ def prepare_face(data: bytes) -> bytes:
             N_("This file is not a picture that can be read."),
             N_("Take a JPEG, PNG, WebP or GIF."),
         ) from error
+    # What is beside the pixels (comments, colour profiles) would be written again.
+    square.info.clear()
     out = BytesIO()
     if has_gaps:
         square.save(out, "PNG", optimize=True)

@@ -257,18 +257,18 @@ def _reply_place(call: Call, answered: MsgId) -> social.Place:
         raise ApiError(
             "usage", N_("branch is a list of at most {most} message ids.", most=BRANCH_MAX)
         )
-    if store.log.get(answered) is None:
+    root, fork = threads.thread_root(store, answered), None
+    if options.get("fork") and root != answered:
+        root, fork = answered, root
+    known = threads.read_thread(store, root)
+    # A thread whose root has not come, or is out of reach, can be answered all the same.
+    if not known:
         raise ApiError(
             "not-found",
             N_("The message {id} is not here, so it cannot be answered yet.", id=answered),
             N_("Connect to a peer that has it."),
         )
-    root, fork = threads.thread_root(store, answered), None
-    if options.get("fork") and root != answered:
-        root, fork = answered, root
-    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(
-        threads.read_thread(store, root)
-    )
+    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(known)
     return social.Place(root=root, fork=fork, branch=tuple(branch) or (root,))
 
 

@@ -82,16 +82,18 @@ def open_thread(
     limit: int = WINDOW_DEFAULT,
     after: int | None = None,
     shows_hidden: bool = False,
+    is_side: bool = False,
     circle: Circle | None = None,
 ) -> ThreadPage:
     """Return a window of the thread of a message: ``limit`` items from place ``after`` on.
 
+    ``is_side``: of the side thread that begins at the message, also if it is a reply itself.
     Without ``after`` it is the end of the thread, or the part around ``key`` if that is a reply.
     """
     circle = circle or circle_of(store, viewer)
     limit = max(1, min(limit, WINDOW_MAX))
     blocks: frozenset[FeedId] = frozenset() if shows_hidden else circle.blocks
-    thread = thread_root(store, key)
+    thread = key if is_side else thread_root(store, key)
     first = store.log.get(thread)
     root = None if first is None else read_entry(first)
     replies, hidden_count, reply_count = _read_replies(store, thread, blocks)

@@ -32,14 +32,14 @@ async def open_command(session: Session, is_printed: bool) -> None:
                 _("No peer is running here, so there is no page to open."),
                 _("Start it: lichen start --open"),
             )
-        try:
-            answer = await client.call("web.open")
-        except ApiError as error:
+        manifest = await client.call("manifest")
+        if not isinstance(manifest, dict) or "web" not in manifest:
             raise ApiError(
                 Exit.UNREACHABLE.slug,
                 _("The running peer has no web app."),
                 _("Start it again without --no-web."),
-            ) from error
+            )
+        answer = await client.call("web.open")
         url = text_member(answer, "url")
         if is_printed or session.out.is_json:
             session.out.value(answer, url)

@@ -3,6 +3,7 @@
 Nothing private is in a finding, so that a whole report may be pasted for somebody who helps.
 """
 
+import asyncio
 import shlex
 import shutil
 import stat
@@ -33,9 +34,15 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def examine(service: "Service") -> list[Finding]:
-    """Examine everything."""
-    return [finding for check in CHECKS for finding in check(service)]
+async def examine(service: "Service") -> list[Finding]:
+    """Examine everything. What takes long is done in a thread; the brain is asked in the loop."""
+    findings: list[Finding] = []
+    for check in CHECKS:
+        if check is _log:
+            findings += await asyncio.to_thread(lambda: list(_log(service)))
+        else:
+            findings += check(service)
+    return findings
 
 
 def _versions(service: "Service") -> Iterator[Finding]:
@@ -45,6 +52,10 @@ def _versions(service: "Service") -> Iterator[Finding]:
 
 def _secret(service: "Service") -> Iterator[Finding]:
     path = service.home.secret
+    if not path.exists():
+        words = f"Your secret file {path} is gone; this peer goes on only until it stops."
+        yield Finding("secret", "fail", words, "Put a copy of it back.")
+        return
     quoted, mode = shlex.quote(str(path)), stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
         yield Finding("secret", "fail", N_("Others can read your secret."), f"chmod 600 {quoted}")

@@ -3,7 +3,6 @@
 Each method is ``async def method(call, inbound, send)``; the table at the end is the manifest.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -181,7 +180,7 @@ async def hear(call: Call, inbound: Inbound, send: Send) -> None:
 
 async def doctor(call: Call, inbound: Inbound, send: Send) -> None:
     """Examine everything; return a list of findings with remedies."""
-    findings = await asyncio.get_running_loop().run_in_executor(None, examine, call.service)
+    findings = await examine(call.service)
     await send(
         [
             {

@@ -52,6 +52,7 @@ async def save_settings(visit: Visit) -> Answer:
 
 
 def _parse_hops(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > HOPS_MAX:
+    # Python reads no number of more than 4300 digits.
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > HOPS_MAX:
         raise ApiError("usage", N_("Steps are a whole number from 0 to {most}.", most=HOPS_MAX))
     return int(text)

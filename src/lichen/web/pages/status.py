@@ -1,7 +1,5 @@
 """How the peer does: what the doctor finds, and how far the views are."""
 
-import asyncio
-
 from lichen import __version__
 from lichen.node.api.doctor import TITLES, examine
 from lichen.node.page import Answer, Shown, Visit
@@ -11,7 +9,7 @@ from lichen.web.pages.network import fault_words
 async def show_status(visit: Visit) -> Answer:
     """Show everything that was examined, what is wrong first."""
     service = visit.service
-    findings = await asyncio.to_thread(examine, service)
+    findings = await examine(service)
     findings.sort(key=lambda finding: ("fail", "warn", "ok").index(finding.verdict))
     return Shown(
         "web/status.html",

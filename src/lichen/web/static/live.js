@@ -66,13 +66,11 @@ const HOUR_S = 3600;
 const DAY_S = 86400;
 
 function tellTimes() {
-  const language = document.documentElement.lang;
-  const unit = (name, count) =>
-    new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" }).format(count);
+  const { minutes, hours } = document.documentElement.dataset;
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const age = Date.now() / 1000 - Date.parse(time.dateTime) / 1000;
-    if (age >= MINUTE_S && age < HOUR_S) time.textContent = unit("minute", Math.floor(age / MINUTE_S));
-    else if (age >= HOUR_S && age < DAY_S) time.textContent = unit("hour", Math.floor(age / HOUR_S));
+    const age = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    if (age >= MINUTE_S && age < HOUR_S) time.textContent = minutes.replace("{n}", Math.floor(age / MINUTE_S));
+    else if (age >= HOUR_S && age < DAY_S) time.textContent = hours.replace("{n}", Math.floor(age / HOUR_S));
   }
 }
 

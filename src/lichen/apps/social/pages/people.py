@@ -84,7 +84,9 @@ async def show_edit(visit: Visit) -> Answer:
     store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
     await folded(visit)
     profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
-    return await _show_form(visit, profile, profile.face.name or "", profile.description or "")
+    # For others it is one's own name for them, which is not what they call themselves.
+    name = profile.own_name if feed == own else profile.petname
+    return await _show_form(visit, profile, name or "", profile.description or "")
 
 
 async def _show_form(
@@ -113,11 +115,13 @@ async def save_profile(visit: Visit) -> Answer:
     form, service = visit.form, visit.service
     options: dict[str, JsonValue] = {"id": feed}
     try:
-        if form.get("name", "").strip():
-            options["name"] = form["name"]
+        # A field that was emptied takes back what one said.
+        if "name" in form:
+            options["name"] = form["name"] if form["name"].strip() else None
         if feed == own:
             if "description" in form:
-                options["description"] = form["description"]
+                described = form["description"].strip()
+                options["description"] = described or None
             if (picture := visit.uploads.get("picture")) is not None:
                 face = await asyncio.to_thread(prepare_face, picture.data)
                 options["image"] = await service.blobs.add(face)

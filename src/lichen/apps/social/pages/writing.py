@@ -3,9 +3,12 @@
 Each step keeps a draft on this machine first; only a message that was published takes it away.
 """
 
+from contextlib import suppress
+
 import msgspec
 
 from lichen.apps.social import content as social
+from lichen.apps.social import threads
 from lichen.apps.social.pages.shared import known_faces, message_at
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
@@ -14,6 +17,7 @@ from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Sent, Shown, Visit
 from lichen.node.paths import segment_of
+from lichen.store.errors import StoreError
 
 NEW_PLACE = "new"
 """The draft of a post that answers nothing; a reply's is kept by its thread."""
@@ -50,7 +54,7 @@ def _measured(visit: Visit, composer: Composer) -> Composer:
 
 
 def _typed(visit: Visit) -> Composer:
-    """Return the composer with what a form holds, which is kept as a draft at once."""
+    """Return the composer with what a form holds; a draft of it is kept at once."""
     form = visit.form
     root = form.get("root", "")
     place = MsgId(root) if is_msg_id(root) else None
@@ -60,7 +64,9 @@ def _typed(visit: Visit) -> Composer:
         text=form.get("text", ""),
         channel=form.get("channel", "").strip(),
     )
-    _keep_draft(visit, composer.place, composer.text)
+    # Where a draft cannot be kept (too long, disk full), the page that answers holds the text.
+    with suppress(StoreError):
+        _keep_draft(visit, composer.place, composer.text)
     return _measured(visit, composer)
 
 
@@ -103,13 +109,18 @@ async def write(visit: Visit) -> Answer:
     options: dict[str, JsonValue] = {"text": composer.text}
     if composer.root is not None:
         options["root"] = composer.root
+        # The root of a thread that is itself a reply is that of a side thread.
+        store = visit.service.store
+        options["fork"] = threads.thread_root(store, composer.root) != composer.root
     if composer.channel:
         options["channel"] = composer.channel
     try:
         answer = await OfflineClient(visit.service).call("social.post", options)
     except ApiError as fault:
         return await _show_composer(visit, composer, is_preview=True, fault=fault)
-    visit.service.store.local.drop_draft(composer.place)
+    # It is said: a draft that cannot be dropped must not make anybody say it again.
+    with suppress(StoreError):
+        visit.service.store.local.drop_draft(composer.place)
     key = published_key(answer)
     if composer.root is None:
         return Moved(f"/thread/{segment_of(key)}")
