@@ -53,6 +53,10 @@ chromium: setup ## find Chromium, or install Debian's
 js: setup ## install the JavaScript peers that the tests talk to, into build/js
 	$(BIN)/python tests/js/install.py
 
+.PHONY: bench-lab
+bench-lab: setup ## measure the lab, beside networkx on equal models; no network needed
+	$(BIN)/python bench/lab.py
+
 bench: setup js ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
 

@@ -15,13 +15,11 @@ from lichen.words.pseudo import disguise
 
 Visit = Callable[[Any], None]
 KEPT = re.compile(
-    r"Lichen|Markdown|https?://\S+|net:\S+|[@%&]\S+|#\S*|lichen \S.*|127\.0\.0\.1\S*"
+    r"Lichen|SQLite|GiB|Markdown|announce, listen, off"
+    r"|https?://\S+|net:\S+|[@%&]\S+|#\S*|lichen \S.*|127\.0\.0\.1\S*"
     r"|(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)[a-z]* \d.*"
 )
 """Names of programs, addresses, ids, commands; dates are Babel's."""
-FINDINGS = re.compile(r'(?s)<section class="stack tight" aria-label.*?</section>')
-"""What the doctor finds, and the faults of calls (``role="alert"``), are the node's words: English
-in every language."""
 NOT_OURS = {"code", "pre", "script", "style", "option", "bdi"}
 SAID = {"title", "alt", "placeholder", "aria-label", "data-show", "data-hide", "data-kept",
         "data-lost"}  # fmt: skip
@@ -50,7 +48,7 @@ class Texts(HTMLParser):
 
     def handle_data(self, data: str) -> None:
         is_ours = all(
-            tag not in NOT_OURS and not {"voice", "id", "facts", "alert"} & set(kind.split())
+            tag not in NOT_OURS and not {"voice", "id", "facts"} & set(kind.split())
             for tag, kind in self.open
         )
         if is_ours and data.strip():
@@ -60,7 +58,7 @@ class Texts(HTMLParser):
 def english_in(html: str) -> Iterator[str]:
     """Yield texts in which a word stands in plain letters."""
     parser = Texts()
-    parser.feed(FINDINGS.sub("", html))
+    parser.feed(html)
     for text in parser.texts:
         if re.search(r"[A-Za-z]{2}", KEPT.sub("", text)):
             yield text

@@ -54,7 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     _("More"): {
         "help": ("topics", _("Explain a command or a topic.")),
-        "lab": ("laboratory", _("Make data for measuring.")),
+        "lab": ("laboratory", _("Experiments, published tables, data for measuring.")),
     },
 }
 

@@ -34,6 +34,7 @@ EXIT_CODES: dict[str, int] = {
     "no-identity": 10,
     "locked": 11,
     "wrong-key": 12,
+    "not-installed": 13,
 }
 
 

@@ -53,8 +53,8 @@ def _versions(service: "Service") -> Iterator[Finding]:
 def _secret(service: "Service") -> Iterator[Finding]:
     path = service.home.secret
     if not path.exists():
-        words = f"Your secret file {path} is gone; this peer goes on only until it stops."
-        yield Finding("secret", "fail", words, "Put a copy of it back.")
+        gone = N_("Your secret file {path} is gone; this peer runs until it stops.", path=path)
+        yield Finding("secret", "fail", gone, N_("Put a copy of it back."))
         return
     quoted, mode = shlex.quote(str(path)), stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from lichen.cli import settings
-from lichen.cli.command import command, section
+from lichen.cli.command import command
 from lichen.cli.exits import Exit
 from lichen.cli.session import Session
 from lichen.cli.words import _
@@ -56,6 +56,3 @@ def corpus_command(session: Session, messages: int, authors: int, seed: int, out
         ),
     )
     session.out.words(_("Next: lichen import {path}").format(path=out / "corpus.jsonl.gz"))
-
-
-lab_command = section("lab", _("Make data for measuring."), corpus_command)
