@@ -32,7 +32,7 @@ for topic in ("exit-codes", "ids", "settings"):
 # What is typed or read by programs is the same in every language.
 TYPED = re.compile(
     r"--?[a-z][a-z-]*|\[[^\[\]]*\|[^\[\]]*\]|\{[^{}]*\}|[@%&][A-Za-z0-9+/=]+(?:\.\w+)?|ssb:\S+"
-    r"|\b\d\w+"
+    r"|\b\d\w+|[a-z-]+(?=\])"
 )
 SLUGS = re.compile(r"^ +\d+  [a-z-]+", re.MULTILINE)
 
