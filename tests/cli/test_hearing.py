@@ -139,5 +139,5 @@ def test_what_is_heard_is_told_in_german(
     assert told(capfd) == [
         "getrennt von @AQEBAQ…: er hat aufgelegt",
         "Nachrichten ließen sich nicht schreiben: Nichts wurde geschrieben: die Platte ist voll.",
-        "Der UDP-Port 8008 ging verloren: x.",
+        "UDP-Port 8008 ging verloren: x.",
     ]

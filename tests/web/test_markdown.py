@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from lichen.web.links import PATHS
-from lichen.web.markdown import TEXT_CHARACTERS_MAX, first_words, plain, render
+from lichen.web.markdown import PICTURES_MAX, TEXT_CHARACTERS_MAX, first_words, plain, render
 
 inspect = runpy.run_path(str(Path(__file__).with_name("inert.py")))["inspect"]
 
@@ -192,3 +192,11 @@ def test_longer_than_a_message_is_plain() -> None:
 )
 def test_first_words(text: str, words: str) -> None:
     assert first_words(text, 32) == words
+
+
+def test_a_post_shows_so_many_pictures_and_links_the_others() -> None:
+    blob = "&" + "A" * 43 + "=.sha256"
+    made = render(f"![seen]({blob}) " * (PICTURES_MAX + 5), PATHS)
+    assert made.count("<img") == PICTURES_MAX
+    assert made.count("<a") == 5
+    assert made.count(">seen</a>") == 5

@@ -26,7 +26,7 @@ def local_time(ms: float) -> str:
 
 
 def failure_words(reason: str) -> str:
-    """Return in words why a connection did not come about or ended; of an unknown reason, itself."""
+    """Return in words why a connection did not come about or ended; an unknown one stays."""
     from lichen.node.api.people import FAILURES  # noqa: PLC0415 (slow, and not for --help)
 
     return WORDS.tell(FAILURES.get(reason, reason))

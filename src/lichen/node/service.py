@@ -73,6 +73,7 @@ class Service:
         self._lan: Lan | None = None
         self._pace = Pace()
         self._stopped = asyncio.Event()
+        self._alone: dict[str, asyncio.Lock] = {}
 
     @property
     def blobs(self) -> PeerBlobs:
@@ -124,6 +125,10 @@ class Service:
     async def run_until_stopped(self) -> None:
         """Wait for ``stop``."""
         await self._stopped.wait()
+
+    def alone(self, kind: str) -> asyncio.Lock:
+        """Return the lock of a kind of step: what looks first and then publishes holds it."""
+        return self._alone.setdefault(kind, asyncio.Lock())
 
     async def publish(self, contents: Sequence[JsonValue]) -> list[Message]:
         """Sign contents as the next own messages; return once they are durable.

@@ -15,6 +15,7 @@ from jinja2.runtime import Context
 from markupsafe import Markup
 
 from lichen.apps.social.profiles import Face
+from lichen.apps.social.rules import clean_line
 from lichen.feed.canonical import JsonValue, encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.app import App
@@ -95,6 +96,8 @@ class Renderer:
             "once": draw_once,
         }
         made.filters |= {
+            # A text of a stranger that stands in a sentence or a title of ours.
+            "line": clean_line,
             "segment": segment_of,
             "short_id": short_id,
             "label": label_of,

@@ -194,6 +194,23 @@ def thread_heads(entries: Sequence[Entry]) -> list[MsgId]:
     return heads([entry.message for entry in entries])
 
 
+def reply_place(
+    store: "Store", answered: MsgId, branch: Sequence[MsgId] = (), *, is_fork: bool = False
+) -> Place | None:
+    """Return where an answer to a message belongs; None if nothing of its thread is here.
+
+    ``branch``: what is answered, else the heads of the thread. ``is_fork``: begin a side thread at
+    the message if it is a reply itself.
+    """
+    root, fork = thread_root(store, answered), None
+    if is_fork and root != answered:
+        root, fork = answered, root
+    known = read_thread(store, root)
+    if not known:
+        return None
+    return Place(root=root, fork=fork, branch=tuple(branch or thread_heads(known)) or (root,))
+
+
 def newest_roots(store: "Store") -> Iterator[Stored]:
     """Yield the posts that begin a thread, newest first."""
     page = Page(limit=PAGE_MESSAGES)
