@@ -7,7 +7,7 @@ import os
 
 from lichen.cli.main import main
 from lichen.gossip.connections import lifecycle
-from lichen.node import lan
+from lichen.node.net import lan
 
 _plain, _signed = (int(port) for port in os.environ["LICHEN_TEST_LAN_PORTS"].split())
 lan.Lan.__init__.__kwdefaults__.update(host="127.0.0.1", plain_port=_plain, signed_port=_signed)

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from lichen.cli import rendering
-from lichen.cli.commands import hearing as hearing_module
-from lichen.cli.commands.hearing import Hearing
+from lichen.cli.commands.peer import hearing as hearing_module
+from lichen.cli.commands.peer.hearing import Hearing
 from lichen.cli.output import Output
 from lichen.feed.refs import feed_id_from_bytes, msg_id_from_bytes
 from lichen.node.hub import Hub, Notice

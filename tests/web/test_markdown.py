@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lichen.web.links import PATHS
-from lichen.web.markdown import PICTURES_MAX, TEXT_CHARACTERS_MAX, first_words, plain, render
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import PICTURES_MAX, TEXT_CHARACTERS_MAX, first_words, plain, render
 
 inspect = runpy.run_path(str(Path(__file__).with_name("inert.py")))["inspect"]
 

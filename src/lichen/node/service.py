@@ -23,8 +23,6 @@ from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
 from lichen.node.app import App, Method, finish
-from lichen.node.blobs import PeerBlobs
-from lichen.node.doors import Doors
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
     HOPS_DEFAULT,
@@ -37,7 +35,9 @@ from lichen.node.home import (
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
-from lichen.node.lan import LISTEN, MODES, SETTING, Lan, LanStatus
+from lichen.node.net.blobs import PeerBlobs
+from lichen.node.net.doors import Doors
+from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding

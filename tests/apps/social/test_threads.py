@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from lichen.apps.social import threads
 from lichen.apps.social.content import Place
-from lichen.apps.social.entries import Entry, Gap, Hidden, read_entry
-from lichen.apps.social.threads import Participant, count_replies_after, open_thread
+from lichen.apps.social.reading import threads
+from lichen.apps.social.reading.entries import Entry, Gap, Hidden, read_entry
+from lichen.apps.social.reading.threads import Participant, count_replies_after, open_thread
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.store.log import Stored
 

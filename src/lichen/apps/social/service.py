@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from lichen.apps.social import content as social
-from lichen.apps.social import threads
-from lichen.apps.social.circle import BLOCKS, FOLLOWS
-from lichen.apps.social.entries import Gap
-from lichen.apps.social.faces import own_vote
 from lichen.apps.social.fields import profile_fields, profile_name
+from lichen.apps.social.reading import threads
+from lichen.apps.social.reading.circle import BLOCKS, FOLLOWS
+from lichen.apps.social.reading.entries import Gap
+from lichen.apps.social.reading.faces import own_vote
 from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, clean_line
 from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.canonical import JsonValue, parse_json
@@ -22,7 +22,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.words import N_, N_many, Phrase
 
 BRANCH_MAX = 20

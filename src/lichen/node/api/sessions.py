@@ -22,7 +22,7 @@ from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import Binary, Call, Encoded, Method
 from lichen.node.errors import ApiError, store_fault
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.store.errors import StoreError
 from lichen.wire.events import (
     Answer,

@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 
-from lichen.apps.social import profiles, timeline
 from lichen.apps.social.pages.shared import (
     feed_at,
     folded,
@@ -12,6 +11,7 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pictures import prepare_face
+from lichen.apps.social.reading import profiles, timeline
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.node.client import OfflineClient

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from lichen.apps.social.profiles import Face, faces
+from lichen.apps.social.reading.profiles import Face, faces
 from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.node.errors import ApiError
 from lichen.node.page import Visit

@@ -9,8 +9,8 @@ from contextlib import suppress
 import msgspec
 
 from lichen.apps.social import content as social
-from lichen.apps.social import threads
 from lichen.apps.social.pages.shared import folded, known_faces, message_at, viewer_of
+from lichen.apps.social.reading import threads
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id, normalize_channel

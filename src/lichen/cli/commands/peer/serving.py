@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lichen.cli import settings
-from lichen.cli.browser import open_file
 from lichen.cli.command import OPENS_DATA, command
-from lichen.cli.commands.hearing import Hearing
+from lichen.cli.commands.peer.browser import open_file
+from lichen.cli.commands.peer.hearing import Hearing
 from lichen.cli.output import Output, OutputClosed
 from lichen.cli.session import Session, log_to_stderr
 from lichen.cli.words import _

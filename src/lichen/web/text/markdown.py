@@ -19,8 +19,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore, linkify
 from markdown_it.token import Token
 
-from lichen.web.links import Links
-from lichen.web.references import find_references, parse_target
+from lichen.web.text.links import Links
+from lichen.web.text.references import find_references, parse_target
 
 TEXT_CHARACTERS_MAX = 8192
 """A message has no more; a longer text is something else and is shown plainly."""

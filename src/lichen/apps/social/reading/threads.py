@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from lichen.apps.social.circle import Circle, as_list, circle_of
 from lichen.apps.social.content import Place
-from lichen.apps.social.entries import Entry, Gap, Hidden, Item, read_entry
+from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
 from lichen.apps.social.rules import Claim, choose_value, first_words, heads, sort_thread
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
