@@ -33,19 +33,15 @@ class Usage:
         self.memory_mib = 0.0
 
     def __enter__(self) -> Self:
-        self._before = self._cpu()
+        self._before = cpu_s(self._process.pid)
         self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._done.set()
         self._thread.join()
-        self.cpu_s = self._cpu() - self._before
+        self.cpu_s = cpu_s(self._process.pid) - self._before
         self._look()
-
-    def _cpu(self) -> float:
-        times = self._process.cpu_times()
-        return float(times.user + times.system)
 
     def _sample(self) -> None:
         while not self._done.wait(SAMPLE_EVERY_S):
@@ -58,6 +54,12 @@ class Usage:
 def memory_mib(pid: int) -> float:
     """Return the memory that a process occupies at this moment."""
     return float(psutil.Process(pid).memory_info().rss) / (1 << 20)
+
+
+def cpu_s(pid: int) -> float:
+    """Return the CPU time that a process has used so far."""
+    used = psutil.Process(pid).cpu_times()
+    return float(used.user + used.system)
 
 
 def percentile(values: Sequence[float], share: float) -> float:

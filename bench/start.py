@@ -8,8 +8,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-import psutil
-from figures import Row, memory_mib
+from figures import Row, cpu_s, memory_mib
 from peers import Peer
 from shaking import shake_hands
 from sync import make_peer
@@ -25,36 +24,37 @@ KINDS = ("lichen", "legacy", "modern")
 def measure(folder: Path) -> list[Row]:
     """Return the figures of each kind of peer on an empty log, and of the command alone."""
     folder.mkdir(parents=True, exist_ok=True)
-    return [*(_measure_kind(kind, folder) for kind in KINDS), _measure_version()]
+    rows = [measure_peer(kind, make_peer(kind, folder / f"start-{kind}")) for kind in KINDS]
+    return [*rows, _measure_version()]
 
 
-def _measure_kind(kind: str, folder: Path) -> Row:
+def measure_peer(subject: str, peer: Peer) -> Row:
     """Start a peer several times with the identity of the first time, then let it idle."""
-    peer = make_peer(kind, folder / f"start-{kind}")
-    times = list(_time_starts(peer))
+    times, used = zip(*_time_starts(peer), strict=True)
     try:
         peer.start()
         time.sleep(IDLE_S)
-        cpu_before = _cpu_s(peer.pid)
+        cpu_before = cpu_s(peer.pid)
         time.sleep(IDLE_S)
         figures = {
             "cold_start_ms": statistics.median(times[1:]) * 1000,
+            "start_cpu_ms": statistics.median(used[1:]) * 1000,
             "idle_memory_mib": memory_mib(peer.pid),
-            "idle_cpu_percent": (_cpu_s(peer.pid) - cpu_before) / IDLE_S * 100,
+            "idle_cpu_percent": (cpu_s(peer.pid) - cpu_before) / IDLE_S * 100,
             "handshakes_per_s": _rate_of_handshakes(peer),
         }
     finally:
         peer.kill()
-    return Row("start and idle", kind, figures)
+    return Row("start and idle", subject, figures)
 
 
-def _time_starts(peer: Peer) -> Iterator[float]:
-    """Yield the time from the start of the process to its first answer to a handshake."""
+def _time_starts(peer: Peer) -> Iterator[tuple[float, float]]:
+    """Yield the time and the CPU time from a process's start to its answer to a handshake."""
     for _ in range(STARTS + 1):
         began = time.monotonic()
         peer.start()
         shake_hands(peer.address)
-        yield time.monotonic() - began
+        yield time.monotonic() - began, cpu_s(peer.pid)
         peer.kill()
 
 
@@ -85,8 +85,3 @@ def _measure_version() -> Row:
         times.append((time.monotonic() - began) * 1000)
     figures = {"median_ms": statistics.median(times), "max_ms": max(times)}
     return Row("start and idle", "lichen --version", figures)
-
-
-def _cpu_s(pid: int) -> float:
-    used = psutil.Process(pid).cpu_times()
-    return float(used.user + used.system)

@@ -4,11 +4,13 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
 PROGRAM = """
 import sys
+from pathlib import Path
 import click
 from lichen.cli.main import build_group, run
 
@@ -32,6 +34,8 @@ TYPED = re.compile(
     r"--?[a-z][a-z-]*|\[[^\[\]]*\|[^\[\]]*\]|\{[^{}]*\}|[@%&][A-Za-z0-9+/=]+(?:\.\w+)?|ssb:\S+"
     r"|\b\d\w+"
 )
+DEFAULTS = re.compile(r"\[\[[^\[\]a-z]+\]?:\s[^\[\]]*\]")
+"""A default value is typed, too; it may be broken over two lines."""
 SLUGS = re.compile(r"^ +\d+  [a-z-]+", re.MULTILINE)
 
 
@@ -54,7 +58,7 @@ def test_no_help_bypasses_gettext() -> None:
     for page in pages:
         # Examples come first, up to the blank line; they are to be typed.
         text = page.split("\n\n", 1)[1] if "lichen " in page.partition("\n\n")[0] else page
-        for line in SLUGS.sub("", text).splitlines():
+        for line in DEFAULTS.sub("", SLUGS.sub("", text)).splitlines():
             known = re.sub(r"^  [a-z-]+(?=  )", "", line)  # names of commands in a list
             known = re.sub(r"lichen( [a-z-]+)*(?= \[OPT)", "", known)
             assert not re.search(r"(?<![\w-])[a-z]{3,}", TYPED.sub("", known)), line
@@ -72,3 +76,12 @@ def test_german(variables: dict[str, str]) -> None:
     assert ended.stderr == (
         "Fehler: Die Option '--nothing' gibt es nicht.\nHilfe gibt: lichen log --help\n"
     )
+
+
+def test_faults_of_the_peer_are_told_in_the_language_of_the_terminal(tmp_path: Path) -> None:
+    done = run_with(
+        {"LANG": "de_DE.UTF-8"}, "-m", "lichen", "disconnect", "x", "--home", str(tmp_path / "home")
+    )
+    assert done.returncode != 0
+    assert done.stderr.startswith("Fehler: ")
+    assert "is not" not in done.stderr

@@ -45,10 +45,16 @@ def test_all_promised_commands_are_there() -> None:
         help hops import lan log name nearby open peers post publish start status thread
         unfollow whoami"""
     assert {path[0] for path in PATHS if len(path) == 1} == set(promised.split())
-    assert {path for path in PATHS if len(path) > 1} == {
+    assert {path for path in PATHS if len(path) == 2} == {
         *(("blob", name) for name in ("add", "get", "has", "want")),
         ("identity", "import"),
         ("lab", "corpus"),
+        ("lab", "list"),
+        ("lab", "reproduce"),
+    }
+    experiments = ["broadcast", "degree", "election", "flood", "topology"]
+    assert {path for path in PATHS if len(path) > 2} == {
+        ("lab", way, name) for way in ("run", "sweep") for name in experiments
     }
 
 
@@ -117,7 +123,7 @@ def test_faults_of_the_peer_have_the_codes_of_the_table() -> None:
 
 def test_exit_codes_are_told_and_all_have_words(lichen: Callable[..., Any]) -> None:
     rows = lichen("help", "exit-codes", "--json").lines
-    assert [row["code"] for row in rows] == [*range(13), 130]
+    assert [row["code"] for row in rows] == [*range(14), 130]
     assert all(row["words"] for row in rows)
     for row in rows:
         assert row["words"] in lichen("help", "exit-codes").out

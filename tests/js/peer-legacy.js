@@ -2,7 +2,8 @@
 
 // A peer of the former JavaScript stack: ssb-server 16 with its plug-ins. {"ebt": false} leaves
 // ssb-ebt out, as peers of the first years were: they replicate with createHistoryStream only.
-// {"blobs": false} leaves ssb-blobs out, as rooms and bots do.
+// {"blobs": false} leaves ssb-blobs out, as rooms and bots do. {"viewer": port} adds the web pages of
+// ssb-viewer.
 
 const createServer = require("ssb-server")
 const { Clock, call, commonMethods, configure, readValues, serve, settings } = require("./control")
@@ -16,6 +17,10 @@ createServer
   .use(require("ssb-ooo"))
 if (settings.blobs !== false) createServer.use(require("ssb-blobs"))
 if (settings.ebt !== false) createServer.use(require("ssb-ebt"))
+if (settings.viewer) {
+  config.viewer = { host: "127.0.0.1", port: settings.viewer }
+  createServer.use(require("ssb-viewer"))
+}
 const ssb = createServer(config)
 
 const clock = new Clock()

@@ -98,7 +98,10 @@ class Process:
 
 
 class JsPeer:
-    """A JavaScript peer: ``kind`` is ``modern``, ``legacy`` or ``legacy-without-ebt``."""
+    """A JavaScript peer: ``kind`` is ``modern``, ``legacy``, ``legacy-without-ebt`` or ``viewer``.
+
+    A ``viewer`` is a ``legacy`` peer with web pages at ``web``.
+    """
 
     def __init__(
         self,
@@ -119,6 +122,7 @@ class JsPeer:
         self.home = home
         self.feed = ""
         self.address = ""
+        self.web = ""
         self.seen: queue.SimpleQueue[tuple[str, int, int]] = queue.SimpleQueue()
         self._settings: dict[str, object] = {
             "path": str(home),
@@ -129,6 +133,9 @@ class JsPeer:
             # The same one after a restart, so that others find the peer again.
             "port": free_port(),
         }
+        if kind == "viewer":
+            self._settings["viewer"] = free_port()
+            self.web = f"http://127.0.0.1:{self._settings['viewer']}"
         if network_key is not None:
             self._settings["networkKey"] = network_key
         if hmac_key is not None:
@@ -153,11 +160,11 @@ class JsPeer:
 
     def start(self) -> Self:
         """Start it, again after ``stop`` or ``kill``; return once it answers."""
-        packages = "modern" if self.kind == "modern" else "legacy"
+        packages = self.kind if self.kind in {"modern", "viewer"} else "legacy"
         install.install(packages)
         self.home.mkdir(parents=True, exist_ok=True)
         self._ready = Future()
-        script = install.SOURCE / f"peer-{packages}.js"
+        script = install.SOURCE / f"peer-{'modern' if packages == 'modern' else 'legacy'}.js"
         self._process = Process(
             [*self._within, str(install.NODE), str(script), json.dumps(self._settings)],
             self.home / "printed.txt",

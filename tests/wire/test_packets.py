@@ -12,6 +12,7 @@ from lichen.wire.events import BodyType, CallKind
 from lichen.wire.limits import (
     ARGS_BYTES_MAX,
     ERROR_CHARS_MAX,
+    ERROR_DETAILS_BYTES_MAX,
     FRAME_BYTES_MAX,
     NAME_CHARS_MAX,
     NAME_PARTS_MAX,
@@ -192,11 +193,11 @@ def test_ends_are_read(body: bytes, error: str | None) -> None:
 
 def test_names_and_lengths_of_errors() -> None:
     named = Frame(END | BodyType.JSON, 1, b'{"message":"no","name":"TypeError"}')
-    assert parse_end(named) == ("no", "TypeError")
+    assert parse_end(named) == ("no", "TypeError", b"")
     odd = Frame(END | BodyType.JSON, 1, b'{"message":"no","name":[1]}')
-    assert parse_end(odd) == ("no", "Error")
+    assert parse_end(odd) == ("no", "Error", b"")
     long = Frame(END | BodyType.TEXT, 1, b"x" * 10_000)
-    assert parse_end(long) == ("x" * ERROR_CHARS_MAX, "Error")
+    assert parse_end(long) == ("x" * ERROR_CHARS_MAX, "Error", b"")
 
 
 @given(st.text(max_size=50))
@@ -206,7 +207,7 @@ def test_errors_survive_the_way(message: str) -> None:
     assert list(json.loads(body)) == ["name", "message", "stack"]
     assert json.loads(body)["stack"] == ""
     frame = Frame(STREAM | END | BodyType.JSON, 1, body)
-    assert parse_end(frame) == (message.encode("utf-8", "replace").decode(), "Error")
+    assert parse_end(frame) == (message.encode("utf-8", "replace").decode(), "Error", b"")
 
 
 def test_the_refusal_that_javascript_peers_compare() -> None:
@@ -214,3 +215,10 @@ def test_the_refusal_that_javascript_peers_compare() -> None:
         missing_method(("ebt", "replicate"))
         == "method:ebt,replicate is not in list of allowed methods"
     )
+
+
+def test_details_of_an_error_are_json_for_programs() -> None:
+    body = encode_error("no", "usage", b'{"hint":1}')
+    assert parse_end(Frame(END | BodyType.JSON, 1, body)) == ("no", "usage", b'{"hint":1}')
+    long = encode_error("no", "usage", b'"' + b"x" * ERROR_DETAILS_BYTES_MAX + b'"')
+    assert parse_end(Frame(END | BodyType.JSON, 1, long)) == ("no", "usage", b"")

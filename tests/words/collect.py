@@ -20,6 +20,7 @@ from babel.messages.pofile import read_po, write_po
 from jinja2.ext import babel_extract
 
 from lichen import words
+from lichen.feed.message import Reason
 
 SOURCE = Path(words.__file__).parent.parent
 LOCALES = Path(words.__file__).with_name("locale")
@@ -34,6 +35,8 @@ msgstr ""
 "Plural-Forms: {plural_forms}\\n"
 
 """
+KEYWORDS = {**DEFAULT_KEYWORDS, "N_many": (1, 2), "RefError": None, "SecretError": None}
+"""Beside the names of gettext: what marks texts here, and errors whose texts people read."""
 TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}
 
 Found = tuple[str, str | tuple[str, ...], list[str], str | None]
@@ -55,6 +58,8 @@ def _found() -> Iterator[Found]:
         yield from _help_texts(path, place)
     for path in sorted(SOURCE.rglob("templates/**/*.html")):
         yield from _texts(path, path.relative_to(SOURCE).as_posix(), babel_extract)
+    for reason in Reason:
+        yield "feed/message.py", reason.value, [], None
     for name in CLICK_MODULES:
         yield from _texts(CLICK / f"{name}.py", "click", "python")
 
@@ -64,7 +69,7 @@ def _texts(path: Path, place: str, method: object) -> Iterator[Found]:
         found = extract(
             method,
             file,
-            keywords=DEFAULT_KEYWORDS,
+            keywords=KEYWORDS,
             comment_tags=("Translators:",),
             options={} if method == "python" else TEMPLATE_OPTIONS,
             strip_comment_tags=True,

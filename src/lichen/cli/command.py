@@ -44,6 +44,18 @@ class LichenCommand(click.Command):
 class Section(click.Group):
     """A word that several commands begin with."""
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which there are."""
+        if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            names = ", ".join(self.list_commands(ctx))
+            words = _("{path} has no {name}. There are: {names}.")
+            raise click.UsageError(
+                words.format(path=ctx.command_path, name=args[0], names=names), ctx
+            )
+        return super().resolve_command(ctx, args)
+
     def format_help(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the examples of its commands first."""
         inner = [self.commands[name] for name in self.list_commands(ctx)]

@@ -24,6 +24,7 @@ class Exit(IntEnum):
     NO_IDENTITY = 10
     LOCKED = 11
     WRONG_KEY = 12
+    NOT_INSTALLED = 13
     INTERRUPTED = 130
 
     @property
@@ -41,7 +42,7 @@ _MEANING = {
     Exit.DONE: _("done, or already so; also when the reader of the output went away"),
     Exit.FAILED: _("failed, and no better code fits"),
     Exit.USAGE: _("wrong usage: an option, an argument or an ambiguous id"),
-    Exit.PARTLY_DONE: _("partly done: some messages were refused"),
+    Exit.PARTLY_DONE: _("partly done: some messages or runs were refused"),
     Exit.NOT_FOUND: _("not found: an id, a name"),
     Exit.UNREACHABLE: _("for now no peer can be reached, or no answer came in time; try again"),
     Exit.REFUSED: _("refused, by a permission, by the other side or to protect the own feed"),
@@ -51,5 +52,6 @@ _MEANING = {
     Exit.NO_IDENTITY: _("there is no identity or data directory yet"),
     Exit.LOCKED: _("the data directory is in use by another process"),
     Exit.WRONG_KEY: _("a wrong key: secret file, network key or HMAC key"),
+    Exit.NOT_INSTALLED: _("something that only this command needs is not installed"),
     Exit.INTERRUPTED: _("interrupted by Ctrl-C"),
 }

@@ -19,18 +19,18 @@ START = "start"
 
 COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     _("Be a peer"): {
-        START: ("serving", _("Run the peer and show what it hears.")),
-        "open": ("opening", _("Open the web app in the browser.")),
-        "status": ("peer", _("Show how the peer is doing.")),
-        "peers": ("peer", _("List the peers it is connected to.")),
-        "connect": ("peer", _("Connect to a peer and remember its address.")),
-        "disconnect": ("nearby", _("Close the connection with a peer.")),
-        "addresses": ("nearby", _("List the addresses it knows, and how they do.")),
-        "forget": ("nearby", _("Take an address out of the address book.")),
-        "nearby": ("nearby", _("List the peers seen on the local network.")),
-        "lan": ("nearby", _("Show or set whether the local network sees you.")),
-        "hops": ("peer", _("Show or set how far to fetch other people's feeds.")),
-        "doctor": ("peer", _("Check the data directory and the peer.")),
+        START: ("peer.serving", _("Run the peer and show what it hears.")),
+        "open": ("peer.opening", _("Open the web app in the browser.")),
+        "status": ("peer.status", _("Show how the peer is doing.")),
+        "peers": ("peer.status", _("List the peers it is connected to.")),
+        "connect": ("peer.status", _("Connect to a peer and remember its address.")),
+        "disconnect": ("peer.nearby", _("Close the connection with a peer.")),
+        "addresses": ("peer.nearby", _("List the addresses it knows, and how they do.")),
+        "forget": ("peer.nearby", _("Take an address out of the address book.")),
+        "nearby": ("peer.nearby", _("List the peers seen on the local network.")),
+        "lan": ("peer.nearby", _("Show or set whether the local network sees you.")),
+        "hops": ("peer.status", _("Show or set how far to fetch other people's feeds.")),
+        "doctor": ("peer.status", _("Check the data directory and the peer.")),
     },
     _("Read"): {
         "log": ("reading", _("Show messages, the newest last.")),
@@ -45,7 +45,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "name": ("people", _("Give somebody a name.")),
     },
     _("Identity and data"): {
-        "whoami": ("peer", _("Print the own feed id.")),
+        "whoami": ("peer.status", _("Print the own feed id.")),
         "identity": ("identity", _("Bring an identity from elsewhere.")),
         "allow-publishing": ("identity", _("Publish although too few peers were asked.")),
         "import": ("files", _("Read messages from a file.")),
@@ -54,7 +54,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     },
     _("More"): {
         "help": ("topics", _("Explain a command or a topic.")),
-        "lab": ("laboratory", _("Make data for measuring.")),
+        "lab": ("laboratory", _("Experiments, published tables, data for measuring.")),
     },
 }
 

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from lichen.cli.exits import Exit
 from lichen.cli.terminal import clean_block, clean_line, text_width
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
 
@@ -117,17 +117,18 @@ class Output:
 
 def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> None:
     """Say a fault on standard error: as sentences, and with ``--json`` as an object."""
+    message, hint = error.told(WORDS)
     if not is_json:
-        _say(_("Error: {message}").format(message=error.message))
-        if error.hint:
-            _say(error.hint)
+        _say(_("Error: {message}").format(message=message))
+        if hint:
+            _say(hint)
         return
     report: dict[str, JsonValue] = {
         "message_type": "exit_error",
         "code": error.exit_code if code is None else code,
         "error": error.slug,
-        "message": error.message,
-        "hint": error.hint,
+        "message": message,
+        "hint": hint,
     }
     if isinstance(error, AmbiguousId):
         report["candidates"] = list(error.candidates)

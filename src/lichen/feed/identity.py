@@ -144,6 +144,5 @@ def _key_of(text: object, size: int, name: str) -> bytes:
             if len(key) == size:
                 return key
     raise SecretError(
-        f"this secret file is damaged: its {name} key is not {size} bytes of base64; "
-        "restore it from a copy"
+        f"this secret file is damaged: its {name} key is not {size} bytes; restore it from a copy"
     )

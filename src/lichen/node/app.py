@@ -10,6 +10,7 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.page import Page, Watch
 from lichen.store.views import View
+from lichen.words import Phrase
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -35,8 +36,13 @@ Send = Callable[[JsonValue | Encoded | Binary], Awaitable[None]]
 
 def to_json(value: object) -> JsonValue:
     """Return a struct, or anything made of structs, as a plain JSON value."""
-    plain: JsonValue = msgspec.json.decode(msgspec.json.encode(value))
+    plain: JsonValue = msgspec.json.decode(msgspec.json.encode(value, enc_hook=_plain_text))
     return plain
+
+
+def _plain_text(value: object) -> str:
+    assert isinstance(value, Phrase), "everything else is a struct or made of plain values"
+    return str(value)
 
 
 async def finish(work: Coroutine[None, None, Got]) -> Got:

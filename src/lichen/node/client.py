@@ -17,9 +17,9 @@ from lichen.feed.canonical import JsonValue, encode_compact, parse_json
 from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import App, Binary, Call, Encoded
-from lichen.node.errors import ApiError, parse_error, store_fault
+from lichen.node.errors import ApiError, parse_error, stopped_fault, store_fault
 from lichen.node.home import Home, Settings
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.node.service import Service
 from lichen.store.errors import StoreError
 from lichen.wire.connection import Connection
@@ -33,8 +33,7 @@ from lichen.wire.events import (
     MuxrpcEvent,
     OpenCall,
 )
-
-STOPPED = "The peer has stopped.\nStart it again."
+from lichen.words import N_
 
 
 class Client(Protocol):
@@ -79,8 +78,9 @@ class SocketClient:
 
     def lost(self, link: Link, reason: str) -> None:
         """Fail every open call."""
+        fault = stopped_fault()
         for call, queue in self._waiting.items():
-            queue.put_nowait(CallEnded(call, STOPPED, "unreachable"))
+            queue.put_nowait(CallEnded(call, fault.words, fault.slug, fault.details))
 
     def received(self, link: Link, event: MuxrpcEvent) -> None:
         """Hand an event to the call it belongs to; stop reading when that one lags.
@@ -137,7 +137,7 @@ class SocketClient:
         self, name: str, kind: CallKind, args: Sequence[JsonValue]
     ) -> AsyncGenerator[MuxrpcEvent, None]:
         if not self.link.is_open:
-            raise parse_error("unreachable", STOPPED)
+            raise stopped_fault()
         self._call_last += 1
         call = self._call_last
         queue: asyncio.Queue[MuxrpcEvent] = asyncio.Queue()
@@ -166,7 +166,7 @@ def _values(event: MuxrpcEvent) -> list[JsonValue]:
     if isinstance(event, AnswerReceived):
         return [_decode(event.body, event.body_type)]
     if isinstance(event, CallEnded) and event.error is not None:
-        raise parse_error(event.error_name, event.error)
+        raise parse_error(event.error_name, event.error, event.error_details)
     return []
 
 
@@ -211,7 +211,7 @@ class OfflineClient:
     ) -> AsyncIterator[JsonValue | Binary]:
         method = self._service.methods.get(name)
         if method is None or method.kind != kind:
-            raise ApiError("usage", f"There is no {kind} method {name}.")
+            raise ApiError("usage", N_("There is no {kind} method {name}.", kind=kind, name=name))
         items: asyncio.Queue[JsonValue | Binary] = asyncio.Queue(limits.LOCAL_STREAM_ITEMS)
 
         async def send(value: JsonValue | Encoded | Binary) -> None:

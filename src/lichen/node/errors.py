@@ -4,6 +4,8 @@ Every fault has a slug, which also decides the exit code of the command line; th
 the one documented in ``lichen help exit-codes``.
 """
 
+import orjson
+
 from lichen.store.errors import (
     DISK_FULL,
     BlobMissing,
@@ -18,6 +20,7 @@ from lichen.store.errors import (
     WrongIdentity,
     WrongNetwork,
 )
+from lichen.words import N_, Phrase, Words, parse_phrase
 
 EXIT_CODES: dict[str, int] = {
     "failed": 1,
@@ -31,11 +34,16 @@ EXIT_CODES: dict[str, int] = {
     "no-identity": 10,
     "locked": 11,
     "wrong-key": 12,
+    "not-installed": 13,
 }
 
 
 class ApiError(Exception):
-    """A fault of a local call: ``slug`` for programs, ``message`` and ``hint`` for people."""
+    """A fault of a local call: ``slug`` for programs, ``message`` and ``hint`` for people.
+
+    Both are English phrases (``N_``) where the reader is not known; ``told`` says them in the
+    reader's language. A plain text counts as told already.
+    """
 
     def __init__(self, slug: str, message: str, hint: str = "") -> None:
         super().__init__(message)
@@ -47,6 +55,18 @@ class ApiError(Exception):
     def exit_code(self) -> int:
         """Return the exit code of a command that ends with this fault."""
         return EXIT_CODES.get(self.slug, 1)
+
+    def told(self, words: Words) -> tuple[str, str]:
+        """Return message and hint in the language of whoever reads them."""
+        return words.tell(self.message), words.tell(self.hint)
+
+    @property
+    def details(self) -> bytes:
+        """Return the phrases as JSON text, for a program that speaks another language."""
+        said = {"message": self.message, "hint": self.hint}
+        return orjson.dumps(
+            {key: text.to_json() for key, text in said.items() if isinstance(text, Phrase)}
+        )
 
     @property
     def words(self) -> str:
@@ -72,10 +92,24 @@ def store_fault(error: StoreError) -> ApiError:
     slug = _STORE_SLUGS.get(type(error), "failed")
     if isinstance(error, StoreWriteFailed) and error.reason == DISK_FULL:
         slug = "limit"
-    return ApiError(slug, str(error), error.hint)
+    return ApiError(slug, error.message, error.hint)
 
 
-def parse_error(name: str, words: str) -> ApiError:
+def parse_error(name: str, words: str, details: bytes = b"") -> ApiError:
     """Rebuild the fault that a running peer sent as an error object."""
     message, _, hint = words.partition("\n")
-    return ApiError(name if name in EXIT_CODES else "failed", message, hint)
+    try:
+        said = orjson.loads(details or b"{}")
+    except orjson.JSONDecodeError:
+        said = {}
+    phrases = said if isinstance(said, dict) else {}
+    return ApiError(
+        name if name in EXIT_CODES else "failed",
+        parse_phrase(phrases.get("message")) or message,
+        parse_phrase(phrases.get("hint")) or hint,
+    )
+
+
+def stopped_fault() -> ApiError:
+    """Return the fault of a call whose peer has gone."""
+    return ApiError("unreachable", N_("The peer has stopped."), N_("Start it again."))

@@ -22,6 +22,7 @@ from lichen.feed.identity import (
     parse_secret_file,
 )
 from lichen.node.errors import ApiError
+from lichen.words import N_, phrase_of
 
 MAIN_NETWORK_KEY_BASE64 = "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s="
 PORT_DEFAULT = 8008
@@ -87,14 +88,14 @@ def make_private_directory(path: Path) -> None:
     except OSError as error:
         raise ApiError(
             "failed",
-            f"The folder {path} cannot be used: {error.strerror}.",
-            "Choose another one with --home.",
+            N_("The folder {path} cannot be used: {words}.", path=path, words=error.strerror),
+            N_("Choose another one with --home."),
         ) from error
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise ApiError(
             "refused",
-            f"{path} is not a folder of your own.",
-            "Move it away, or choose another place with --home.",
+            N_("{path} is not a folder of your own.", path=path),
+            N_("Move it away, or choose another place with --home."),
         )
     if status.st_mode & 0o077:
         path.chmod(0o700)
@@ -110,22 +111,28 @@ def load_identity(home: Home) -> Identity | None:
     except (OSError, UnicodeDecodeError) as error:
         raise ApiError(
             "wrong-key",
-            f"The secret file {home.secret} cannot be read: {error}.",
-            "Make it readable for you, or put a copy of it in its place.",
+            N_("The secret file {path} cannot be read: {words}.", path=home.secret, words=error),
+            N_("Make it readable for you, or put a copy of it in its place."),
         ) from error
     if status.st_mode & 0o077:
         raise ApiError(
             "refused",
-            f"The secret file {home.secret} can be read by others.",
-            f"Run: chmod 600 {shlex.quote(str(home.secret))}",
+            N_("The secret file {path} can be read by others.", path=home.secret),
+            N_("Run: {command}", command=f"chmod 600 {shlex.quote(str(home.secret))}"),
         )
     try:
         return parse_secret_file(text)
     except SecretError as error:
         raise ApiError(
             "wrong-key",
-            f"The secret file {home.secret} is damaged: {error}",
-            "Put a copy of it in its place; a new identity would be another person to everyone.",
+            N_(
+                "The secret file {path} is damaged: {reason}",
+                path=home.secret,
+                reason=phrase_of(str(error)),
+            ),
+            N_(
+                "Put a copy of it in its place; a new identity would be another person to everyone."
+            ),
         ) from error
 
 
@@ -160,8 +167,8 @@ def write_secret(home: Home, identity: Identity) -> None:
 def _secret_exists(home: Home) -> ApiError:
     return ApiError(
         "refused",
-        f"There is an identity already in {home.secret}.",
-        "Use another folder with --home for a second one.",
+        N_("There is an identity already in {path}.", path=home.secret),
+        N_("Use another folder with --home for a second one."),
     )
 
 

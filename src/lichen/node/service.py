@@ -23,8 +23,6 @@ from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
 from lichen.node.app import App, Method, finish
-from lichen.node.blobs import PeerBlobs
-from lichen.node.doors import Doors
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
     HOPS_DEFAULT,
@@ -37,7 +35,9 @@ from lichen.node.home import (
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
-from lichen.node.lan import LISTEN, MODES, SETTING, Lan, LanStatus
+from lichen.node.net.blobs import PeerBlobs
+from lichen.node.net.doors import Doors
+from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding
@@ -45,6 +45,7 @@ from lichen.store.errors import StoreError, Unreadable, opening
 from lichen.store.ingest import Grown, IngestResult
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
+from lichen.words import N_
 
 log = structlog.get_logger()
 
@@ -72,6 +73,7 @@ class Service:
         self._lan: Lan | None = None
         self._pace = Pace()
         self._stopped = asyncio.Event()
+        self._alone: dict[str, asyncio.Lock] = {}
 
     @property
     def blobs(self) -> PeerBlobs:
@@ -124,6 +126,10 @@ class Service:
         """Wait for ``stop``."""
         await self._stopped.wait()
 
+    def alone(self, kind: str) -> asyncio.Lock:
+        """Return the lock of a kind of step: what looks first and then publishes holds it."""
+        return self._alone.setdefault(kind, asyncio.Lock())
+
     async def publish(self, contents: Sequence[JsonValue]) -> list[Message]:
         """Sign contents as the next own messages; return once they are durable.
 
@@ -132,10 +138,14 @@ class Service:
         if self.shell.is_guarded:
             raise ApiError(
                 "refused",
-                "Nothing is published yet: this key may have been used elsewhere, and a message "
-                "written now could split its feed for good.",
-                "Connect to at least two peers that know you, or, if you are sure that no newer "
-                "message of yours exists, run: lichen allow-publishing",
+                N_(
+                    "Nothing is published yet: this key may have been used elsewhere, and a "
+                    "message written now could split its feed for good."
+                ),
+                N_(
+                    "Connect to at least two peers that know you, or, if you are sure that no "
+                    "newer message of yours exists, run: lichen allow-publishing"
+                ),
             )
         texts = [encode_compact(content).encode("utf-8", "surrogatepass") for content in contents]
         return await finish(self._publish(texts))
@@ -225,9 +235,12 @@ class Service:
         if own is not None:
             raise ApiError(
                 "no-identity",
-                f"The secret file {self.home.secret} is gone, but this folder holds the log of "
-                f"{own}.",
-                "Put a copy of the secret back; a new identity needs another folder (--home).",
+                N_(
+                    "The secret file {path} is gone, but this folder holds the log of {feed}.",
+                    path=self.home.secret,
+                    feed=own,
+                ),
+                N_("Put a copy of the secret back; a new identity needs another folder (--home)."),
             )
 
     async def _start_run(self, is_online: bool) -> None:

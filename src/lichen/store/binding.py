@@ -12,6 +12,7 @@ import msgspec
 from lichen.feed.message import FeedId
 from lichen.store.errors import Unreadable, WrongNetwork, reason_of
 from lichen.store.log import LogWriter
+from lichen.words import N_
 
 LOG_FILE = "log.db"
 
@@ -47,9 +48,9 @@ def check_binding(directory: Path, log: LogWriter, binding: Binding) -> None:
     if bound is None:
         log.set_meta(network_key=binding.network_key, hmac_key=binding.hmac_key or b"")
     elif bound != binding.network_key:
-        raise WrongNetwork(directory, "network key")
+        raise WrongNetwork(directory, N_("network key"))
     elif log.meta("hmac_key") != (binding.hmac_key or b""):
-        raise WrongNetwork(directory, "HMAC key")
+        raise WrongNetwork(directory, N_("HMAC key"))
 
 
 def bound_feed(log: LogWriter) -> FeedId | None:

@@ -25,6 +25,7 @@ from typing import Self
 from lichen.feed.message import BlobId
 from lichen.feed.refs import blob_id_from_bytes, blob_key_bytes
 from lichen.store.errors import BlobMissing, BlobRefused, StoreReadFailed, reason_of, writing
+from lichen.words import N_
 
 BLOBS_FOLDER = "blobs"
 EMPTY_BLOB = blob_id_from_bytes(hashlib.sha256(b"").digest())
@@ -175,7 +176,7 @@ class Draft:
         """Add bytes. Raises ``BlobRefused`` above the limit, or ``StoreWriteFailed``."""
         self.size += len(data)
         if self.size > self._bytes_max:
-            raise BlobRefused(f"A blob may have {self._bytes_max} bytes at most.")
+            raise BlobRefused(N_("A blob may have {most} bytes at most.", most=self._bytes_max))
         self._hash.update(data)
         with writing():
             self._write_out(data)
@@ -192,7 +193,9 @@ class Draft:
         """
         blob = blob_id_from_bytes(self._hash.digest())
         if expected is not None and blob != expected:
-            raise BlobRefused(f"The bytes are those of {blob}, not of {expected}.")
+            raise BlobRefused(
+                N_("The bytes are those of {blob}, not of {wanted}.", blob=blob, wanted=expected)
+            )
         if blob == EMPTY_BLOB:
             return blob
         with writing():

@@ -1,6 +1,7 @@
 """What can go wrong with the data on disk.
 
-``str(error)`` is one sentence for a person; ``hint`` is the next step, empty where there is none.
+``message`` is one sentence for a person, ``hint`` the next step, empty where there is none. Both
+are phrases: English, and to be told in another language.
 Messages that are refused are not errors but values (``lichen.feed.message.Rejected``).
 """
 
@@ -14,13 +15,15 @@ from pathlib import Path
 import apsw
 
 from lichen.feed.message import BlobId, FeedId
+from lichen.words import N_, phrase_of
 
 
 class StoreError(Exception):
     """Something the store cannot do, in words, with the next step in ``hint``."""
 
-    def __init__(self, words: str, hint: str = "") -> None:
-        super().__init__(words)
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
         self.hint = hint
 
 
@@ -28,10 +31,10 @@ class DataDirLocked(StoreError):
     """Another process holds the data directory; ``pid`` is its process, None if not readable."""
 
     def __init__(self, directory: Path, pid: int | None) -> None:
-        who = "another process" if pid is None else f"process {pid}"
+        who = N_("another process") if pid is None else N_("process {pid}", pid=pid)
         super().__init__(
-            f"The folder {directory} is in use by {who}.",
-            "Stop that process first, or use another folder.",
+            N_("The folder {path} is in use by {who}.", path=directory, who=who),
+            N_("Stop that process first, or use another folder."),
         )
         self.pid = pid
 
@@ -41,8 +44,13 @@ class NewerFormat(StoreError):
 
     def __init__(self, path: Path, found: int, known: int) -> None:
         super().__init__(
-            f"{path} has data format {found}, and this version knows formats up to {known}.",
-            "Install the newer version again; older ones never touch such a file.",
+            N_(
+                "{path} has data format {found}, and this version knows formats up to {known}.",
+                path=path,
+                found=found,
+                known=known,
+            ),
+            N_("Install the newer version again; older ones never touch such a file."),
         )
 
 
@@ -51,8 +59,12 @@ class WrongNetwork(StoreError):
 
     def __init__(self, directory: Path, what: str) -> None:
         super().__init__(
-            f"The folder {directory} belongs to a network with another {what}.",
-            "Start with the key it was made with, or use another folder for this network.",
+            N_(
+                "The folder {path} belongs to a network with another {what}.",
+                path=directory,
+                what=what,
+            ),
+            N_("Start with the key it was made with, or use another folder for this network."),
         )
 
 
@@ -61,8 +73,12 @@ class WrongIdentity(StoreError):
 
     def __init__(self, bound: FeedId, given: FeedId) -> None:
         super().__init__(
-            f"This folder holds the log of {bound}, and the secret file is that of {given}.",
-            "Put the right secret file back, or use another folder for this identity.",
+            N_(
+                "This folder holds the log of {bound}, and the secret file is that of {given}.",
+                bound=bound,
+                given=given,
+            ),
+            N_("Put the right secret file back, or use another folder for this identity."),
         )
         self.bound = bound
 
@@ -72,9 +88,11 @@ class Unreadable(StoreError):
 
     def __init__(self, path: Path, reason: str) -> None:
         super().__init__(
-            f"{path} cannot be read: {reason}.",
-            "Restore it from a backup; or move it away, and messages come again from peers, "
-            "while publishing waits until they were asked for your own feed.",
+            N_("{path} cannot be read: {words}.", path=path, words=reason),
+            N_(
+                "Restore it from a backup; or move it away, and messages come again from peers, "
+                "while publishing waits until they were asked for your own feed."
+            ),
         )
 
 
@@ -82,7 +100,7 @@ class StoreWriteFailed(StoreError):
     """Nothing of a write is on disk; ``reason`` says why in a few words, e.g. ``disk full``."""
 
     def __init__(self, reason: str, hint: str = "") -> None:
-        super().__init__(f"Nothing was written: {reason}.", hint)
+        super().__init__(N_("Nothing was written: {reason}.", reason=reason), hint)
         self.reason = reason
 
 
@@ -90,7 +108,7 @@ class StoreReadFailed(StoreError):
     """Something could not be read back from disk."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"The data on disk cannot be read: {reason}.")
+        super().__init__(N_("The data on disk cannot be read: {reason}.", reason=reason))
         self.reason = reason
 
 
@@ -98,7 +116,7 @@ class StoreClosed(StoreError):
     """The store is closed or closing and takes no more work."""
 
     def __init__(self) -> None:
-        super().__init__("The store is closed.")
+        super().__init__(N_("The store is closed."))
 
 
 class PublishGuarded(StoreError):
@@ -106,9 +124,11 @@ class PublishGuarded(StoreError):
 
     def __init__(self) -> None:
         super().__init__(
-            "Nothing is published yet: this key may have been used elsewhere, and a message "
-            "written now could split its feed for good.",
-            "Connect to at least two peers that know you, or allow publishing in words.",
+            N_(
+                "Nothing is published yet: this key may have been used elsewhere, and a message "
+                "written now could split its feed for good."
+            ),
+            N_("Connect to at least two peers that know you, or allow publishing in words."),
         )
 
 
@@ -117,9 +137,13 @@ class OwnFeedForked(StoreError):
 
     def __init__(self, feed: FeedId, sequence: int) -> None:
         super().__init__(
-            f"The feed {feed} is forked at sequence {sequence}: two different messages of it "
-            "exist, and no peer takes anything later.",
-            "Start again with a new identity, and tell your friends by another way.",
+            N_(
+                "The feed {feed} is forked at sequence {sequence}: two different messages of it "
+                "exist, and no peer takes anything later.",
+                feed=feed,
+                sequence=sequence,
+            ),
+            N_("Start again with a new identity, and tell your friends by another way."),
         )
 
 
@@ -127,7 +151,13 @@ class ContentRefused(StoreError):
     """One content of a batch cannot be published, so none of the batch was."""
 
     def __init__(self, index: int, words: str) -> None:
-        super().__init__(f"Content {index + 1} cannot be published: {words}.")
+        super().__init__(
+            N_(
+                "Content {number} cannot be published: {reason}.",
+                number=index + 1,
+                reason=phrase_of(words),
+            )
+        )
         self.index = index
         self.words = words
 
@@ -137,8 +167,11 @@ class DraftRefused(StoreError):
 
     def __init__(self, bytes_max: int) -> None:
         super().__init__(
-            f"This text is too long to be kept as a draft: it may have {bytes_max} bytes.",
-            "Copy it to a file, and write it in several parts.",
+            N_(
+                "This text is too long to be kept as a draft: it may have {most} bytes.",
+                most=bytes_max,
+            ),
+            N_("Copy it to a file, and write it in several parts."),
         )
 
 
@@ -146,26 +179,26 @@ class BlobMissing(StoreError):
     """A blob is not here, or no longer: a file whose bytes were not the blob's is thrown away."""
 
     def __init__(self, blob: BlobId) -> None:
-        super().__init__(f"The blob {blob} is not here.")
+        super().__init__(N_("The blob {id} is not here.", id=blob))
 
 
 class BlobRefused(StoreError):
     """Bytes that cannot be kept as the blob they are meant to be."""
 
 
-DISK_FULL = "disk full"
+DISK_FULL = N_("disk full")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
-    (apsw.ReadOnlyError, "the disk or the file is read-only"),
-    (apsw.CantOpenError, "a file cannot be opened"),
-    (apsw.PermissionsError, "access is not permitted"),
-    (apsw.BusyError, "another program holds the database"),
-    (apsw.LockedError, "another program holds the database"),
-    (apsw.CorruptError, "the database is damaged"),
-    (apsw.NotADBError, "it is not a database"),
-    (apsw.NoMemError, "out of memory"),
-    (apsw.IOError, "the disk reports an input or output error"),
+    (apsw.ReadOnlyError, N_("the disk or the file is read-only")),
+    (apsw.CantOpenError, N_("a file cannot be opened")),
+    (apsw.PermissionsError, N_("access is not permitted")),
+    (apsw.BusyError, N_("another program holds the database")),
+    (apsw.LockedError, N_("another program holds the database")),
+    (apsw.CorruptError, N_("the database is damaged")),
+    (apsw.NotADBError, N_("it is not a database")),
+    (apsw.NoMemError, N_("out of memory")),
+    (apsw.IOError, N_("the disk reports an input or output error")),
 )
 
 
@@ -210,7 +243,9 @@ def writing() -> Iterator[None]:
         yield
     except (apsw.Error, OSError) as error:
         reason = reason_of(error)
-        hint = "Make room on the disk; what waits is tried again." if reason == DISK_FULL else ""
+        hint = ""
+        if reason == DISK_FULL:
+            hint = N_("Make room on the disk; what waits is tried again.")
         raise StoreWriteFailed(reason, hint) from error
     except StoreReadFailed as error:
         raise StoreWriteFailed(error.reason) from error

@@ -23,10 +23,11 @@ from lichen.store.errors import (
 from lichen.store.log import LogWriter
 from lichen.store.signatures import SignatureThreads
 from lichen.store.writer import Task
+from lichen.words import N_, phrase_of
 
 TIMESTAMP_STEP_MS = 0.001
 """How much later the next message of the same millisecond claims to be."""
-_UNVERIFIED = "a message that was just signed does not verify"
+_UNVERIFIED = N_("a message that was just signed does not verify")
 
 
 class Publication(msgspec.Struct, frozen=True):
@@ -131,5 +132,10 @@ def _head_of(feed: FeedId, feed_format: FeedFormat, log: LogWriter) -> _Head:
     raw = feed_format.parse(held[1])
     newest = raw if isinstance(raw, Rejected) else feed_format.chain_alone(raw)
     if not isinstance(newest, ChainedMessage):
-        raise StoreWriteFailed(f"the newest own message in the log is damaged: {newest.reason}")
+        raise StoreWriteFailed(
+            N_(
+                "the newest own message in the log is damaged: {reason}",
+                reason=phrase_of(newest.reason.value),
+            )
+        )
     return _Head(state, newest.timestamp)

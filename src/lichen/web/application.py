@@ -10,11 +10,10 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.body_limit import RequestBodyLimitMiddleware
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
+from starlette.types import ASGIApp
 
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.page import Answer, Moved, Page, Sent, Shown, Upload, Visit
@@ -25,10 +24,11 @@ from lichen.web.forms import Sending, read_form
 from lichen.web.framing import Framing
 from lichen.web.guard import Guard
 from lichen.web.live import Live
-from lichen.web.rendering import STATIC, Renderer, static
+from lichen.web.rendering import STATIC, Renderer, static_digest
 
 COOKIE_AGE_S = limits.SESSION_DAYS * 86_400
-FOREVER = "public, max-age=31536000, immutable"
+STATIC_FILES = frozenset(file.name for file in STATIC.iterdir())
+FOREVER = "max-age=31536000, immutable"
 STATUSES = {"usage": 400, "not-found": 404, "refused": 403, "limit": 507, "unreachable": 502}
 """The HTTP status for each slug of a fault; others are 500."""
 
@@ -61,25 +61,27 @@ class Application:
         routes += [Route(page.path, self._endpoint(page), methods=[page.method]) for page in pages]
         self.starlette = Starlette(
             routes=routes,
-            middleware=[
-                Middleware(Guard, port=port),
-                Middleware(
-                    RequestBodyLimitMiddleware,
-                    max_body_size=limits.UPLOAD_BYTES_MAX + limits.FORM_BYTES_MAX,
-                ),
-            ],
             exception_handlers={
                 HTTPException: self._show_http_fault,
+                ClientDisconnect: _answer_nobody,
                 Exception: self._show_own_fault,
             },
         )
+        # No hint at which pages there are for whoever is not let in.
+        self.starlette.router.redirect_slashes = False
+        # Around everything: starlette answers its own faults outside of its middleware.
+        self.asgi: ASGIApp = Guard(self.starlette, port)
 
     # Ways in and out
 
     async def _enter(self, request: Request) -> Response:
         """Take a one-time link and give a cookie for it."""
-        value = self._access.use_link(request.path_params["token"])
         visit = self._framing.visit(request)
+        if request.method == "HEAD":
+            return Response(media_type="text/html")  # whoever looks ahead does not come in
+        value = self._access.use_link(request.path_params["token"])
+        if value is None and self._is_let_in(request):
+            return await self._show(Shown("web/enter.html"), visit)  # a reload of this page
         if value is None:
             return await self._show(Shown("web/closed.html", {"is_stale": True}, 403), visit)
         # Not a redirect: a browser would follow it on behalf of the page that the link was on,
@@ -128,11 +130,18 @@ class Application:
                 return await self._closed(request)
             fields: Mapping[str, str] = {}
             uploads: Mapping[str, Upload] = {}
-            if page.method == "POST":
+            is_form = page.method == "POST"
+            if is_form:
                 fields, uploads = await read_form(request)
             visit = self._framing.visit(request, fields, uploads)
             try:
-                answer = await self._sending.answer(fields, lambda: page.function(visit))
+                answer = await (
+                    self._sending.answer(
+                        request.url.path, fields, uploads, lambda: page.function(visit)
+                    )
+                    if is_form
+                    else page.function(visit)
+                )
             except (ApiError, StoreError) as error:
                 answer = _fault_page(error, visit)
             return await self._show(answer, visit, request)
@@ -143,7 +152,7 @@ class Application:
         if isinstance(answer, Moved):
             return RedirectResponse(answer.to, HTTPStatus.SEE_OTHER)
         if isinstance(answer, Sent):
-            caching = {"cache-control": FOREVER} if answer.is_immutable else {}
+            caching = {"cache-control": f"private, {FOREVER}"} if answer.is_immutable else {}
             return Response(
                 answer.body, media_type=answer.media_type, headers={**answer.headers, **caching}
             )
@@ -180,6 +189,8 @@ class Application:
     async def _show_own_fault(self, request: Request, error: Exception) -> Response:
         """Answer for a mistake of ours; the log of the process says which."""
         visit = self._framing.visit(request)
+        if not self._is_let_in(request):
+            return await self._show(Shown("web/closed.html", {"is_stale": False}, 500), visit)
         data = {
             "message": visit.words.gettext("This is a mistake in Lichen."),
             "hint": visit.words.gettext("Go back and try again; the terminal shows details."),
@@ -191,22 +202,24 @@ class Application:
     async def _static(self, request: Request) -> Response:
         """Send a static file; its path holds its digest, so it may be kept for ever."""
         file = request.path_params["file"]
-        if not (STATIC / file).is_file() or request.url.path != static(file):
+        if file not in STATIC_FILES or request.path_params["digest"] != static_digest():
             raise HTTPException(404)
         body = await asyncio.to_thread((STATIC / file).read_bytes)
         kind = MEDIA_TYPES.get(file.rpartition(".")[2], "application/octet-stream")
-        return Response(body, media_type=kind, headers={"cache-control": FOREVER})
+        return Response(body, media_type=kind, headers={"cache-control": f"public, {FOREVER}"})
 
     async def _listen(self, request: Request) -> Response:
         """Open a line over which an open page hears of what is new."""
         if not self._is_let_in(request):
             return Response("closed\n", HTTPStatus.UNAUTHORIZED, media_type="text/plain")
+        if request.method == "HEAD":
+            return Response(media_type="text/event-stream")
         if self._live.is_full:
             return Response("later\n", HTTPStatus.SERVICE_UNAVAILABLE, media_type="text/plain")
         asked = request.query_params.getlist("watch")
         questions = self._live.questions(asked, self._framing.visit(request))
         return StreamingResponse(
-            self._live.events(questions),
+            self._live.events(questions, lambda: self._is_let_in(request)),
             media_type="text/event-stream",
             headers={"cache-control": "no-store", "x-accel-buffering": "no"},
         )
@@ -221,10 +234,18 @@ MEDIA_TYPES = {
 
 def _fault_page(error: ApiError | StoreError, visit: Visit) -> Shown:
     fault = store_fault(error) if isinstance(error, StoreError) else error
-    data = {"message": fault.message, "hint": fault.hint, "typed": dict(visit.form)}
+    message, hint = fault.told(visit.words)
+    data = {"message": message, "hint": hint, "typed": dict(visit.form)}
     return Shown("web/fault.html", data, STATUSES.get(fault.slug, 500))
 
 
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """End a request whose sender hung up in the middle of a form: nobody reads what is answered."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
+
+
 def _path_of(request: Request) -> str:
+    """Return path and query as they were asked for: decoded, a ``?`` in a name would end it."""
+    path: str = request.scope["raw_path"].decode("latin-1")
     query = request.url.query
-    return f"{request.url.path}?{query}" if query else request.url.path
+    return f"{path}?{query}" if query else path

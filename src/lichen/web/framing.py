@@ -9,10 +9,11 @@ from collections.abc import Mapping
 import msgspec
 from starlette.requests import Request
 
-from lichen.apps.social.profiles import faces
+from lichen.apps.social.reading.faces import NOBODY, Face, faces
 from lichen.feed.canonical import JsonValue
 from lichen.node.page import Upload, Visit, Watch
 from lichen.node.service import Service
+from lichen.store.errors import StoreError
 from lichen.web.rendering import Frame
 from lichen.words import LANGUAGES, Words, choose_language, words_for
 
@@ -55,14 +56,10 @@ class Framing:
 
     def frame(self, visit: Visit, path: str) -> Frame:
         """Return what stands around a page."""
-        own = self._service.keyring.id
-        own_face = faces(self._service.store, own, [own])[own]
-        if own_face.image is not None and self._service.blobs.size(own_face.image) is None:
-            own_face = msgspec.structs.replace(own_face, image=None)
         return Frame(
             words=visit.words,
-            own=own,
-            own_face=own_face,
+            own=self._service.keyring.id,
+            own_face=self._own_face(),
             path=path,
             now=visit.now,
             theme=self._choice(THEME_SETTING),
@@ -70,6 +67,16 @@ class Framing:
             text_size=self._choice(TEXT_SIZE_SETTING),
             state=line_state(self._service, visit.words),
         )
+
+    def _own_face(self) -> Face:
+        own = self._service.keyring.id
+        try:
+            face = faces(self._service.store, own, [own])[own]
+        except StoreError:
+            return NOBODY  # a page that says what is wrong with the store can be shown all the same
+        if face.image is not None and self._service.blobs.size(face.image) is None:
+            return msgspec.structs.replace(face, image=None)
+        return face
 
     def _words(self, accepted: str) -> Words:
         chosen = self._service.store.local.setting(LANGUAGE_SETTING)

@@ -6,6 +6,7 @@ SESSIONS_MAX = 30  # browsers that are let in at once; the one used longest ago 
 SESSION_DAYS = 30  # a browser not used for so long has to be let in anew
 FORM_BYTES_MAX = 1 << 20  # a post has 8 KiB; what is pasted by mistake still comes back whole
 UPLOAD_BYTES_MAX = 5 << 20  # as large as a picture may be anywhere in the network
+BODY_BYTES_MAX = UPLOAD_BYTES_MAX + FORM_BYTES_MAX  # a picture, and the words beside it
 FORM_FIELDS_MAX = 100  # our largest form has a dozen
 ONCE_MAX = 1_000  # forms remembered, so that one sent twice counts once
 WATCHES_PER_PAGE_MAX = 8  # questions that one open page asks

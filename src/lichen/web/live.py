@@ -7,16 +7,21 @@ came: else an answer would be old, and nothing would be left to say so.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import suppress
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl
 
 import msgspec
+import structlog
 
+from lichen.node.errors import ApiError
 from lichen.node.hub import Notice
 from lichen.node.page import Visit, Watch
 from lichen.node.service import Service
+from lichen.store.errors import StoreError
 from lichen.web import limits
+
+log = structlog.get_logger()
 
 PING = b": so far\n\n"
 FLOOD = "messages"
@@ -52,30 +57,38 @@ class Live:
         """
         found = {}
         for text in asked[: limits.WATCHES_PER_PAGE_MAX]:
-            parts = urlsplit(text)
-            watch = self._watches.get(parts.path)
+            name, _, arguments = text.partition("?")
+            watch = self._watches.get(name)
             if watch is not None:
-                query = dict(parse_qsl(parts.query))
+                query = dict(parse_qsl(arguments))
                 found[text] = (watch, msgspec.structs.replace(visit, query=query))
         return found
 
-    async def events(self, questions: Mapping[str, tuple[Watch, Visit]]) -> AsyncIterator[bytes]:
-        """Yield the events of one line until it is closed."""
+    async def events(
+        self, questions: Mapping[str, tuple[Watch, Visit]], is_let_in: Callable[[], bool]
+    ) -> AsyncIterator[bytes]:
+        """Yield the events of one line until it is closed, or the page's session is over."""
         told: dict[str, bytes] = {}
+        loop = asyncio.get_running_loop()
         self._open_count += 1
         try:
             while not self._is_closed:
-                changed = self._changed
+                changed, asked_at = self._changed, loop.time()
                 await self._folded()
                 for text, (watch, visit) in questions.items():
-                    answer = msgspec.json.encode(await watch.function(visit))
-                    if told.get(text) != answer:
+                    answer = await _ask(watch, visit)
+                    if self._is_closed or not is_let_in():
+                        return
+                    if answer is not None and told.get(text) != answer:
                         told[text] = answer
                         yield encode_event(text, answer)
                 while not await _is_set_soon(changed):
+                    if not is_let_in():
+                        return
                     yield PING
-                pause_s = limits.LIVE_FLOOD_S_MIN if self._is_flood else limits.LIVE_CALM_S_MIN
-                await asyncio.sleep(pause_s)
+                # Counted from when it last asked: after a quiet moment an answer is not kept back.
+                calm_s = asked_at + limits.LIVE_CALM_S_MIN - loop.time()
+                await asyncio.sleep(limits.LIVE_FLOOD_S_MIN if self._is_flood else calm_s)
         finally:
             self._open_count -= 1
 
@@ -91,6 +104,15 @@ class Live:
     def _change(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
+
+
+async def _ask(watch: Watch, visit: Visit) -> bytes | None:
+    """Return the answer to a question; None where it cannot be answered now."""
+    try:
+        return msgspec.json.encode(await watch.function(visit))
+    except (ApiError, StoreError) as error:
+        log.warning("web-watch-failed", watch=watch.name, reason=type(error).__name__)
+        return None
 
 
 async def _is_set_soon(event: asyncio.Event) -> bool:

@@ -14,15 +14,17 @@ import msgspec
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from lichen.apps.social.profiles import Face
+from lichen.apps.social.reading.profiles import Face
+from lichen.apps.social.rules import clean_line
 from lichen.feed.canonical import JsonValue, encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.app import App
 from lichen.node.paths import segment_of
 from lichen.web.forms import draw_once
-from lichen.web.links import PATHS
-from lichen.web.markdown import render
-from lichen.web.rendered import RenderCache
+from lichen.web.map import label_of
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import render
+from lichen.web.text.rendered import RenderCache
 from lichen.words import LANGUAGES, Words
 
 FOLDER = Path(__file__).parent
@@ -88,13 +90,17 @@ class Renderer:
             "languages": LANGUAGES,
             "icon": icon,
             "face": face,
+            "face_path": face_path,
             "name": name,
             "static": static,
             "once": draw_once,
         }
         made.filters |= {
+            # A text of a stranger that stands in a sentence or a title of ours.
+            "line": clean_line,
             "segment": segment_of,
             "short_id": short_id,
+            "label": label_of,
             "voice": self._voice,
             "voice_preview": lambda text: Markup(render_post(text)),  # noqa: S704 (made safe)
             "json_units": json_units,
@@ -130,6 +136,7 @@ def static(file: str) -> str:
     return f"/static/{static_digest()}/{file}"
 
 
+@cache
 def icon(name: str, *, flip: bool = False) -> Markup:
     """Return an icon; the words beside it say what it means."""
     kind = "icon flip" if flip else "icon"
@@ -144,12 +151,19 @@ def face(context: Context, feed: FeedId, size: str = "", *, is_bare: bool = Fals
 
     ``is_bare``: what is around it gives it its size.
     """
-    known = _known(context, feed)
-    path = f"/face/{segment_of(feed)}.svg"
-    if known is not None and known.image is not None:
-        path = f"/blob/{segment_of(known.image)}"
     kind = "" if is_bare else f"ava {size}".strip()
-    return Markup('<img class="{}" src="{}" alt="" loading="lazy">').format(kind, path)
+    path = face_path(context, feed)
+    # Nothing of a stranger's: the size is a template's, the path is of URL-safe base64.
+    return Markup(f'<img class="{kind}" src="{path}" alt="" loading="lazy">')  # noqa: S704
+
+
+@jinja2.pass_context
+def face_path(context: Context, feed: FeedId) -> str:
+    """Return the path of somebody's picture, or of the face that grew from the key."""
+    known = _known(context, feed)
+    if known is not None and known.image is not None:
+        return f"/blob/{segment_of(known.image)}"
+    return f"/face/{segment_of(feed)}.svg"
 
 
 @jinja2.pass_context

@@ -8,7 +8,7 @@ import asyncio
 import errno
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 
 import structlog
 import uvicorn
@@ -26,10 +26,13 @@ from lichen.web.live import Live
 from lichen.web.neighbours import is_own
 from lichen.web.pages import PAGES, WATCHES
 from lichen.web.rendering import Renderer
+from lichen.words import N_
 
 HOST = "127.0.0.1"
 PORT_DEFAULT = 8990
 """8989 belongs to the WebSocket transport of Secure Scuttlebutt."""
+TICK_S = 1.0
+"""The date of answers counts seconds."""
 
 log = structlog.get_logger()
 
@@ -55,7 +58,7 @@ class WebServer:
         self._listener = listener
         self._server = _Server(
             uvicorn.Config(
-                self.application.starlette,
+                self.application.asgi,
                 http=_OwnProtocol,
                 ws="none",
                 lifespan="off",
@@ -79,12 +82,28 @@ class WebServer:
     def close(self) -> None:
         """Take leave of open pages and stop listening."""
         self._live.close()
-        self._server.should_exit = True
+        self._server.stop()
         self.access.close()
 
 
 class _Server(uvicorn.Server):
-    """A server whose signals are the peer's."""
+    """A server whose signals are the peer's, and that sleeps while nobody asks."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self._is_over = asyncio.Event()
+
+    def stop(self) -> None:
+        """End ``serve``."""
+        self.should_exit = True
+        self._is_over.set()
+
+    async def main_loop(self) -> None:
+        """Keep the date of answers until ``stop``; the library itself wakes ten times a second."""
+        while not await self.on_tick(0):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(TICK_S):
+                    await self._is_over.wait()
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -98,6 +117,7 @@ class _OwnProtocol(H11Protocol):
         client, server = (transport.get_extra_info(end) for end in ("peername", "sockname"))
         if client is not None and not is_own(client, server):
             log.warning("web-other-user", port=server[1])
+            self.transport = transport  # what the base class says goodbye to
             transport.abort()
             return
         super().connection_made(transport)
@@ -125,30 +145,49 @@ async def open_web(service: Service, port: int | None = None) -> AsyncIterator[W
 def _opener(server: WebServer) -> MethodFunction:
     async def open_link(_call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
         """Return a way in that works once: ``{url, file, seconds}``."""
-        link = server.open_link()
+        try:
+            link = server.open_link()
+        except OSError as error:
+            raise ApiError(
+                "failed",
+                N_(
+                    "The file that leads a browser in cannot be written: {words}.",
+                    words=error.strerror,
+                ),
+                N_("Make room on the disk, and see that the data directory is yours."),
+            ) from error
         await send({"url": link.url, "file": str(link.file), "seconds": limits.LINK_S_MAX})
 
     return open_link
 
 
 def _listen(port: int | None) -> socket.socket:
+    wanted = PORT_DEFAULT if port is None else port
     try:
-        return _bind(PORT_DEFAULT if port is None else port)
+        return _bind(wanted)
     except OSError as error:
         if port is None and error.errno == errno.EADDRINUSE:
             return _bind(0)
         raise ApiError(
             "failed",
-            f"The web app cannot listen on {HOST}, port {port}: {error.strerror}.",
-            "Choose another --web-port, or leave it out: then a free one is taken.",
+            N_(
+                "The web app cannot listen on {host}, port {port}: {words}.",
+                host=HOST,
+                port=wanted,
+                words=error.strerror,
+            ),
+            N_("Choose another --web-port, or leave it out: then a free one is taken."),
         ) from error
 
 
 def _bind(port: int) -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    # By the protocol's number asyncio knows to send at once what is written (TCP_NODELAY): without
+    # it the end of each page waits 40 ms for the browser to acknowledge its beginning.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((HOST, port))
+        listener.listen()  # only now is the port taken: two may be bound to it
     except OSError:
         listener.close()
         raise

@@ -75,6 +75,8 @@ class CallEnded(msgspec.Struct, frozen=True):
     call: int
     error: str | None
     error_name: str = "Error"
+    error_details: bytes = b""
+    """The JSON text of the error object's ``details``, empty if it has none."""
 
 
 class GoodbyeReceived(msgspec.Struct, frozen=True):
@@ -120,6 +122,8 @@ class EndCall(msgspec.Struct, frozen=True):
     call: int
     error: str | None = None
     error_name: str = "Error"
+    error_details: bytes = b""
+    """JSON text for a member ``details``, which peers that do not know it pass over."""
 
 
 Command = OpenCall | SendItems | Answer | EndCall

@@ -21,6 +21,9 @@ NAME_CHARS_MAX = 256
 ERROR_CHARS_MAX = 1024
 """Characters kept of a remote error's message: it may be shown and logged."""
 
+ERROR_DETAILS_BYTES_MAX = 16_384
+"""Bytes kept of what an error says to programs; longer details are passed over."""
+
 CALLS_STRANGER_MAX = 8
 """Calls that a stranger may have open at once: a JavaScript peer opens five on connecting. For
 others the brain allows more, through ``Connection.calls_max``: legacy peers open one per feed."""

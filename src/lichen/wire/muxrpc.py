@@ -207,9 +207,9 @@ class Session:
         else:
             del self._calls[number]
             if is_end:
-                error, error_name = parse_end(frame)
+                error, error_name, details = parse_end(frame)
                 error = WORDLESS if error is None else error
-                events.append(CallEnded(number, error, error_name))
+                events.append(CallEnded(number, error, error_name, details))
             else:
                 body_type = BODY_TYPES[frame.flags & BODY_TYPE_MASK]
                 events.append(AnswerReceived(number, body_type, frame.body))
@@ -243,7 +243,7 @@ class Session:
     def _receive_end(
         self, number: int, call: Call, frame: Frame, events: list[SessionEvent]
     ) -> None:
-        error, error_name = parse_end(frame)
+        error, error_name, details = parse_end(frame)
         if not call.is_ended_here:
             if error is None:
                 self._send(STREAM | END | BodyType.JSON, number, TRUE)
@@ -254,7 +254,7 @@ class Session:
         elif number < 0:
             self._ending_count -= 1
         del self._calls[number]
-        events.append(CallEnded(number, error, error_name))
+        events.append(CallEnded(number, error, error_name, details))
 
     def _open_call(self, command: OpenCall) -> None:
         number = command.call
@@ -301,7 +301,9 @@ class Session:
         call = self._find_call(number)
         if call is None or call.is_ended_here:
             return
-        body = TRUE if error is None else encode_error(error, command.error_name)
+        body = TRUE
+        if error is not None:
+            body = encode_error(error, command.error_name, command.error_details)
         if call.is_stream:
             self._send(STREAM | END | BodyType.JSON, number, body)
             call.is_ended_here = True

@@ -17,6 +17,7 @@ from lichen.wire.events import BodyType, CallKind
 from lichen.wire.limits import (
     ARGS_BYTES_MAX,
     ERROR_CHARS_MAX,
+    ERROR_DETAILS_BYTES_MAX,
     EXACT_BYTES_MAX,
     FRAME_BYTES_MAX,
     NAME_CHARS_MAX,
@@ -121,6 +122,7 @@ class _RequestBody(msgspec.Struct):
 class _ErrorBody(msgspec.Struct):
     message: str
     name: object = None
+    details: msgspec.Raw = msgspec.Raw()
 
 
 _request_decoder = msgspec.json.Decoder(_RequestBody)
@@ -166,30 +168,35 @@ def encode_request(name: tuple[str, ...], args: bytes, kind: CallKind) -> bytes:
     return b'{"name":%b,"args":%b%b}' % (msgspec.json.encode(name), args, tail.encode())
 
 
-def encode_error(message: str, name: str = ERROR_NAME) -> bytes:
+def encode_error(message: str, name: str = ERROR_NAME, details: bytes = b"") -> bytes:
     """Write an error as peers expect it. No stack: ours is nobody's business."""
     text = message.encode("utf-8", "replace").decode()
-    body: bytes = msgspec.json.encode({"name": name, "message": text, "stack": ""})
+    error: dict[str, object] = {"name": name, "message": text, "stack": ""}
+    if details:
+        error["details"] = msgspec.Raw(details)
+    body: bytes = msgspec.json.encode(error)
     return body
 
 
-def parse_end(frame: Frame) -> tuple[str | None, str]:
-    """Read the body of an end: the error's message (None for a normal end) and its name.
+def parse_end(frame: Frame) -> tuple[str | None, str, bytes]:
+    """Read the body of an end: the error's message (None: a normal end), its name, its details.
 
     Text and bytes are the errors of peers that know no error objects.
     """
     if frame.flags & BODY_TYPE_MASK != BodyType.JSON:
-        return frame.body[:ERROR_CHARS_MAX].decode("utf-8", "replace"), ERROR_NAME
+        return frame.body[:ERROR_CHARS_MAX].decode("utf-8", "replace"), ERROR_NAME, b""
     try:
         end = _end_decoder.decode(frame.body)
     except _MALFORMED:
-        return WORDLESS, ERROR_NAME
+        return WORDLESS, ERROR_NAME, b""
     if isinstance(end, str):
-        return end[:ERROR_CHARS_MAX], ERROR_NAME
+        return end[:ERROR_CHARS_MAX], ERROR_NAME, b""
     if isinstance(end, _ErrorBody):
         name = end.name if isinstance(end.name, str) else ERROR_NAME
-        return end.message[:ERROR_CHARS_MAX], name[:ERROR_CHARS_MAX]
-    return None, ERROR_NAME
+        # Copied: a raw part keeps the whole frame alive.
+        details = bytes(end.details) if len(end.details) <= ERROR_DETAILS_BYTES_MAX else b""
+        return end.message[:ERROR_CHARS_MAX], name[:ERROR_CHARS_MAX], details
+    return None, ERROR_NAME, b""
 
 
 def missing_method(name: tuple[str, ...]) -> str:

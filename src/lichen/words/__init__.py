@@ -6,13 +6,19 @@ from lichen.words.languages import (
     choose_language,
     language_of_environment,
 )
+from lichen.words.phrases import N_, N_many, Phrase, parse_phrase, phrase_of
 from lichen.words.words import Words, words_for
 
 __all__ = [
     "LANGUAGES",
+    "N_",
     "PSEUDO",
+    "N_many",
+    "Phrase",
     "Words",
     "choose_language",
     "language_of_environment",
+    "parse_phrase",
+    "phrase_of",
     "words_for",
 ]

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from lichen.words.catalogue import Catalogue, read_catalogue
 from lichen.words.languages import DEFAULT, LANGUAGES, PSEUDO, TAGS
+from lichen.words.phrases import Phrase
 from lichen.words.pseudo import disguise
 
 LOCALE_DIRECTORY = Path(__file__).with_name("locale")
@@ -20,6 +21,8 @@ SSB_BEGAN_S = 1_356_998_400.0
 """2013 began: no message is older, so what claims to be was dated by a broken clock."""
 CLOCK_DRIFT_S_MAX = 60.0
 """Two good clocks differ by less; what is further ahead is in the future."""
+TEXTS_KEPT_MAX = 4096
+"""Texts of one kind that are kept: a page asks for the same dates each time it is shown."""
 _TIME_S_MAX = 253_402_214_400.0
 _SIZE_UNITS = ("kB", "MB", "GB", "TB")
 
@@ -56,6 +59,13 @@ class Words:
         """Return the form that fits a number, of a text with a context."""
         return self._form(context, one, many, n)
 
+    def tell(self, text: str) -> str:
+        """Return a phrase in this language; a plain text has been told already and stays."""
+        if not isinstance(text, Phrase):
+            return text
+        values = {name: self.tell(value) for name, value in text.values.items()}
+        return self._form("", text.template, text.many or text.template, text.n).format_map(values)
+
     def _form(self, context: str, one: str, many: str, n: int) -> str:
         if self._catalogue is not None:
             forms = self._catalogue.texts.get((context, one))
@@ -73,7 +83,7 @@ class Words:
         elapsed_s = now_s - then_s
         now = _local(now_s)
         if now is None or elapsed_s < -CLOCK_DRIFT_S_MAX or then_s < SSB_BEGAN_S:
-            return _date(self.tag, then, has_year=True)
+            return _date(self.tag, then.date(), has_year=True)
         if elapsed_s < MINUTE_S:
             return self.gettext("just now")
         if elapsed_s < HOUR_S:
@@ -82,14 +92,15 @@ class Words:
             return self.gettext("{n} h").format(n=int(elapsed_s // HOUR_S))
         if (now.date() - then.date()).days == 1:
             return self.gettext("yesterday")
-        return _date(self.tag, then, has_year=then.year != now.year)
+        return _date(self.tag, then.date(), has_year=then.year != now.year)
 
     def moment(self, then_s: float) -> str:
         """Return date and time of day in the time zone of this machine."""
         then = _local(then_s)
         if then is None:
             return self.gettext("at no time")
-        return _date_and_time(self.tag, then)
+        # Without its zone: two times of one instant are equal, whatever their clocks show.
+        return _date_and_time(self.tag, then.replace(second=0, microsecond=0, tzinfo=None))
 
     def iso(self, then_s: float) -> str:
         """Return a time as programs read it, in UTC; an empty text for no time."""
@@ -133,7 +144,7 @@ def words_for(language: str) -> Words:
     return Words(language)
 
 
-@lru_cache(4096)
+@lru_cache(TEXTS_KEPT_MAX)
 def _disguised(text: str) -> str:
     return disguise(text)
 
@@ -145,14 +156,16 @@ def _local(then_s: float) -> dt.datetime | None:
     return dt.datetime.fromtimestamp(then_s, tz=dt.UTC).astimezone()
 
 
-def _date(tag: str, then: dt.datetime, *, has_year: bool) -> str:
+@lru_cache(TEXTS_KEPT_MAX)
+def _date(tag: str, date: dt.date, *, has_year: bool) -> str:
     from babel.dates import format_date, format_skeleton  # noqa: PLC0415 (slow to import)
 
     if has_year:
-        return format_date(then.date(), "medium", _locale(tag))
-    return format_skeleton("MMMd", then, then.tzinfo, locale=_locale(tag))
+        return format_date(date, "medium", _locale(tag))
+    return format_skeleton("MMMd", dt.datetime.combine(date, dt.time()), locale=_locale(tag))
 
 
+@lru_cache(TEXTS_KEPT_MAX)
 def _date_and_time(tag: str, then: dt.datetime) -> str:
     from babel.dates import (  # noqa: PLC0415 (slow to import)
         format_date,
@@ -163,9 +176,7 @@ def _date_and_time(tag: str, then: dt.datetime) -> str:
     locale = _locale(tag)
     pattern = str(get_datetime_format("long", locale)).replace("'", "")
     date = format_date(then.date(), "long", locale)
-    return pattern.replace("{1}", date).replace(
-        "{0}", format_time(then, "short", then.tzinfo, locale)
-    )
+    return pattern.replace("{1}", date).replace("{0}", format_time(then, "short", locale=locale))
 
 
 def _decimal(tag: str, n: float) -> str:

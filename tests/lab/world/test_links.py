@@ -68,7 +68,7 @@ def test_commands_have_the_size_of_real_boxes() -> None:
 def test_commands_arrive_in_order_after_delay_and_size() -> None:
     world, end = linked(bytes_per_s=1_000.0)
     came: list[tuple[float, int]] = []
-    end.pipe._deliver = lambda _end, command, *_: came.append((world.now, command.call))
+    end.pipe._deliver = lambda _end, command, _size: came.append((world.now, command.call))
     for call in (1, 2):
         end.pipe.put(SendItems(call, BodyType.JSON, (b"x" * 957,)))  # 1,000 bytes in a box
     assert end.pipe.queued_bytes == 2_000
@@ -88,7 +88,7 @@ def test_an_uplink_is_shared_by_all_links_of_a_peer() -> None:
     hub.uplink_bytes_per_s = 1_000.0
     came: list[float] = []
     for end in hub.ends.values():
-        end.pipe._deliver = lambda *_: came.append(world.now)
+        end.pipe._deliver = lambda _end, _command, _size: came.append(world.now)
         end.pipe.put(SendItems(1, BodyType.JSON, (b"x" * 957,)))
     world.run(20.0)
     assert came == [pytest.approx(11.0), pytest.approx(12.0), pytest.approx(13.0)]
@@ -97,7 +97,7 @@ def test_an_uplink_is_shared_by_all_links_of_a_peer() -> None:
 def test_a_clogged_pipe_gives_everything_at_once_in_order() -> None:
     world, end = linked()
     came: list[tuple[float, int]] = []
-    end.pipe._deliver = lambda _end, command, *_: came.append((world.now, command.call))
+    end.pipe._deliver = lambda _end, command, _size: came.append((world.now, command.call))
     end.pipe.clogged_until = 15.0
     for call in (1, 2, 3):
         end.pipe.put(SendItems(call, BodyType.JSON, (b"x",)))
@@ -109,7 +109,7 @@ def test_what_is_not_read_waits_and_room_is_told_afterwards() -> None:
     world, end = linked()
     came: list[int] = []
     rooms: list[float] = []
-    end.pipe._deliver = lambda _end, command, *_: came.append(command.call)
+    end.pipe._deliver = lambda _end, command, _size: came.append(command.call)
     world.report_room = lambda _end: rooms.append(world.now)  # type: ignore[method-assign]
     end.pipe.set_read(is_read=False)
     for call in range(1, 6):
@@ -127,7 +127,7 @@ def test_what_is_not_read_waits_and_room_is_told_afterwards() -> None:
 def test_a_stuck_pipe_loses_everything_and_its_queue_stays() -> None:
     world, end = linked()
     came: list[int] = []
-    end.pipe._deliver = lambda _end, command, *_: came.append(command.call)
+    end.pipe._deliver = lambda _end, command, _size: came.append(command.call)
     end.pipe.is_stuck = True
     end.pipe.put(SendItems(1, BodyType.BINARY, (b"x" * 200_000,)))
     world.run(30.0)

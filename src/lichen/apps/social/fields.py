@@ -10,6 +10,7 @@ from lichen.apps.social.rules import NAME_CHARACTERS_MAX
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import is_blob_id
 from lichen.node.errors import ApiError
+from lichen.words import N_
 
 IMAGE_MEMBERS = {"link": str, "type": str, "size": int, "width": int, "height": int}
 """What is said of a picture beside its blob, and of which kind it is."""
@@ -23,7 +24,7 @@ def profile_fields(options: Mapping[str, JsonValue]) -> dict[str, JsonValue]:
             value = options[key]
             fields[key] = None if value is None else read(value)
     if not fields:
-        raise ApiError("usage", "Give a name, a description or an image.")
+        raise ApiError("usage", N_("Give a name, a description or an image."))
     return fields
 
 
@@ -32,25 +33,33 @@ def profile_name(given: JsonValue) -> str:
     name = " ".join(given.split()) if isinstance(given, str) else ""
     if not name.isprintable() or not 0 < len(name) <= NAME_CHARACTERS_MAX:
         raise ApiError(
-            "usage", f"A name has 1 to {NAME_CHARACTERS_MAX} characters, all of them visible."
+            "usage",
+            N_("A name has 1 to {most} characters, all of them visible.", most=NAME_CHARACTERS_MAX),
         )
     return name
 
 
 def _description(given: JsonValue) -> str:
     if not isinstance(given, str) or not given.strip():
-        raise ApiError("usage", "A description is a text.", "Give null to take it back.")
+        raise ApiError("usage", N_("A description is a text."), N_("Give null to take it back."))
     return given.strip()
 
 
 def _image(given: JsonValue) -> JsonValue:
     """Return a picture as it is published: the blob's id, or an object that says more of it."""
     if not is_blob_id(link_of(given)):
-        raise ApiError("usage", f"{given!r} is not the id of a blob.", "It looks like &…=.sha256")
+        raise ApiError(
+            "usage",
+            N_("{id} is not the id of a blob.", id=repr(given)),
+            N_("It looks like &…=.sha256"),
+        )
     if not isinstance(given, dict):
         return given
     for key, value in given.items():
         kind = IMAGE_MEMBERS.get(key)
         if kind is None or not isinstance(value, kind) or isinstance(value, bool):
-            raise ApiError("usage", f"An image says nothing like {key}: {value!r}.")
+            raise ApiError(
+                "usage",
+                N_("An image says nothing like {key}: {value}.", key=key, value=repr(value)),
+            )
     return given

@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from lichen.apps.social import content as social
-from lichen.apps.social import threads
-from lichen.apps.social.circle import BLOCKS, FOLLOWS
-from lichen.apps.social.entries import Gap
-from lichen.apps.social.faces import own_vote
 from lichen.apps.social.fields import profile_fields, profile_name
+from lichen.apps.social.reading import threads
+from lichen.apps.social.reading.circle import BLOCKS, FOLLOWS
+from lichen.apps.social.reading.entries import Gap
+from lichen.apps.social.reading.faces import own_vote
 from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, clean_line
 from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.canonical import JsonValue, parse_json
@@ -22,7 +22,8 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
+from lichen.words import N_, N_many, Phrase
 
 BRANCH_MAX = 20
 """Messages that a post says it answers at once."""
@@ -40,13 +41,13 @@ async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
     A message that is referred to but not here is ``{"key", "isMissing": true}``. What blocked
     feeds wrote is left out.
     """
-    key = _ref_argument(call, is_msg_id, "message")
+    key = _ref_argument(call, is_msg_id, N_("message"))
     await _folded(call)
     store = call.service.store
     root = threads.thread_root(store, MsgId(key))
     entries = threads.read_thread(store, root)
     if not entries:
-        raise ApiError("not-found", f"The message {key} is not here.")
+        raise ApiError("not-found", N_("The message {id} is not here.", id=key))
     for item in threads.with_gaps(store, root, entries):
         if isinstance(item, Gap):
             yield {"key": item.key, "isMissing": True}
@@ -56,7 +57,7 @@ async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
 
 async def name(call: Call) -> JsonValue:
     """Return the name of a feed, message or blob, as it counts for you; null for none."""
-    subject = _ref_argument(call, _is_ref, "feed or message")
+    subject = _ref_argument(call, _is_ref, N_("feed or message"))
     await _folded(call)
     store = call.service.store
     return threads.names_of(store, call.service.keyring.id, [subject]).get(subject)
@@ -66,7 +67,12 @@ async def names(call: Call) -> JsonValue:
     """Return id to name for ``{ids: [...]}``; ids without a name are left out."""
     ids = call.options().get("ids")
     if not isinstance(ids, list) or len(ids) > NAMES_ASKED_MAX:
-        raise ApiError("usage", f"names takes a list of at most {NAMES_ASKED_MAX} ids.")
+        raise ApiError(
+            "usage",
+            N_(
+                "{method} takes a list of at most {most} ids.", method="names", most=NAMES_ASKED_MAX
+            ),
+        )
     wanted = [ref for ref in ids if isinstance(ref, str) and _is_ref(ref)]
     found = threads.names_of(call.service.store, call.service.keyring.id, wanted)
     return dict(found)
@@ -76,7 +82,7 @@ async def by_name(call: Call) -> JsonValue:
     """Return the feeds known by a name, ``[{id, name}]``; one that you named so counts alone."""
     wanted = call.args[0] if call.args else None
     if not isinstance(wanted, str):
-        raise ApiError("usage", "byName takes a name.")
+        raise ApiError("usage", N_("{method} takes a name.", method="byName"))
     await _folded(call)
     found = threads.feeds_named(call.service.store, call.service.keyring.id, wanted)
     return [{"id": feed, "name": known_as} for feed, known_as in found.items()]
@@ -86,7 +92,7 @@ async def timeline(call: Call) -> AsyncIterator[JsonValue | Encoded]:
     """Stream the newest posts that begin a thread, newest first: ``{limit}``."""
     limit = call.options().get("limit", TIMELINE_DEFAULT)
     if not isinstance(limit, int) or not 0 <= limit <= TIMELINE_MAX:
-        raise ApiError("usage", f"limit is a whole number up to {TIMELINE_MAX}.")
+        raise ApiError("usage", N_("limit is a whole number up to {most}.", most=TIMELINE_MAX))
     await _folded(call)
     sent = 0
     for stored in threads.newest_roots(call.service.store):
@@ -106,15 +112,21 @@ async def post(call: Call) -> JsonValue:
     options = call.options()
     text, root = options.get("text"), options.get("root")
     if not isinstance(text, str) or not text.strip():
-        raise ApiError("usage", "A post needs a text.")
+        raise ApiError("usage", N_("A post needs a text."))
     place = social.Place()
     if root is not None:
         if not is_msg_id(root):
-            raise ApiError("usage", f"{root!r} is not a message id.", "It looks like %…=.sha256")
+            raise ApiError(
+                "usage",
+                N_("{id} is not a message id.", id=repr(root)),
+                N_("It looks like %…=.sha256"),
+            )
         await _folded(call)
         place = _reply_place(call, MsgId(root))
     elif options.get("fork") or options.get("branch"):
-        raise ApiError("usage", "Only a reply has a branch or a fork.", "Give root as well.")
+        raise ApiError(
+            "usage", N_("Only a reply has a branch or a fork."), N_("Give root as well.")
+        )
     content = social.encode_post(
         social.Post(
             text,
@@ -130,15 +142,19 @@ async def post(call: Call) -> JsonValue:
 
 async def vote(call: Call) -> JsonValue:
     """Like a message, or (``value: 0``) no longer: ``{id, value, expression, dryRun}``."""
-    key = _ref_argument(call, is_msg_id, "message")
+    key = _ref_argument(call, is_msg_id, N_("message"))
     options = call.options()
     value, given = options.get("value", 1), options.get("expression", "")
     if not isinstance(value, int) or isinstance(value, bool) or value not in {0, 1}:
-        raise ApiError("usage", "The value of a vote is 1, or 0 to take it back.")
+        raise ApiError("usage", N_("The value of a vote is 1, or 0 to take it back."))
     expression = clean_line(given, EXPRESSION_CHARACTERS_MAX) if isinstance(given, str) else None
     if expression is None or expression != given:
         raise ApiError(
-            "usage", f"An expression is a word or a sign, up to {EXPRESSION_CHARACTERS_MAX} long."
+            "usage",
+            N_(
+                "An expression is a word or a sign, up to {most} characters long.",
+                most=EXPRESSION_CHARACTERS_MAX,
+            ),
         )
     wanted = (1, expression) if value else (0, "")
     await _folded(call)
@@ -151,28 +167,28 @@ async def vote(call: Call) -> JsonValue:
 
 async def follow(call: Call) -> JsonValue:
     """Follow a feed: ``{id, dryRun}``."""
-    feed = _other_feed(call, "follow")
+    feed = _other_feed(call, N_("You cannot follow yourself."))
     is_already = _relation(call, feed) == FOLLOWS
     return await _publish(call, social.encode_follow(feed), is_already=is_already)
 
 
 async def unfollow(call: Call) -> JsonValue:
     """Follow or block a feed no longer: ``{id, dryRun}``."""
-    feed = _other_feed(call, "unfollow")
+    feed = _other_feed(call, N_("You cannot unfollow yourself."))
     is_already = _relation(call, feed) not in {FOLLOWS, BLOCKS}
     return await _publish(call, social.encode_unfollow(feed), is_already=is_already)
 
 
 async def block(call: Call) -> JsonValue:
     """Block a feed: ``{id, dryRun}``."""
-    feed = _other_feed(call, "block")
+    feed = _other_feed(call, N_("You cannot block yourself."))
     is_already = _relation(call, feed) == BLOCKS
     return await _publish(call, social.encode_block(feed), is_already=is_already)
 
 
 async def set_name(call: Call) -> JsonValue:
     """Name a feed, message or blob: ``{id, name, dryRun}``."""
-    subject = _ref_argument(call, _is_ref, "feed or message")
+    subject = _ref_argument(call, _is_ref, N_("feed or message"))
     new_name = profile_name(call.options().get("name"))
     await _folded(call)
     own = call.service.keyring.id
@@ -188,7 +204,7 @@ async def set_profile(call: Call) -> JsonValue:
     """
     options = call.options()
     own = call.service.keyring.id
-    subject = _ref_argument(call, _is_ref, "feed or message") if "id" in options else own
+    subject = _ref_argument(call, _is_ref, N_("feed or message")) if "id" in options else own
     wanted = profile_fields(options)
     await _folded(call)
     said = threads.own_fields_for(call.service.store, own, subject)
@@ -222,32 +238,36 @@ def _check_size(call: Call, content: dict[str, JsonValue]) -> None:
     if used > limit:
         raise ApiError(
             "invalid",
-            f"This is about {used - limit} characters too long.",
-            "Shorten it, or write it in two messages.",
+            N_many(
+                "This is about {n} character too long.",
+                "This is about {n} characters too long.",
+                used - limit,
+            ),
+            N_("Shorten it, or write it in two messages."),
         )
 
 
 def _reply_place(call: Call, answered: MsgId) -> social.Place:
     """Return where a reply belongs, by the options ``branch`` and ``fork`` of the call."""
     options = call.options()
-    store = call.service.store
     given = options.get("branch", [])
     chosen = given if isinstance(given, list) else [given]
     if len(chosen) > BRANCH_MAX or not all(is_msg_id(key) for key in chosen):
-        raise ApiError("usage", f"branch is a list of at most {BRANCH_MAX} message ids.")
-    if store.log.get(answered) is None:
+        raise ApiError(
+            "usage", N_("branch is a list of at most {most} message ids.", most=BRANCH_MAX)
+        )
+    branch = [MsgId(str(key)) for key in chosen]
+    place = threads.reply_place(
+        call.service.store, answered, branch, is_fork=bool(options.get("fork"))
+    )
+    # A thread whose root has not come, or is out of reach, can be answered all the same.
+    if place is None:
         raise ApiError(
             "not-found",
-            f"The message {answered} is not here, so it cannot be answered yet.",
-            "Connect to a peer that has it.",
+            N_("The message {id} is not here, so it cannot be answered yet.", id=answered),
+            N_("Connect to a peer that has it."),
         )
-    root, fork = threads.thread_root(store, answered), None
-    if options.get("fork") and root != answered:
-        root, fork = answered, root
-    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(
-        threads.read_thread(store, root)
-    )
-    return social.Place(root=root, fork=fork, branch=tuple(branch) or (root,))
+    return place
 
 
 def _relation(call: Call, feed: FeedId) -> int | None:
@@ -272,14 +292,14 @@ def _ref_argument(call: Call, is_right: Callable[[str], bool], kind: str) -> str
     first = call.args[0] if call.args else None
     ref = first.get("id") if isinstance(first, dict) else first
     if not isinstance(ref, str) or not is_right(ref):
-        raise ApiError("usage", f"{ref!r} is not the id of a {kind}.")
+        raise ApiError("usage", N_("{id} is not the id of a {kind}.", id=repr(ref), kind=kind))
     return ref
 
 
-def _other_feed(call: Call, verb: str) -> FeedId:
-    feed = _ref_argument(call, is_feed_id, "feed")
+def _other_feed(call: Call, refusal: Phrase) -> FeedId:
+    feed = _ref_argument(call, is_feed_id, N_("feed"))
     if feed == call.service.keyring.id:
-        raise ApiError("usage", f"You cannot {verb} yourself.", "Give the id of somebody else.")
+        raise ApiError("usage", refusal, N_("Give the id of somebody else."))
     return FeedId(feed)
 
 
@@ -288,13 +308,24 @@ def _channel(given: JsonValue) -> str | None:
         return None
     channel = normalize_channel(given) if isinstance(given, str) else None
     if channel is None:
-        raise ApiError("usage", f"{given!r} is not the name of a channel.")
+        raise ApiError("usage", N_("{name} is not the name of a channel.", name=repr(given)))
     return channel
 
 
 def _answering(function: Callable[[Call], Awaitable[JsonValue]]) -> Method:
     async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
         await send(await function(call))
+
+    return Method("async", method)
+
+
+def _one_at_a_time(kind: str, function: Callable[[Call], Awaitable[JsonValue]]) -> Method:
+    """Return a method that looks and publishes in one step: of its kind no other runs meanwhile."""
+
+    async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
+        async with call.service.alone(kind):
+            answer = await function(call)
+        await send(answer)
 
     return Method("async", method)
 
@@ -314,10 +345,10 @@ METHODS: dict[str, Method] = {
     "social.byName": _answering(by_name),
     "social.timeline": _streaming(timeline),
     "social.post": _answering(post),
-    "social.follow": _answering(follow),
-    "social.unfollow": _answering(unfollow),
-    "social.block": _answering(block),
-    "social.vote": _answering(vote),
-    "social.setName": _answering(set_name),
-    "social.setProfile": _answering(set_profile),
+    "social.follow": _one_at_a_time("social.relation", follow),
+    "social.unfollow": _one_at_a_time("social.relation", unfollow),
+    "social.block": _one_at_a_time("social.relation", block),
+    "social.vote": _one_at_a_time("social.vote", vote),
+    "social.setName": _one_at_a_time("social.about", set_name),
+    "social.setProfile": _one_at_a_time("social.about", set_profile),
 }

@@ -121,7 +121,7 @@ def _refusal_words(refusal: JsonValue) -> str:
         place = _("{author}, message {sequence}").format(author=short_id(author), sequence=sequence)
     else:
         place = short_id(key)
-    return f"{place}: {text_member(refusal, 'reason')}"
+    return f"{place}: {_(text_member(refusal, 'reason'))}"
 
 
 @command(

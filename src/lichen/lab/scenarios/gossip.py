@@ -103,14 +103,14 @@ def gossip(
     messages: int = 50,
     pause_s: float = 1.0,
     churn: float = 0.0,
-    is_real: bool = False,
+    is_sealed: bool = True,
 ) -> Report:
     """Let messages spread and measure. Raises Impossible.
 
-    ``is_real`` signs for real and has real boxes on all links; the trace is the same. ``churn`` is the share of peers that, at any time, are away; they come back and go again.
+    ``churn`` is the share of peers that, at any time, are away; they come back and go again.
     """
     _check(peers, links, authors, messages, churn)
-    world = _make_world(peers, seed, links, authors, is_real)
+    world = _make_world(peers, seed, links, authors, is_sealed)
     watch = world.watcher = _Watch(world)
     world.run(SETTLE_S)
     if churn:
@@ -127,8 +127,8 @@ def gossip(
     return _report(world, watch, messages, world.message_count - before)
 
 
-def _make_world(peers: int, seed: int, links: int, authors: int, is_real: bool) -> World:
-    world = World(seed, latency=Lognormal(), is_sealed=not is_real, is_wired=is_real)
+def _make_world(peers: int, seed: int, links: int, authors: int, is_sealed: bool) -> World:
+    world = World(seed, latency=Lognormal(), is_sealed=is_sealed)
     chance = Chance(seed, "graph")
     writers = [lab_identity(number).id for number in range(authors)]
     for number in range(peers):

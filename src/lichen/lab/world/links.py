@@ -36,7 +36,6 @@ from lichen.wire.packets import HEADER_BYTES, encode_error, encode_request
 
 if TYPE_CHECKING:
     from lichen.lab.world.peers import LabPeer
-    from lichen.lab.world.wired import Wire
     from lichen.lab.world.world import World
 
 ROOM_BYTES = 128 * 1024
@@ -86,7 +85,7 @@ class Pipe:
         self,
         world: World,
         end: End,
-        deliver: Callable[[End, Command, int, bytes], None],
+        deliver: Callable[[End, Command, int], None],
         base_s: float,
         bytes_per_s: float,
     ) -> None:
@@ -96,7 +95,7 @@ class Pipe:
         self._base_s = base_s
         self._leaving: deque[tuple[float, int]] = deque()
         self._leaving_bytes = 0
-        self._unread: deque[tuple[Command, int, bytes]] = deque()
+        self._unread: deque[tuple[Command, int]] = deque()
         self._unread_bytes = 0
         self._free_at = self._arrives_at = 0.0
         self.bytes_per_s = bytes_per_s
@@ -126,13 +125,9 @@ class Pipe:
         """Return when everything that was put in has left."""
         return self._free_at
 
-    def put(self, command: Command, *, is_answer: bool = False) -> None:
-        """Send a command on its way; the real wire writes an end that answers one by itself."""
+    def put(self, command: Command) -> None:
+        """Send a command on its way."""
         size = frame_bytes(command)
-        data = b""
-        wire = self._end.wire
-        if wire is not None:
-            data = wire.answer(size) if is_answer else wire.perform(command, size)
         self.bytes_sent += size
         if self.is_stuck:
             self._unread_bytes += size
@@ -158,7 +153,7 @@ class Pipe:
         at = max(at, self._arrives_at)
         at = max(at, self.clogged_until)
         self._arrives_at = at
-        world.at(at, self._arrive, command, size, data)
+        world.at(at, self._arrive, command, size)
 
     def _note_peak(self) -> None:
         if self._leaving_bytes + self._unread_bytes > self.queued_bytes_peak:
@@ -185,21 +180,21 @@ class Pipe:
         if is_read and self._unread:
             self._world.at(self._world.now, self._drain)
 
-    def _arrive(self, command: Command, size: int, data: bytes) -> None:
+    def _arrive(self, command: Command, size: int) -> None:
         if self.is_stuck or not self._end.other.is_alive:
             return
         if not self.is_read or self._unread:
-            self._unread.append((command, size, data))
+            self._unread.append((command, size))
             self._unread_bytes += size
         else:
-            self._deliver(self._end.other, command, size, data)
+            self._deliver(self._end.other, command, size)
 
     def _drain(self) -> None:
         was_full = self.queued_bytes > ROOM_BYTES
         while self._unread and self.is_read and not self.is_stuck and self._end.other.is_alive:
-            command, size, data = self._unread.popleft()
+            command, size = self._unread.popleft()
             self._unread_bytes -= size
-            self._deliver(self._end.other, command, size, data)
+            self._deliver(self._end.other, command, size)
         if was_full and self.queued_bytes <= ROOM_BYTES:
             self._report_room()
 
@@ -267,7 +262,6 @@ class End:
         "owner",
         "peer",
         "pipe",
-        "wire",
     )
 
     def __init__(
@@ -282,8 +276,6 @@ class End:
         self.is_alive = True
         """The link has not been broken, and this side has not closed it."""
         self.calls = CallTable()
-        self.wire: Wire | None = None
-        """The real wire of this side, where there is one."""
         self.pipe: Pipe
         """To the other end."""
         self.other: End

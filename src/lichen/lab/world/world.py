@@ -28,7 +28,6 @@ from lichen.lab.world.links import End, Pipe
 from lichen.lab.world.network import Latency, Uniform
 from lichen.lab.world.peers import LabPeer
 from lichen.lab.world.performing import Performer
-from lichen.lab.world.wired import join_wires
 from lichen.wire.events import BodyType, Command, OpenCall, SendItems
 
 _delivery = struct.Struct("<dqqi").pack
@@ -66,13 +65,11 @@ class World:
         latency: Latency | None = None,
         feed_format: LabFormat | None = None,
         is_sealed: bool = True,
-        is_wired: bool = False,
     ) -> None:
-        """``is_sealed`` False signs for real; ``is_wired`` has real bytes on all links."""
+        """``is_sealed`` False signs for real."""
         self.seed = seed
         self.chance = Chance(seed, "world")
         self.is_sealed = is_sealed
-        self.is_wired = is_wired
         self.feed_format = SealedFormat(is_sealed=is_sealed) if feed_format is None else feed_format
         self.now = 0.0
         self.latency = Uniform(0.005, 0.05) if latency is None else latency
@@ -277,11 +274,11 @@ class World:
         connected = events.Connected(end.connection, other, end.is_client, end.address, saved)
         self.tell(end.owner, connected)
 
-    def _arrive(self, end: End, command: Command, size: int, data: bytes) -> None:
+    def _arrive(self, end: End, command: Command, size: int) -> None:
         if not end.is_alive:
             return
         if not end.is_open:
-            self.after(BREAK_S, self._arrive, end, command, size, data)
+            self.after(BREAK_S, self._arrive, end, command, size)
             return
         self._count(end, command, size)
         if self.watcher is not None:
@@ -289,10 +286,8 @@ class World:
         if not end.owner.speaks_ebt and isinstance(command, OpenCall) and command.name[0] == "ebt":
             command = OpenCall(command.call, ("ebt", "unknown"), command.args, command.kind)
         event, answer = end.calls.receive(command)
-        if end.wire is not None:
-            event = end.wire.receive(data, event)
         if answer is not None:
-            end.pipe.put(answer, is_answer=True)
+            end.pipe.put(answer)
         if event is not None:
             self.tell(end.owner, events.FromPeer(end.connection, event))
 

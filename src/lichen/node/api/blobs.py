@@ -16,6 +16,7 @@ from lichen.gossip.limits import BLOB_FRAME_BYTES
 from lichen.node.app import Binary, Call, Method, Send
 from lichen.node.errors import ApiError
 from lichen.store.blobs import EMPTY_BLOB
+from lichen.words import N_, phrase_of
 
 Inbound = AsyncIterator[JsonValue]
 
@@ -24,7 +25,7 @@ async def add_file(call: Call, inbound: Inbound, send: Send) -> None:
     """Keep a file as a blob, ``{path}``, and have peers fetch it; return its id."""
     path = call.options().get("path")
     if not isinstance(path, str):
-        raise ApiError("usage", "blobs.addFile takes the path of a file.")
+        raise ApiError("usage", N_("{method} takes the path of a file.", method="blobs.addFile"))
     await send(await call.service.blobs.add_file(Path(path)))
 
 
@@ -55,12 +56,12 @@ async def get_slice(call: Call, inbound: Inbound, send: Send) -> None:
 async def _stream(call: Call, send: Send, *, is_slice: bool) -> None:
     request = parse_request(_args(call), is_slice=is_slice)
     if isinstance(request, str):
-        raise ApiError("usage", request)
+        raise ApiError("usage", phrase_of(request))
     blob = request.blob
     found = call.service.blobs.size(blob)
     objection = None if found is None else request.find_objection(found)
     if objection is not None:
-        raise ApiError("limit", objection)
+        raise ApiError("limit", phrase_of(objection))
     if found is None:
         raise _missing(blob)
     await _send_bytes(call, send, request, found if request.end is None else request.end)
@@ -90,7 +91,9 @@ async def want(call: Call, inbound: Inbound, send: Send) -> None:
         return
     if call.service.doors is None:
         raise ApiError(
-            "unreachable", "No peer is running that could ask others.", "Start one: lichen start"
+            "unreachable",
+            N_("No peer is running that could ask others."),
+            N_("Start one: lichen start"),
         )
     if is_waiting:
         await blobs.wait(blob)
@@ -128,7 +131,7 @@ def _args(call: Call) -> bytes:
 def _ids(call: Call) -> tuple[list[BlobId], bool]:
     asked = parse_ids(_args(call))
     if isinstance(asked, str):
-        raise ApiError("usage", asked, "A blob id looks like &…=.sha256")
+        raise ApiError("usage", phrase_of(asked), N_("It looks like &…=.sha256"))
     return asked
 
 
@@ -136,13 +139,17 @@ def _one_id(call: Call) -> BlobId:
     first = call.args[0] if call.args else None
     blob = first.get("id") if isinstance(first, dict) else first
     if not is_blob_id(blob):
-        raise ApiError("usage", f"{blob!r} is not a blob id.", "It looks like &…=.sha256")
+        raise ApiError(
+            "usage", N_("{id} is not a blob id.", id=repr(blob)), N_("It looks like &…=.sha256")
+        )
     return blob
 
 
 def _missing(blob: BlobId) -> ApiError:
     return ApiError(
-        "not-found", f"The blob {blob} is not here.", f"Ask peers for it: lichen blob want '{blob}'"
+        "not-found",
+        N_("The blob {id} is not here.", id=blob),
+        N_("Ask peers for it: {command}", command=f"lichen blob want '{blob}'"),
     )
 
 

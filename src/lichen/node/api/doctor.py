@@ -3,6 +3,7 @@
 Nothing private is in a finding, so that a whole report may be pasted for somebody who helps.
 """
 
+import asyncio
 import shlex
 import shutil
 import stat
@@ -14,7 +15,8 @@ import apsw
 import msgspec
 
 from lichen import __version__
-from lichen.node.lan import ANNOUNCE, LISTEN, OFF
+from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
+from lichen.words import N_, N_many
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -24,7 +26,7 @@ CLOCK_YEAR_MIN = 2026
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing examined. ``verdict``: ``ok``, ``warn`` or ``fail``."""
+    """One thing examined, in phrases. ``verdict``: ``ok``, ``warn`` or ``fail``."""
 
     check: str
     verdict: str
@@ -32,9 +34,15 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-def examine(service: "Service") -> list[Finding]:
-    """Examine everything."""
-    return [finding for check in CHECKS for finding in check(service)]
+async def examine(service: "Service") -> list[Finding]:
+    """Examine everything. What takes long is done in a thread; the brain is asked in the loop."""
+    findings: list[Finding] = []
+    for check in CHECKS:
+        if check is _log:
+            findings += await asyncio.to_thread(lambda: list(_log(service)))
+        else:
+            findings += check(service)
+    return findings
 
 
 def _versions(service: "Service") -> Iterator[Finding]:
@@ -44,11 +52,16 @@ def _versions(service: "Service") -> Iterator[Finding]:
 
 def _secret(service: "Service") -> Iterator[Finding]:
     path = service.home.secret
+    if not path.exists():
+        gone = N_("Your secret file {path} is gone; this peer runs until it stops.", path=path)
+        yield Finding("secret", "fail", gone, N_("Put a copy of it back."))
+        return
     quoted, mode = shlex.quote(str(path)), stat.S_IMODE(path.stat().st_mode)
     if mode & 0o077:
-        yield Finding("secret", "fail", "Others can read your secret.", f"chmod 600 {quoted}")
+        yield Finding("secret", "fail", N_("Others can read your secret."), f"chmod 600 {quoted}")
     else:
-        yield Finding("secret", "ok", f"You are {service.keyring.id}; only you can read the key.")
+        words = N_("You are {id}; only you can read the key.", id=service.keyring.id)
+        yield Finding("secret", "ok", words)
 
 
 def _clock(_service: "Service") -> Iterator[Finding]:
@@ -57,18 +70,22 @@ def _clock(_service: "Service") -> Iterator[Finding]:
         yield Finding(
             "clock",
             "warn",
-            f"This machine believes it is the year {year}; your messages will be dated so.",
-            "Set its date and time.",
+            N_(
+                "This machine believes it is the year {year}; your messages will be dated so.",
+                year=year,
+            ),
+            N_("Set its date and time."),
         )
     else:
-        yield Finding("clock", "ok", time.strftime("It is %Y-%m-%d %H:%M UTC.", time.gmtime()))
+        now = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
+        yield Finding("clock", "ok", N_("It is {time} UTC.", time=now))
 
 
 def _disk(service: "Service") -> Iterator[Finding]:
     free = shutil.disk_usage(service.home.directory).free
-    words = f"{free / (1 << 30):.1f} GiB are free where the data lies."
+    words = N_("{size} GiB are free where the data lies.", size=f"{free / (1 << 30):.1f}")
     if free < FREE_BYTES_LOW:
-        yield Finding("disk", "warn", words, "Make room; without it nothing new can be kept.")
+        yield Finding("disk", "warn", words, N_("Make room; without it nothing new can be kept."))
     else:
         yield Finding("disk", "ok", words)
 
@@ -76,21 +93,29 @@ def _disk(service: "Service") -> Iterator[Finding]:
 def _log(service: "Service") -> Iterator[Finding]:
     store = service.store
     forked = store.log.forked()
-    words = f"{store.log.last_no} messages of {len(store.log.clock())} feeds."
+    words = N_(
+        "{messages} messages of {feeds} feeds.",
+        messages=store.log.last_no,
+        feeds=len(store.log.clock()),
+    )
     damage = store.quick_check()
     if damage:
         yield Finding(
             "log",
             "fail",
-            f"The log is damaged: {damage}",
-            "Restore a backup; or move log.db away, and messages come again from peers.",
+            N_("The log is damaged: {words}", words=damage),
+            N_("Restore a backup; or move log.db away, and messages come again from peers."),
         )
     elif forked:
         yield Finding(
             "log",
             "warn",
-            f"{words} Proved to be forked and not extended: {', '.join(sorted(forked))}.",
-            "Ask the person in another way; usually one key was used on two machines.",
+            N_(
+                "{count} Proved to be forked and not extended: {feeds}.",
+                count=words,
+                feeds=", ".join(sorted(forked)),
+            ),
+            N_("Ask the person in another way; usually one key was used on two machines."),
         )
     else:
         yield Finding("log", "ok", words)
@@ -103,16 +128,24 @@ def _views(service: "Service") -> Iterator[Finding]:
             yield Finding(
                 "views",
                 "warn",
-                f"{progress.name}: {behind} messages not folded in yet.",
-                "Wait: a running peer does it by itself.",
+                N_(
+                    "{view}: {count} messages are not sorted in yet.",
+                    view=progress.name,
+                    count=behind,
+                ),
+                N_("Wait: a running peer does it by itself."),
             )
             return
-    yield Finding("views", "ok", "All views show the whole log.")
+    yield Finding("views", "ok", N_("All views show the whole log."))
 
 
 def _blobs(service: "Service") -> Iterator[Finding]:
     blobs = service.store.blobs
-    words = f"{blobs.count} pictures and other blobs, {blobs.total_bytes / (1 << 20):.1f} MiB."
+    words = N_(
+        "{count} pictures and other blobs, {size} MiB.",
+        count=blobs.count,
+        size=f"{blobs.total_bytes / (1 << 20):.1f}",
+    )
     yield Finding("blobs", "ok", words)
 
 
@@ -121,43 +154,64 @@ def _guard(service: "Service") -> Iterator[Finding]:
         yield Finding(
             "publishing",
             "warn",
-            "Publishing waits until two peers were asked for newer messages of yours.",
-            "Connect to peers that know you, or: lichen allow-publishing",
+            N_("Publishing waits until two peers were asked for newer messages of yours."),
+            N_("Connect to peers that know you, or: lichen allow-publishing"),
         )
     else:
-        yield Finding("publishing", "ok", "You can publish.")
+        yield Finding("publishing", "ok", N_("You can publish."))
 
 
 def _network(service: "Service") -> Iterator[Finding]:
     if service.doors is None:
-        yield Finding("network", "warn", "No peer is running.", "Start it: lichen start")
+        yield Finding("network", "warn", N_("No peer is running."), N_("Start it: lichen start"))
         return
     count = len(service.shell.brain.snapshot().peers)
     addresses = ", ".join(service.doors.addresses())
     if count:
-        yield Finding("network", "ok", f"{count} peers are connected. Reachable at {addresses}")
+        words = N_many(
+            "{n} peer is connected. Reachable at {addresses}",
+            "{n} peers are connected. Reachable at {addresses}",
+            count,
+            addresses=addresses,
+        )
+        yield Finding("network", "ok", words)
     else:
         yield Finding(
             "network",
             "warn",
-            f"Nobody is connected. Reachable at {addresses}",
-            "Connect to somebody: lichen connect ADDRESS",
+            N_("Nobody is connected. Reachable at {addresses}", addresses=addresses),
+            N_("Connect to somebody: lichen connect ADDRESS"),
         )
 
 
 def _lan(service: "Service") -> Iterator[Finding]:
     status = service.lan
     for words in status.problems:
-        yield Finding("lan", "warn", words, "Mend that, or leave the network alone: lichen lan off")
+        remedy = N_("Mend that, or leave the network alone: lichen lan off")
+        yield Finding("lan", "warn", words, remedy)
     if not status.problems:
         yield Finding("lan", "ok", _LAN_WORDS[status.mode])
 
 
 _LAN_WORDS = {
-    ANNOUNCE: "Peers on the local network can see this one.",
-    LISTEN: "Peers on the local network are heard, and cannot see this one.",
-    OFF: "The local network is left alone.",
+    ANNOUNCE: N_("Peers on the local network can see this one."),
+    LISTEN: N_("Peers on the local network are heard, and cannot see this one."),
+    OFF: N_("The local network is left alone."),
 }
+
+TITLES = {
+    "version": N_("Version"),
+    "secret": N_("Key"),
+    "clock": N_("Clock"),
+    "disk": N_("Disk"),
+    "log": N_("Log"),
+    "views": N_("Tables"),
+    "blobs": N_("Pictures"),
+    "publishing": N_("Writing"),
+    "network": N_("Network"),
+    "lan": N_("On this Wi-Fi"),
+}
+"""What each check is called for people."""
 
 CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _versions,

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
+from lichen.feed.canonical import JsonValue, encode_compact, parse_json
 from lichen.feed.message import MsgId, RawMessage, Rejected
 from lichen.node import limits
 from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
 from lichen.store.ingest import IngestResult
+from lichen.words import N_
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GZIP_MAGIC = b"\x1f\x8b"
 LINE_BYTES_MAX = 64 * 1024
 REJECTED_TOLD_MAX = 100
+OTHER_ID = N_("the file gives it another id than its text has")
 
 
 class _Line(msgspec.Struct):
@@ -55,7 +57,7 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     """Import a file of JSON lines, also gzip: ``{path, noViews}``. Streams its progress."""
     path = call.options().get("path")
     if not isinstance(path, str):
-        raise ApiError("usage", "importFile takes the path of a file.")
+        raise ApiError("usage", N_("{method} takes the path of a file.", method="importFile"))
     service = call.service
     loop = asyncio.get_running_loop()
     tally = _Tally()
@@ -85,8 +87,8 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     if fault is not None:
         raise ApiError(
             "partly-done" if tally.accepted else "failed",
-            f"{path} cannot be read to its end: {fault}.",
-            "What was read before is kept; import it again once the file is whole.",
+            N_("{path} cannot be read to its end: {reason}.", path=path, reason=fault),
+            N_("What was read before is kept; import it again once the file is whole."),
         ) from fault
     tally.done = True
     await send(to_json(tally))
@@ -120,7 +122,7 @@ async def _settle(
     ]
     for key in call.service.store.log.missing(claimed):
         tally.refused += 1
-        _tell(tally, {"key": key, "reason": "the file gives it another id than its text has"})
+        _tell(tally, {"key": key, "reason": str(OTHER_ID)})
 
 
 def _refuse(tally: _Tally, rejected: Rejected, line: int = 0) -> None:
@@ -146,7 +148,7 @@ def _open(path: Path) -> BufferedIOBase:
     except OSError as error:
         raise ApiError(
             "not-found" if isinstance(error, FileNotFoundError) else "failed",
-            f"{path} cannot be read: {error.strerror}.",
+            N_("{path} cannot be read: {words}.", path=path, words=error.strerror),
         ) from error
 
 
@@ -162,6 +164,28 @@ def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
+def _open_line(line: bytes) -> tuple[bytes, MsgId | None]:
+    """Return the text of a line's message, and the id that the line gives it."""
+    try:
+        decoded = _decode_line(line)
+        return bytes(decoded.value) or line.strip(), MsgId(decoded.key) if decoded.key else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _open_odd_line(line)
+
+
+def _open_odd_line(line: bytes) -> tuple[bytes, MsgId | None]:
+    """Open a line with a surrogate that stands alone: msgspec reads none."""
+    try:
+        members = parse_json(line)
+    except ValueError:
+        return line, None
+    if not isinstance(members, dict) or not isinstance(members.get("value"), dict):
+        return line, None
+    key = members.get("key")
+    text = encode_compact(members["value"])
+    return text.encode(), MsgId(key) if isinstance(key, str) else None
+
+
 def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch]:
     """Read the file in batches; lines that are no messages are counted as refused."""
     parse = call.service.format.parse
@@ -169,16 +193,12 @@ def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch
     try:
         for number, line in _lines(file):
             tally.read += 1
-            try:
-                decoded = _decode_line(line)
-                data = bytes(decoded.value) or line.strip()
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                data, decoded = line, _Line()
+            data, key = _open_line(line)
             raw = parse(data)
             if isinstance(raw, Rejected):
                 _refuse(tally, raw, number)
                 continue
-            batch.append((raw, None if decoded.key is None else MsgId(decoded.key)))
+            batch.append((raw, key))
             if len(batch) == limits.IMPORT_BATCH:
                 yield batch
                 batch = []

@@ -3,7 +3,6 @@
 Each method is ``async def method(call, inbound, send)``; the table at the end is the manifest.
 """
 
-import asyncio
 from collections.abc import AsyncIterator
 
 import msgspec
@@ -19,8 +18,9 @@ from lichen.node.api.files import import_file
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.store.log import Stored
+from lichen.words import N_, Phrase, phrase_of
 
 CANDIDATES_MAX = 20
 Inbound = AsyncIterator[JsonValue]
@@ -63,7 +63,7 @@ async def publish_many(call: Call, inbound: Inbound, send: Send) -> None:
     """Publish contents in one durable batch: all of them or none."""
     contents = call.args[0] if call.args else None
     if not isinstance(contents, list):
-        raise ApiError("usage", "publishMany takes a list of contents.")
+        raise ApiError("usage", N_("{method} takes a list of contents.", method="publishMany"))
     messages = await call.service.publish(contents)
     await send([{"key": message.key, "sequence": message.sequence} for message in messages])
 
@@ -90,10 +90,14 @@ def find_message(call: Call, wanted: JsonValue) -> Stored:
     if isinstance(wanted, str) and wanted.startswith("ssb:"):
         wanted = _sigil(wanted)
     if not isinstance(wanted, str) or not is_msg_id(wanted):
-        raise ApiError("usage", f"{wanted!r} is not a message id.", "It looks like %…=.sha256")
+        raise ApiError(
+            "usage",
+            N_("{id} is not a message id.", id=repr(wanted)),
+            N_("It looks like %…=.sha256"),
+        )
     stored = call.service.store.log.get(MsgId(wanted))
     if stored is None:
-        raise ApiError("not-found", f"The message {wanted} is not here.")
+        raise ApiError("not-found", N_("The message {id} is not here.", id=wanted))
     return stored
 
 
@@ -101,7 +105,10 @@ def _sigil(uri: str) -> str:
     try:
         return from_uri(uri)
     except ValueError as error:
-        raise ApiError("usage", f"{uri} is not a known ssb: address: {error}.") from error
+        reason = phrase_of(str(error))
+        raise ApiError(
+            "usage", N_("{uri} is not a known ssb: address: {reason}.", uri=uri, reason=reason)
+        ) from error
 
 
 async def resolve(call: Call, inbound: Inbound, send: Send) -> None:
@@ -109,7 +116,7 @@ async def resolve(call: Call, inbound: Inbound, send: Send) -> None:
     prefix = call.args[0] if call.args else ""
     kind = call.args[1] if len(call.args) > 1 else "any"
     if not isinstance(prefix, str) or not prefix:
-        raise ApiError("usage", "An id, or the beginning of one, is needed.")
+        raise ApiError("usage", N_("An id, or the beginning of one, is needed."))
     if prefix.startswith("ssb:"):
         prefix = _sigil(prefix)
     if is_feed_id(prefix) or is_msg_id(prefix):
@@ -173,8 +180,24 @@ async def hear(call: Call, inbound: Inbound, send: Send) -> None:
 
 async def doctor(call: Call, inbound: Inbound, send: Send) -> None:
     """Examine everything; return a list of findings with remedies."""
-    findings = await asyncio.get_running_loop().run_in_executor(None, examine, call.service)
-    await send(to_json(findings))
+    findings = await examine(call.service)
+    await send(
+        [
+            {
+                "check": finding.check,
+                "verdict": finding.verdict,
+                "words": str(finding.words),
+                "remedy": str(finding.remedy),
+                "phrases": {"words": _phrase(finding.words), "remedy": _phrase(finding.remedy)},
+            }
+            for finding in findings
+        ]
+    )
+
+
+def _phrase(text: str) -> JsonValue:
+    """Return how a text was made, for a program that speaks another language; None: as it is."""
+    return to_json(text.to_json()) if isinstance(text, Phrase) else None
 
 
 async def lift_guard(call: Call, inbound: Inbound, send: Send) -> None:
@@ -188,7 +211,9 @@ async def set_hops(call: Call, inbound: Inbound, send: Send) -> None:
     hops = call.args[0] if call.args else None
     if hops is not None:
         if not isinstance(hops, int) or isinstance(hops, bool) or not 0 <= hops <= people.HOPS_MAX:
-            raise ApiError("usage", f"Hops are a whole number from 0 to {people.HOPS_MAX}.")
+            raise ApiError(
+                "usage", N_("Steps are a whole number from 0 to {most}.", most=people.HOPS_MAX)
+            )
         call.service.set_hops(hops)
     await send(call.service.hops_max)
 

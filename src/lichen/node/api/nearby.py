@@ -11,7 +11,8 @@ from lichen.gossip.connections.schedule import AddressStatus
 from lichen.node.api.people import explain_failure, parse_peer_address
 from lichen.node.app import Call, Send, to_json
 from lichen.node.errors import ApiError
-from lichen.node.lan import MODES
+from lichen.node.net.lan import MODES
+from lichen.words import N_
 
 Inbound = AsyncIterator[JsonValue]
 
@@ -38,7 +39,9 @@ async def lan(call: Call, inbound: Inbound, send: Send) -> None:
     mode = call.args[0] if call.args else None
     if mode is not None:
         if not isinstance(mode, str) or mode not in MODES:
-            raise ApiError("usage", f"The local network knows only: {', '.join(MODES)}.")
+            raise ApiError(
+                "usage", N_("The local network knows only: {modes}.", modes=", ".join(MODES))
+            )
         await call.service.set_lan(mode)
     await send(to_json(call.service.lan))
 
@@ -88,7 +91,7 @@ async def disconnect(call: Call, inbound: Inbound, send: Send) -> None:
     before = service.shell.brain.snapshot()
     known = {each.peer for each in before.peers} | {each.peer for each in before.addresses}
     if peer not in known:
-        raise ApiError("not-found", f"There is no connection with {peer}.")
+        raise ApiError("not-found", N_("There is no connection with {peer}.", peer=peer))
     service.shell.deliver(events.PeerDismissed(peer))
     await send({"peer": peer})
 
@@ -102,8 +105,8 @@ async def forget(call: Call, inbound: Inbound, send: Send) -> None:
     if not isinstance(text, str) or text.strip() not in known:
         raise ApiError(
             "not-found",
-            f"{text!r} is not in the address book.",
-            "lichen addresses lists what is in it.",
+            N_("{address} is not in the address book.", address=repr(text)),
+            N_("lichen addresses lists what is in it."),
         )
     service.shell.deliver(events.AddressForgotten(text.strip()))
     await send({"address": text.strip()})

@@ -12,6 +12,7 @@ from lichen.gossip import events
 from lichen.node import limits
 from lichen.node.app import Call, Send, to_json
 from lichen.node.errors import ApiError
+from lichen.words import N_
 
 HOPS_MAX = 8
 Inbound = AsyncIterator[JsonValue]
@@ -31,7 +32,7 @@ def _edge(call: Call) -> int | None:
     options = call.options()
     source, target = options.get("source"), options.get("dest")
     if not isinstance(source, str) or not isinstance(target, str):
-        raise ApiError("usage", "source and dest must be feed ids.")
+        raise ApiError("usage", N_("{names} must be feed ids.", names="source, dest"))
     edges = call.service.shell.brain.graph.edges(FeedId(source))
     return edges.get(FeedId(target))
 
@@ -68,12 +69,18 @@ async def connect(call: Call, inbound: Inbound, send: Send) -> None:
     service = call.service
     if service.doors is None:
         raise ApiError(
-            "unreachable", "No peer is running that could connect.", "Start one: lichen start"
+            "unreachable",
+            N_("No peer is running that could connect."),
+            N_("Start one: lichen start"),
         )
     if peer == service.keyring.id:
-        raise ApiError("usage", "That is your own address.")
+        raise ApiError("usage", N_("That is your own address."))
     if not service.shell.brain.may_connect(peer):
-        raise ApiError("refused", "You block this peer.", f"Run first: lichen unfollow {peer}")
+        raise ApiError(
+            "refused",
+            N_("You block this peer."),
+            N_("Unblock it first: lichen unfollow {peer}", peer=peer),
+        )
     waiting = asyncio.ensure_future(service.shell.connected(peer))
     service.shell.deliver(events.AddressAdded(events.Address(address, peer)))
     try:
@@ -82,8 +89,12 @@ async def connect(call: Call, inbound: Inbound, send: Send) -> None:
     except (ConnectionError, TimeoutError) as error:
         raise ApiError(
             "unreachable",
-            f"No connection to {text}: {explain_failure(str(error))}.",
-            "The address is remembered and tried again, less and less often.",
+            N_(
+                "No connection to {address}: {reason}.",
+                address=text,
+                reason=explain_failure(str(error)),
+            ),
+            N_("The address is remembered and tried again, less and less often."),
         ) from error
     await send({"peer": peer, "address": address})
 
@@ -100,35 +111,72 @@ def parse_peer_address(text: JsonValue) -> tuple[str, FeedId]:
                 return text.strip(), FeedId(part.key)
     raise ApiError(
         "usage",
-        f"{text!r} is not an address that can be dialled.",
-        "It looks like net:192.168.1.7:8008~shs:BASE64KEY= or 192.168.1.7:8008:@BASE64KEY=.ed25519",
+        N_("{address} is not an address that can be dialled.", address=repr(text)),
+        N_(
+            "It looks like net:192.168.1.7:8008~shs:BASE64KEY= or "
+            "192.168.1.7:8008:@BASE64KEY=.ed25519"
+        ),
     )
 
 
 FAILURES = {
-    "no-answer": "it did not answer in time",
-    "connection-refused": "no peer listens there",
-    "unknown-host": "the name of the machine is not known",
-    "no-way-there": "there is no way to that network from here",
-    "dismissed": "you disconnected it",
-    "idle": "nothing was heard of it for a long time",
-    "blocked": "you block it",
-    "stopping": "it was stopped",
-    "handshake-timeout": "it did not answer the handshake in time",
-    "handshake-unanswered": "it hung up at the first word; it uses another network key, is busy, "
-    "or is no such peer",
-    "handshake-challenge": "it uses another network key, or is no such peer",
-    "handshake-not-accepted": "it hung up when it heard your name; it has another identity than "
-    "the address says, or does not want to talk to you",
-    "handshake-accept": "it cannot prove that it is who the address says",
-    "closed-by-peer": "it hung up",
-    "connection-reset": "it broke off the connection",
+    "no-answer": N_("it did not answer in time"),
+    "connection-refused": N_("no peer listens there"),
+    "unknown-host": N_("the name of the machine is not known"),
+    "no-way-there": N_("there is no way to that network from here"),
+    "dismissed": N_("you disconnected it"),
+    "idle": N_("nothing was heard of it for a long time"),
+    "blocked": N_("you block it"),
+    "stopping": N_("it was stopped"),
+    "handshake-timeout": N_("it did not answer the handshake in time"),
+    "handshake-unanswered": N_(
+        "it hung up at the first word; it uses another network key, is busy, or is no such peer"
+    ),
+    "handshake-challenge": N_("it uses another network key, or is no such peer"),
+    "handshake-not-accepted": N_(
+        "it hung up when it heard your name; it has another identity than "
+        "the address says, or does not want to talk to you"
+    ),
+    "handshake-accept": N_("it cannot prove that it is who the address says"),
+    "closed-by-peer": N_("it hung up"),
+    "connection-reset": N_("it broke off the connection"),
+    "replaced": N_("it connected anew"),
+    "gave-way": N_("it made room for somebody you keep"),
+    "never-reads": N_("it does not read what it is sent"),
+    "peer-does-not-read": N_("it does not read what it is sent"),
+    "invalid-messages": N_("it sent messages that are not valid"),
+    "call-flood": N_("it asked for too much at once"),
+    "ebt-flood": N_("it asked for too much at once"),
+    "wants-flood": N_("it asked for too much at once"),
+    "too-many-calls": N_("it asked for too much at once"),
+    "too-many-connections": N_("there was no room for another connection"),
+    "too-many-handshakes": N_("too many wanted to come in at once"),
+    "other-user": N_("it is a program of another user"),
+    **dict.fromkeys(
+        (
+            "box-length",
+            "box-tampered",
+            "call-number-reused",
+            "frame-body-type",
+            "frame-cut-short",
+            "frame-too-long",
+            "handshake-early-data",
+            "handshake-hello",
+            "handshake-key",
+            "handshake-low-order",
+            "malformed-calls",
+            "malformed-items",
+            "unexpected-hangup",
+        ),
+        N_("it broke the rules of the protocol"),
+    ),
 }
+"""Why connections do not come about or end, by the slugs under which they are counted."""
 
 
 def explain_failure(reason: str) -> str:
     """Return the words for the reason of a failed dial."""
-    return FAILURES.get(reason, reason or "no answer in time")
+    return FAILURES.get(reason, reason or FAILURES["no-answer"])
 
 
 async def peers(call: Call, inbound: Inbound, send: Send) -> None:

@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,7 +22,7 @@ from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import Binary, Call, Encoded, Method
 from lichen.node.errors import ApiError, store_fault
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.store.errors import StoreError
 from lichen.wire.events import (
     Answer,
@@ -35,6 +36,7 @@ from lichen.wire.events import (
     SendItems,
 )
 from lichen.wire.packets import missing_method
+from lichen.words import N_
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -112,29 +114,37 @@ class LocalSession:
                 await self._room.wait()
 
         end = EndCall(event.call)
+        mistake: Exception | None = None
         try:
             args = parse_json(event.args)
             if not isinstance(args, list):
-                raise ApiError("usage", "The arguments of a call must be a list.")  # noqa: TRY301
+                raise ApiError("usage", N_("The arguments of a call must be a list."))  # noqa: TRY301
             caller = self._service.keyring.id
             await method.function(Call(self._service, args, caller), _items(inbound), send)
         except (ApiError, StoreError, JsonError) as error:
             end = _end_with(event.call, error)
         except asyncio.CancelledError:
             end = EndCall(event.call)
-        except Exception:
-            log.exception("method-failed", method=".".join(event.name))
-            end = EndCall(event.call, "The peer made a mistake of its own; its log says which.")
+        except Exception as error:  # noqa: BLE001 (logged below, once the caller has its answer)
+            mistake = error
+            fault = ApiError(
+                "failed", N_("The peer made a mistake of its own; its log says which.")
+            )
+            end = EndCall(event.call, fault.words, error_details=fault.details)
         if event.kind is not CallKind.ASYNC or end.error is not None:
             link.perform(end)
             link.flush()
+        if mistake is not None:
+            # Where the log goes to may be closed or full: that concerns no caller.
+            with suppress(OSError, ValueError):
+                log.error("method-failed", method=".".join(event.name), exc_info=mistake)
 
 
 def _end_with(call: int, error: ApiError | StoreError | JsonError) -> EndCall:
     if isinstance(error, JsonError):
         return EndCall(call, str(error), "invalid")
     fault = store_fault(error) if isinstance(error, StoreError) else error
-    return EndCall(call, fault.words, fault.slug)
+    return EndCall(call, fault.words, fault.slug, fault.details)
 
 
 async def _items(queue: asyncio.Queue[JsonValue]) -> AsyncIterator[JsonValue]:

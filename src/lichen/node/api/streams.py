@@ -19,9 +19,10 @@ from lichen.feed.refs import is_feed_id
 from lichen.node import limits
 from lichen.node.app import Call, Encoded, Send
 from lichen.node.errors import ApiError
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.store.log import Stored
 from lichen.store.views.queries import EVERYTHING, Page
+from lichen.words import N_
 
 Inbound = AsyncIterator[JsonValue]
 Fetch = Callable[[Page], list[Stored]]
@@ -47,7 +48,7 @@ class _Wish(msgspec.Struct, frozen=True):
 def _wish(options: dict[str, JsonValue]) -> _Wish:
     limit = options.get("limit")
     if limit is not None and (not isinstance(limit, int) or isinstance(limit, bool)):
-        raise ApiError("usage", "limit must be a whole number.")
+        raise ApiError("usage", N_("{name} must be a whole number.", name="limit"))
     return _Wish(
         limit=limit if isinstance(limit, int) and limit >= 0 else EVERYTHING,
         reverse=bool(options.get("reverse", False)),
@@ -87,7 +88,7 @@ async def messages_by_type(call: Call, inbound: Inbound, send: Send) -> None:
     first = call.args[0] if call.args else None
     kind = first if isinstance(first, str) else _text(call.options(), "type")
     if kind is None:
-        raise ApiError("usage", "messagesByType takes a type.")
+        raise ApiError("usage", N_("{method} takes a type.", method="messagesByType"))
     views = call.service.store.views
     await _stream(call, send, lambda page: views.by_type(kind, page), is_folded=True)
 
@@ -201,7 +202,7 @@ async def links(call: Call, inbound: Inbound, send: Send) -> None:
     wish = _wish(options)
     target, source, rel = (_text(options, name) for name in ("dest", "source", "rel"))
     if target is None or len(target) == 1:
-        raise ApiError("usage", "links takes the id that is linked to: {dest: ID}.")
+        raise ApiError("usage", N_("links takes the id that is linked to: {{dest: ID}}."))
     store = call.service.store
     await asyncio.wrap_future(store.wait_folded())
     page = Page(newest_first=wish.reverse)
@@ -231,7 +232,7 @@ async def links(call: Call, inbound: Inbound, send: Send) -> None:
 def _text(options: dict[str, JsonValue], name: str) -> str | None:
     value = options.get(name)
     if value is not None and not isinstance(value, str):
-        raise ApiError("usage", f"{name} must be a text.")
+        raise ApiError("usage", N_("{name} must be a text.", name=name))
     return value
 
 
@@ -240,11 +241,13 @@ def _number(options: dict[str, JsonValue], name: str) -> float | None:
     if value is None:
         return None
     if not isinstance(value, int | float) or isinstance(value, bool):
-        raise ApiError("usage", f"{name} must be a number.")
+        raise ApiError("usage", N_("{name} must be a number.", name=name))
     return value
 
 
 def _feed(value: JsonValue) -> FeedId:
     if not isinstance(value, str) or not is_feed_id(value):
-        raise ApiError("usage", f"{value!r} is not a feed id.", "It looks like @…=.ed25519")
+        raise ApiError(
+            "usage", N_("{id} is not a feed id.", id=repr(value)), N_("It looks like @…=.ed25519")
+        )
     return FeedId(value)

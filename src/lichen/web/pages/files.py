@@ -26,7 +26,10 @@ HARMLESS = {
 
 async def show_face(visit: Visit) -> Answer:
     """Draw the face that grew from a key."""
-    feed = feed_of(visit.path["feed"])
+    try:
+        feed = feed_of(visit.path["feed"])
+    except ValueError as error:
+        raise _no_such_address(visit) from error
     svg = (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 100 100"'
         f' stroke-linejoin="round">{face_svg(feed_key_bytes(feed))}</svg>'
@@ -36,7 +39,10 @@ async def show_face(visit: Visit) -> Answer:
 
 async def show_blob(visit: Visit) -> Answer:
     """Send a blob that is here; one that is not is asked for."""
-    blob = blob_of(visit.path["blob"])
+    try:
+        blob = blob_of(visit.path["blob"])
+    except ValueError as error:
+        raise _no_such_address(visit) from error
     data = await visit.service.blobs.read(blob)
     if data is None:
         visit.service.blobs.want(blob)
@@ -48,6 +54,10 @@ async def show_blob(visit: Visit) -> Answer:
     kind = picture_kind(data)
     headers = HARMLESS if kind else {**HARMLESS, "content-disposition": "attachment"}
     return Sent(data, kind or "application/octet-stream", headers, is_immutable=True)
+
+
+def _no_such_address(visit: Visit) -> ApiError:
+    return ApiError("not-found", visit.words.gettext("This address is cut short or mistyped."))
 
 
 def picture_kind(data: bytes) -> str | None:

@@ -6,15 +6,19 @@ from collections.abc import Iterable
 import msgspec
 
 from lichen.apps.social.pages.shared import digest_of, known_faces
+from lichen.apps.social.rules import clean_line
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.api.people import FAILURES
 from lichen.node.client import OfflineClient
 from lichen.node.page import Answer, Moved, Shown, Visit
+from lichen.web.map import Neighbour, draw_map
 from lichen.words import Words
 
 RATE_S = 10.0
 """The speed of catching up is measured over so long."""
+FAULT_CHARACTERS_MAX = 200
+"""Characters of a reason: ours are a sentence."""
 
 
 class LinkRow(msgspec.Struct, frozen=True):
@@ -60,6 +64,13 @@ async def show_network(visit: Visit) -> Answer:
             "links": links,
             "addresses": addresses,
             "door": door,
+            "map": draw_map(
+                service.keyring.id,
+                [Neighbour(row.peer, row.way, row.met, row.received) for row in links],
+                [Neighbour(row.peer, "", row.met) for row in addresses],
+                [row.peer for row in door],
+            ),
+            "ways": _ways(visit.words),
             "faces": await known_faces(visit, feeds),
             "lan": service.lan.mode,
             "reachable": service.doors.addresses() if service.doors else [],
@@ -83,7 +94,7 @@ def rows_of(visit: Visit) -> tuple[list[LinkRow], list[AddressRow], list[DoorRow
             since_s=visit.now - (loop_now - peer.since_s),
             received=peer.messages_received,
             sent=peer.messages_sent,
-            fault=peer.last_error or "",
+            fault=fault_words(peer.last_error, visit.words),
         )
         for peer in status.peers
     ]
@@ -112,12 +123,22 @@ def fault_words(reason: str | None, words: Words) -> str:
     """Return in words why a connection did not come about or did not last."""
     if not reason:
         return ""
-    known = FAILURES.get(reason)
-    return words.gettext(known) if known else reason
+    # An unknown reason may be a text of the peer.
+    return clean_line(words.tell(FAILURES.get(reason, reason)), FAULT_CHARACTERS_MAX)
 
 
 def _way(source: str) -> str:
     return {"lan": "wifi", "room": "room", "invite": "invite"}.get(source, "friend")
+
+
+def _ways(words: Words) -> list[tuple[str, str]]:
+    """Return the ways of meeting that the map tells apart, each with its words."""
+    return [
+        ("wifi", words.gettext("on this Wi-Fi")),
+        ("room", words.gettext("through a room")),
+        ("invite", words.gettext("by invite")),
+        ("friend", words.gettext("by address, or called here")),
+    ]
 
 
 def _met(source: str, words: Words) -> str:

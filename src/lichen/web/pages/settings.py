@@ -9,7 +9,7 @@ from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Shown, Visit
 from lichen.web.access import SESSIONS_SETTING
 from lichen.web.framing import CHOICES, LANGUAGE_SETTING
-from lichen.words import LANGUAGES
+from lichen.words import LANGUAGES, N_
 
 STEPS_OFFERED = (1, 2, 3)
 
@@ -52,6 +52,7 @@ async def save_settings(visit: Visit) -> Answer:
 
 
 def _parse_hops(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) > HOPS_MAX:
-        raise ApiError("usage", f"Steps are a whole number from 0 to {HOPS_MAX}.")
+    # Python reads no number of more than 4300 digits.
+    if not text.isascii() or not text.isdigit() or len(text) > 9 or int(text) > HOPS_MAX:
+        raise ApiError("usage", N_("Steps are a whole number from 0 to {most}.", most=HOPS_MAX))
     return int(text)

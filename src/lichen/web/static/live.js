@@ -9,14 +9,26 @@
 
 const watched = () => document.querySelectorAll("[data-watch]");
 
+let line = null;
+
 function openLine() {
   const questions = new Set([...watched()].map((element) => element.dataset.watch));
-  if (questions.size === 0) return;
+  if (questions.size === 0 || line !== null || document.hidden) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
-  const line = new EventSource(`/live?${query}`);
+  line = new EventSource(`/live?${query}`);
   line.addEventListener("message", (event) => hear(JSON.parse(event.data)));
-  addEventListener("pagehide", () => line.close(), { once: true });
 }
+
+function closeLine() {
+  line?.close();
+  line = null;
+}
+
+// A browser has six connections to a peer for all its tabs, and a line takes one: a tab that is out
+// of sight gives its line back. When it is seen again, it is told how things stand.
+document.addEventListener("visibilitychange", () => (document.hidden ? closeLine() : openLine()));
+addEventListener("pagehide", closeLine);
+addEventListener("pageshow", openLine);
 
 function hear({ watch, answer }) {
   for (const element of watched()) {
@@ -54,15 +66,16 @@ const HOUR_S = 3600;
 const DAY_S = 86400;
 
 function tellTimes() {
-  const language = document.documentElement.lang;
-  const unit = (name, count) =>
-    new Intl.NumberFormat(language, { style: "unit", unit: name, unitDisplay: "short" }).format(count);
+  const { minutes, hours } = document.documentElement.dataset;
   for (const time of document.querySelectorAll("time[data-ago]")) {
-    const age = Date.now() / 1000 - Date.parse(time.dateTime) / 1000;
-    if (age >= MINUTE_S && age < HOUR_S) time.textContent = unit("minute", Math.floor(age / MINUTE_S));
-    else if (age >= HOUR_S && age < DAY_S) time.textContent = unit("hour", Math.floor(age / HOUR_S));
+    const age = (Date.now() - Date.parse(time.dateTime)) / 1000;
+    if (age >= MINUTE_S && age < HOUR_S) time.textContent = minutes.replace("{n}", Math.floor(age / MINUTE_S));
+    else if (age >= HOUR_S && age < DAY_S) time.textContent = hours.replace("{n}", Math.floor(age / HOUR_S));
   }
 }
+
+// Of tabs that are wider than the window, the one that is open is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
 
 openLine();
 setInterval(tellTimes, MINUTE_S * 1000);

@@ -29,7 +29,7 @@ from lichen.node.page import Page, Watch
 PAGES: tuple[Page, ...] = (
     Page("/", show_home),
     Page("/thread/{message}", show_thread),
-    Page("/channel/{channel}", show_channel),
+    Page("/channel/{channel:path}", show_channel),
     Page("/message/{message}", show_message),
     Page("/message/{message}/react", react, "POST"),
     Page("/write", show_write),

@@ -1,5 +1,7 @@
 """Finding by id, by the beginning of one, by name, by channel."""
 
+from urllib.parse import quote
+
 from lichen.apps.social.pages.shared import folded, known_faces
 from lichen.feed.message import FeedId
 from lichen.feed.refs import (
@@ -17,6 +19,7 @@ from lichen.node.paths import segment_of
 
 QUERY_CHARACTERS_MAX = 500
 FOUND_MAX = 50
+OTHER_SIGIL = {"feed": "%", "msg": "@"}
 
 
 async def search(visit: Visit) -> Answer:
@@ -27,7 +30,7 @@ async def search(visit: Visit) -> Answer:
         return Moved(place)
     await folded(visit)
     people = await _people_called(visit, query) if query else {}
-    messages = await _messages_beginning(visit, query) if query else []
+    messages = await _beginning(visit, query, "msg") if query else []
     return Shown(
         "social/search.html",
         {
@@ -43,7 +46,7 @@ def place_of(query: str) -> str | None:
     """Return the path of what a whole id, an ``ssb:`` address, a link or a #channel means."""
     if query.startswith("#"):
         channel = normalize_channel(query)
-        return None if channel is None else f"/channel/{channel}"
+        return None if channel is None else f"/channel/{quote(channel, safe='')}"
     ref: str | None = query
     if query.startswith("ssb:"):
         try:
@@ -69,15 +72,15 @@ async def _people_called(visit: Visit, query: str) -> dict[FeedId, str]:
     for item in named if isinstance(named, list) else ():
         if isinstance(item, dict) and isinstance(item.get("id"), str):
             found[FeedId(str(item["id"]))] = str(item.get("name", ""))
-    if not query.startswith("%"):
-        prefixed = await client.call("lichen.resolve", query, "feed")
-        for feed in prefixed if isinstance(prefixed, list) else ():
-            found.setdefault(FeedId(str(feed)), "")
+    for feed in await _beginning(visit, query, "feed"):
+        found.setdefault(FeedId(feed), "")
     return dict(list(found.items())[:FOUND_MAX])
 
 
-async def _messages_beginning(visit: Visit, query: str) -> list[str]:
-    if query.startswith("@"):
+async def _beginning(visit: Visit, query: str, kind: str) -> list[str]:
+    """Return the ids of a kind that begin so."""
+    # A whole address leads straight to a page; one that is none is the beginning of nothing.
+    if query.startswith(("ssb:", OTHER_SIGIL[kind])):
         return []
-    found = await OfflineClient(visit.service).call("lichen.resolve", query, "msg")
-    return [str(key) for key in found][:FOUND_MAX] if isinstance(found, list) else []
+    found = await OfflineClient(visit.service).call("lichen.resolve", query, kind)
+    return [str(ref) for ref in found][:FOUND_MAX] if isinstance(found, list) else []

@@ -1,11 +1,7 @@
 """Pages to read: home, a thread, a channel, a message as it is."""
 
 import asyncio
-import json
 
-from lichen.apps.social import threads, timeline
-from lichen.apps.social.entries import Entry, Hidden, Item
-from lichen.apps.social.faces import reactions
 from lichen.apps.social.pages.shared import (
     digest_of,
     folded,
@@ -16,7 +12,10 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pages.writing import composer_of
-from lichen.feed.canonical import JsonValue, parse_json
+from lichen.apps.social.reading import threads, timeline
+from lichen.apps.social.reading.entries import Entry, Hidden, Item
+from lichen.apps.social.reading.faces import reactions
+from lichen.feed.canonical import JsonValue, encode_indented, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id, normalize_channel
 from lichen.node.errors import ApiError
@@ -90,6 +89,7 @@ async def show_thread(visit: Visit) -> Answer:
         key,
         after=number_in(visit, "after"),
         shows_hidden="hidden" in visit.query,
+        is_side="side" in visit.query,
     )
     if page.total == 0 and page.hidden_count == 0:
         return await show_missing(visit, key)
@@ -152,7 +152,7 @@ async def show_message(visit: Visit) -> Answer:
     stored = await asyncio.to_thread(visit.service.store.log.get, key)
     if stored is None:
         return await show_missing(visit, key)
-    text = json.dumps(parse_json(stored.data), indent=2, ensure_ascii=False)
+    text = encode_indented(parse_json(stored.data))
     return Shown(
         "social/message.html",
         {

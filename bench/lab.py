@@ -1,0 +1,195 @@
+"""Measure the lab: ``make bench-lab``, or some of it by name; rivals in the same run.
+
+python bench/lab.py                     everything, as tables
+python bench/lab.py broadcast rivals    some of it
+python bench/lab.py --json              a line of JSON for each row
+
+Rivals compute the same model on the same graph; results are compared before times are. The best of
+three is taken on both sides, since other programs share the machine.
+"""
+
+import argparse
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+import figures
+import networkx as nx
+
+from lichen.lab.arrays.flood import flood
+from lichen.lab.arrays.rounds import Way, rounds_to_all
+from lichen.lab.chance import Chance
+from lichen.lab.compiled import Engine, best_engine
+from lichen.lab.graphs.graph import Graph
+from lichen.lab.graphs.measures import anybody, largest_part, mean_distance
+from lichen.lab.graphs.random import random_regular, small_world
+
+MILLION = 1_000_000
+RIVAL_PEERS = 100_000
+REPEATS = 3
+
+Result = TypeVar("Result")
+
+
+def main() -> None:
+    """Run what was asked for."""
+    parser = argparse.ArgumentParser(description="Measure the lab beside networkx.")
+    benches: dict[str, Callable[[], list[figures.Row]]] = {
+        "broadcast": broadcast,
+        "rivals": rivals,
+        "tables": tables,
+    }
+    parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(benches))
+    parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
+    chosen = parser.parse_args()
+    unknown = set(chosen.names) - set(benches)
+    if unknown:
+        parser.error(f"no benchmark is called {', '.join(sorted(unknown))}")
+    tell = figures.print_json if chosen.json else figures.print_table
+    tell([figures.machine()])
+    for name in chosen.names or benches:
+        for table in by_bench(benches[name]()):
+            tell(table)
+
+
+def by_bench(rows: list[figures.Row]) -> list[list[figures.Row]]:
+    """Return rows that belong to one bench together, for a table each."""
+    names = dict.fromkeys(row.bench for row in rows)
+    return [[row for row in rows if row.bench == name] for name in names]
+
+
+def broadcast() -> list[figures.Row]:
+    """Flood one message to a million peers."""
+    graph = random_regular(MILLION, 8, Chance(1, "bench"))
+    small = random_regular(100, 4, Chance(1, "bench"))
+    rows = []
+    for engine in Engine:
+        if engine is Engine.NUMBA and best_engine() is not Engine.NUMBA:
+            continue
+        compile_s, _told = timed(lambda engine=engine: flood(small, 0, engine=engine))
+        seconds, told = best(lambda engine=engine: flood(graph, 0, engine=engine))
+        assert told.reached == MILLION
+        measured = {
+            "seconds": seconds,
+            "deliveries_per_s": told.sends / seconds,
+            "first_call_s": compile_s,
+        }
+        rows.append(figures.Row(f"one broadcast to {MILLION:,} peers, 8 links", engine, measured))
+    return rows
+
+
+def rivals() -> list[figures.Row]:
+    """Compute equal models with networkx and with the lab."""
+    graph = random_regular(RIVAL_PEERS, 8, Chance(1, "rivals"))
+    other = networkx_of(graph)
+    world = small_world(1000, 10, 0.1, Chance(1, "rivals"))
+    other_world = networkx_of(world)
+    is_gone = anybody(graph, RIVAL_PEERS // 2, Chance(1, "gone"))
+    return [
+        *beside(
+            f"flood to {RIVAL_PEERS:,} peers: peers at each hop",
+            lambda: list(flood(graph, 0).reached_at),
+            lambda: levels(other),
+        ),
+        *beside(
+            f"largest part of {RIVAL_PEERS:,} peers, half of them gone",
+            lambda: largest_part(graph, is_gone),
+            lambda: survivors(other, is_gone.tolist()),
+        ),
+        *beside(
+            "mean distance of a small world of 1,000",
+            lambda: round(mean_distance(world), 9),
+            lambda: round(nx.average_shortest_path_length(other_world), 9),
+        ),
+        *beside(
+            "push-pull among 10,000, in plain Python",
+            lambda: 5 < rounds_to_all(Way.BOTH, 10_000, Chance(1, "rounds")) < 20,
+            lambda: 5 < plain_push_pull(10_000) < 20,
+        ),
+    ]
+
+
+def tables() -> list[figures.Row]:
+    """Reproduce every published table, as a person would."""
+    command = [sys.executable, "-m", "lichen", "lab", "reproduce", "--all", "--json"]
+    seconds, done = timed(lambda: subprocess.run(command, capture_output=True, check=False))
+    count = float(len(done.stdout.splitlines()))
+    measured = {"seconds": seconds, "rows": count}
+    return [figures.Row("lichen lab reproduce --all", "lichen", measured)]
+
+
+def beside(
+    name: str, ours: Callable[[], object], theirs: Callable[[], object]
+) -> list[figures.Row]:
+    """Return the rows of one comparison; both sides must say the same.
+
+    Ours is the first row, and has the ratio.
+    """
+    ours()
+    our_s, our_result = best(ours)
+    their_s, their_result = best(theirs)
+    assert our_result == their_result, name
+    rival = "plain Python" if "plain Python" in name else f"networkx {nx.__version__}"
+    return [
+        figures.Row(name, "lichen", {"seconds": our_s, "times_faster": their_s / our_s}),
+        figures.Row(name, rival, {"seconds": their_s}),
+    ]
+
+
+def networkx_of(graph: Graph) -> nx.Graph:
+    """Return the same graph as networkx holds it."""
+    made = nx.Graph()
+    made.add_nodes_from(range(graph.peers))
+    made.add_edges_from(zip(graph.first.tolist(), graph.second.tolist(), strict=True))
+    return made
+
+
+def levels(graph: nx.Graph) -> list[int]:
+    """Return how many nodes lie at each distance from node 0."""
+    counts: list[int] = []
+    for distance in nx.single_source_shortest_path_length(graph, 0).values():
+        counts += [0] * (distance + 1 - len(counts))
+        counts[distance] += 1
+    return counts
+
+
+def survivors(graph: nx.Graph, is_gone: list[bool]) -> int:
+    """Return the largest part without the nodes that are gone."""
+    left = graph.subgraph([node for node in graph if not is_gone[node]])
+    return max(map(len, nx.connected_components(left)))
+
+
+def plain_push_pull(peers: int) -> int:
+    """Return the rounds of push-pull, written the way agents usually are."""
+    draw = iter(Chance(2, "plain").below(peers - 1, 60 * peers).tolist())
+    knows = [False] * peers
+    knows[0] = True
+    rounds = 0
+    while not all(knows):
+        rounds += 1
+        before = list(knows)
+        for peer in range(peers):
+            partner = (peer + 1 + next(draw)) % peers
+            if before[peer]:
+                knows[partner] = True
+            elif before[partner]:
+                knows[peer] = True
+    return rounds
+
+
+def timed(function: Callable[[], Result]) -> tuple[float, Result]:
+    """Return how long a call took, and its result."""
+    began = time.perf_counter()
+    result = function()
+    return time.perf_counter() - began, result
+
+
+def best(function: Callable[[], Result]) -> tuple[float, Result]:
+    """Return the least time of some calls, and the result."""
+    return min((timed(function) for _repeat in range(REPEATS)), key=lambda pair: pair[0])
+
+
+if __name__ == "__main__":
+    main()

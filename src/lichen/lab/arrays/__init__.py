@@ -1,0 +1,1 @@
+"""Models as arrays: a million peers at once, one rule each, numpy and (if there) numba."""

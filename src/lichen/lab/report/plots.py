@@ -1,0 +1,163 @@
+"""Pictures of results, as SVG text: the same results give the same bytes.
+
+Ids are salted with a fixed word, no date is written, and letters stay letters.
+"""
+
+import io
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import matplotlib as mpl
+
+mpl.use("svg")
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lichen.lab.experiments.experiment import ResultRow, Run
+
+_STYLE: Any = {
+    "svg.hashsalt": "lichen",
+    "svg.fonttype": "none",
+    "font.family": "sans-serif",
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "grid.alpha": 0.25,
+    "font.size": 9,
+}
+FRAMES_MAX = 12
+"""More frames of one broadcast than these are too small to see."""
+
+Draw = Callable[[Sequence[Run], Figure], None]
+
+
+def draw(runs: Sequence[Run]) -> str:
+    """Return the picture of runs of one experiment with the same parameters."""
+    with mpl.rc_context(_STYLE):
+        figure = Figure(figsize=(8.5, 3.8), layout="constrained")
+        PICTURES[runs[0].experiment](runs, figure)
+        text = io.StringIO()
+        figure.savefig(text, format="svg", metadata={"Date": None})
+    svg = text.getvalue()
+    return svg[svg.index("<svg") :]
+
+
+def means(runs: Sequence[Run], key: str, *columns: str) -> dict[str, list[float]]:
+    """Return the means of columns over runs, for each value of the column ``key``.
+
+    A value that is not there (a round that never came) makes the mean not a number.
+    """
+    rows: dict[str, list[ResultRow]] = {}
+    for run in runs:
+        for row in run.results:
+            rows.setdefault(str(row[key]), []).append(row)
+    return {
+        name: [sum(_number(row[column]) for row in own) / len(own) for column in columns]
+        for name, own in rows.items()
+    }
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else float("nan")
+
+
+def _scatter(axes: Axes, points: dict[str, list[float]]) -> None:
+    for number, (name, (across, up)) in enumerate(points.items()):
+        axes.scatter([across], [up], color=f"C{number}", s=36, zorder=3)
+        axes.annotate(name, (across, up), xytext=(5, 4), textcoords="offset points")
+    axes.margins(0.15, 0.1)
+
+
+def _topology(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    points = means(runs, "net", "rounds_p90", "robustness")
+    reached = {name: point for name, point in points.items() if point[0] == point[0]}
+    _scatter(left, reached)
+    front = sorted(
+        point
+        for point in reached.values()
+        if not any(o != point and o[0] <= point[0] and o[1] >= point[1] for o in reached.values())
+    )
+    left.plot([x for x, _y in front], [y for _x, y in front], color="0.4", lw=1, zorder=2)
+    left.set(xscale="log", xlabel="rounds until 90 % know (left is fast)", ylabel="robustness")
+    left.set_title("Speed against robustness; on the line: best of both")
+    _scatter(right, means(runs, "net", "sends_each", "rounds_p90"))
+    right.set(xscale="log", yscale="log", xlabel="copies sent for each peer", ylabel="rounds")
+    right.set_title("Time to tell against redundancy")
+
+
+def _degree(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    found = means(runs, "degree", "rounds_p99", "score", "infected", "reach_accident")
+    degrees = [int(degree) for degree in found]
+    columns = list(zip(*found.values(), strict=True))
+    left.plot(degrees, columns[0], "o-", label="rounds until 99 % know")
+    left.plot(degrees, columns[1], "s--", label="with the harm of bad messages")
+    left.set(xlabel="links of each peer", ylabel="rounds")
+    for axes in (left, right):
+        axes.set_xscale("log")
+        axes.set_xticks(degrees, [str(degree) for degree in degrees])
+        axes.minorticks_off()
+    left.set_title("Dense or sparse")
+    left.legend()
+    right.plot(degrees, columns[3], "o-", label="reached after accidents")
+    right.plot(degrees, columns[2], "s--", label="infected by a bad message")
+    right.set(xlabel="links of each peer", ylabel="share of peers")
+    right.set_title("Degree against fault tolerance")
+    right.legend()
+
+
+def _election(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    _scatter(left, means(runs, "way", "bits_each", "rounds"))
+    left.set(xscale="log", yscale="log", xlabel="bits for each peer", ylabel="rounds")
+    left.set_title("Cost: simple against complex")
+    faults = means(runs, "way", "conflicts", "undecided")
+    places = range(len(faults))
+    for number, name in enumerate(("pairs of adjacent leaders", "peers that never decide")):
+        sizes = [row[number] for row in faults.values()]
+        right.barh([place + 0.4 * number for place in places], sizes, 0.4, label=name)
+    right.set_yticks([place + 0.2 for place in places], list(faults))
+    right.set_xlim(left=0, right=max(1.0, *(max(row) for row in faults.values())))
+    right.set_title("Behaviour under loss and silence")
+    right.legend()
+
+
+def _broadcast(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    _scatter(left, means(runs, "way", "copies_each", "rounds_all"))
+    left.set(xlabel="copies for each peer", ylabel="rounds until the last delivery")
+    left.set_title("Time to all against redundancy")
+    _scatter(right, means(runs, "way", "bits_each", "reach"))
+    right.set(xlabel="bits for each peer", ylabel="share of living peers reached")
+    right.set_title("Cost against reach")
+
+
+def _flood(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    row = runs[0].results[0]
+    reached_at = row["reached_at"]
+    assert isinstance(reached_at, list), "the hops of a flood"
+    counts = [_number(count) for count in reached_at]
+    known = [sum(counts[: hop + 1]) / sum(counts) for hop in range(len(counts))]
+    step = max(1, -(-len(counts) // FRAMES_MAX))
+    hops = list(range(0, len(counts), step))
+    left.bar([str(hop) for hop in hops], [known[hop] for hop in hops], color="C0")
+    left.set(xlabel="hop", ylabel="share that knows")
+    left.set_title(f"Frames of one broadcast (seed {runs[0].seed})")
+    for number, run in enumerate(runs):
+        told = run.results[0]
+        last, redundancy = _number(told["hops_last"]), _number(told["redundancy"])
+        right.scatter([redundancy], [last], color=f"C{number % 10}", s=30)
+    right.set(xlabel="redundancy (copies too many)", ylabel="hops until all know")
+    right.set_title("Time to all against redundancy")
+
+
+PICTURES: dict[str, Draw] = {
+    "topology": _topology,
+    "degree": _degree,
+    "election": _election,
+    "broadcast": _broadcast,
+    "flood": _flood,
+}

@@ -1,0 +1,158 @@
+"""``lichen lab``: lists, runs, tables; what is wrong is said in a sentence."""
+
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from lichen.cli.commands.laboratory import running, tables
+from lichen.lab.experiments.catalogue import EXPERIMENTS
+from lichen.lab.reproduce.catalogue import NAMES
+from lichen.lab.reproduce.table import Row
+
+Lichen = Callable[..., Any]
+
+
+def test_list_names_everything(lichen: Lichen) -> None:
+    ended = lichen("lab", "list")
+    assert ended.code == 0
+    assert all(name in ended.out for name in (*EXPERIMENTS, *NAMES))
+    values = [
+        msgspec.json.decode(line) for line in lichen("lab", "list", "--json").out.splitlines()
+    ]
+    assert [value["name"] for value in values] == [*EXPERIMENTS, *NAMES]
+    assert all(value["parameters"] for value in values if value["kind"] == "experiment")
+
+
+def test_run_says_the_same_as_table_and_as_json(lichen: Lichen) -> None:
+    command = ("lab", "run", "flood", "--peers", "500", "--seed", "7")
+    ended = lichen(*command)
+    told = msgspec.json.decode(lichen(*command, "--json").out)
+    assert ended.code == 0
+    assert told["parameters"]["peers"] == 500
+    assert told["seed"] == 7
+    assert f"hash {told['hash']}" in ended.out
+    assert str(told["results"][0]["sends"]) in ended.out
+
+
+class _Links(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[str] = []
+        self.tags: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        for name, value in attrs:
+            if name in {"src", "href", "xlink:href"} and value and not value.startswith("#"):
+                self.found.append(value)
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_report_needs_nothing_else_and_has_a_picture(
+    name: str, lichen: Lichen, tmp_path: Path
+) -> None:
+    file = tmp_path / "report.html"
+    ended = lichen("lab", "run", name, "--peers", "200", "--report", str(file))
+    assert ended.code == 0
+    text = file.read_text("utf-8")
+    parser = _Links()
+    parser.feed(text)
+    assert parser.found == []
+    assert {"svg", "table", "h1"} <= set(parser.tags)
+    assert not {"script", "link", "img", "iframe"} & set(parser.tags)
+    assert not re.search(r"@import|url\((?!#)", text)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("run", "weather"), 2, "There are: broadcast, degree"),
+        (("sweep", "weather"), 2, "There are: broadcast, degree"),
+        (("reproduce", "weather"), 4, "There is no table weather"),
+        (("reproduce",), 2, "--all"),
+        (("run", "flood", "--peers", "many"), 2, "--peers is a whole number, not many"),
+        (("run", "flood", "--loss", "-0.1"), 2, "--loss lies between 0 and 0.99"),
+        (("run", "flood", "--graph", "cube"), 2, "--graph is one of regular"),
+        (("run", "flood", "--peers", "100", "--degree", "100"), 2, "fewer links than peers"),
+        (("run", "flood", "--colour", "red"), 2, "--colour"),
+        (("sweep", "flood", "--seeds", "x"), 2, "seeds are whole numbers"),
+        (("sweep", "flood", "--peers", "100,-5"), 2, "--peers lies between"),
+        (("run", "flood", "--peers", "50", "--report", "/no/such/place.html"), 1, "/no/such/place"),
+        (("sweep", "flood", "--peers", "50", "--out", "/dev/null/x"), 1, "/dev/null/x"),
+    ],
+)
+def test_what_is_wrong_is_a_sentence_and_a_code(
+    arguments: tuple[str, ...], code: int, words: str, lichen: Lichen
+) -> None:
+    ended = lichen("lab", *arguments)
+    assert ended.code == code
+    assert words in ended.err
+    assert "Traceback" not in ended.err
+
+
+@pytest.mark.parametrize(
+    "arguments", [("run", "flood"), ("sweep", "flood"), ("reproduce", "--all")]
+)
+def test_without_its_libraries_the_lab_says_what_to_install(
+    arguments: tuple[str, ...], lichen: Lichen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(running, "missing", lambda: ["numpy", "scipy"])
+    ended = lichen("lab", *arguments)
+    assert ended.code == 13
+    assert ended.err.splitlines() == [
+        "Error: The lab needs numpy, scipy, which this installation does not have.",
+        'Install them with: pip install "lichen[lab]"',
+    ]
+    assert ended.out == ""
+
+
+def test_a_peer_and_every_help_need_no_library_of_the_lab() -> None:
+    script = (
+        "import sys\n"
+        "for name in ('numpy', 'scipy', 'matplotlib', 'numba', 'distributed', 'networkx'):\n"
+        "    sys.modules[name] = None\n"
+        "import lichen.node.shell, lichen.apps, lichen.web\n"
+        "from lichen.cli.main import run\n"
+        "assert run(['start', '--help']) == 0\n"
+        "assert run(['lab', 'list']) == 0\n"
+        "assert run(['lab', 'run', 'topology', '--help']) == 0\n"
+        "sys.exit(run(['lab', 'reproduce', '--help']))\n"
+    )
+    subprocess.run([sys.executable, "-c", script], check=True, capture_output=True)
+
+
+def test_reproduce_tells_paper_ours_tolerance_and_pass(lichen: Lichen) -> None:
+    command = ("lab", "reproduce", "stigmergy/traces", "beeps/threshold", "--jobs", "1")
+    ended = lichen(*command)
+    assert ended.code == 0
+    for word in ("figure", "paper", "ours", "tolerance", "pass", "4.33 [R]", "source:", "gate:"):
+        assert word in ended.out
+    assert "M remembered only" in ended.err
+    assert "12 of 12 gates are met" in ended.err
+    rows = [
+        msgspec.json.decode(line, type=Row) for line in lichen(*command, "--json").out.splitlines()
+    ]
+    assert len(rows) == 12
+    assert all(row.passes for row in rows)
+
+
+def test_a_gate_that_is_missed_is_said_and_fails_the_command(
+    lichen: Lichen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missed = Row("stigmergy/traces", "made up", 1.0, "S", None, 2.0, "± 0", False)
+    monkeypatch.setattr(
+        "lichen.lab.reproduce.work.reproduce",
+        lambda names, effort, jobs: iter([(names[0], [missed])]),
+    )
+    ended = lichen("lab", "reproduce", "stigmergy/traces")
+    assert ended.code == 1
+    assert "FAIL" in ended.out
+    assert "FAIL  stigmergy/traces: made up" in ended.err
+    assert tables.MARKS in ended.err

@@ -1,0 +1,179 @@
+"""Experiments: the same bytes from the same seed, bounds, and what each is there to show."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from lichen.lab.experiments.catalogue import (
+    BROADCAST,
+    DEGREE,
+    ELECTION,
+    EXPERIMENTS,
+    FLOOD,
+    TOPOLOGY,
+)
+from lichen.lab.experiments.experiment import Impossible, ResultRow, Values, perform
+from lichen.lab.experiments.topology import best_of_both
+
+SMALL: dict[str, Values] = {
+    "topology": {"peers": 120, "loss": 0.05},
+    "degree": {"peers": 200},
+    "election": {"peers": 120, "net": "random", "loss": 0.05},
+    "broadcast": {"peers": 200},
+    "flood": {"peers": 3000, "loss": 0.1, "gone": 0.1},
+}
+
+
+def number(row: ResultRow, name: str) -> float:
+    value = row[name]
+    assert isinstance(value, int | float), name
+    return value
+
+
+def by(rows: list[ResultRow], name: str) -> dict[object, ResultRow]:
+    return {row[name]: row for row in rows}  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_seed_is_the_whole_story(name: str) -> None:
+    first, again, other = (perform(EXPERIMENTS[name], seed, SMALL[name]) for seed in (7, 7, 8))
+    assert first.line() == again.line()
+    assert first.hash != other.hash
+    assert set(first.parameters) == {one.name for one in EXPERIMENTS[name].parameters}
+
+
+def test_nothing_depends_on_pythons_hash_seed() -> None:
+    script = (
+        "from lichen.lab.experiments.catalogue import EXPERIMENTS\n"
+        "from lichen.lab.experiments.experiment import perform\n"
+        "from lichen.lab.report.page import report\n"
+        "from lichen.lab.reproduce.catalogue import load\n"
+        "from lichen.lab.reproduce.table import Effort\n"
+        "for name, one in EXPERIMENTS.items():\n"
+        "    run = perform(one, 7, {'peers': 200})\n"
+        "    print(run.line())\n"
+        "    print(report([run]))\n"
+        "for name in ('gossip/trees', 'beeps/loss', 'small_world/repair', 'slime/shortest-path'):\n"
+        "    print(load(name).rows(Effort(3, 0.1)))\n"
+    )
+    outputs = {
+        subprocess.run(
+            [sys.executable, "-c", script],
+            capture_output=True,
+            check=True,
+            env={**os.environ, "PYTHONHASHSEED": seed},
+        ).stdout
+        for seed in ("0", "4242")
+    }
+    assert len(outputs) == 1
+    assert len(outputs.pop()) > 10_000
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_parameters_say_what_they_are(name: str) -> None:
+    experiment = EXPERIMENTS[name]
+    for one in experiment.parameters:
+        assert one.parse(str(one.default)) == one.default
+        assert one.words
+        with pytest.raises(Impossible, match=one.flag):
+            one.parse("nan")
+        if not one.choices:
+            with pytest.raises(Impossible, match="between"):
+                one.parse("-1")
+
+
+def test_hubs_fall_to_an_attack_and_sparse_nets_without_hubs_do_not() -> None:
+    rows = by(perform(TOPOLOGY, 1, {"peers": 400}).results, "net")
+    assert number(rows["star"], "reach_attack") < 0.02
+    assert number(rows["scale-free"], "reach_attack") < 0.7
+    assert number(rows["regular"], "reach_attack") > 0.98
+    assert number(rows["small-world"], "reach_attack") > 0.8
+    assert number(rows["clique"], "infected") > 0.9
+    assert number(rows["regular"], "infected") < 0.2
+    assert number(rows["star"], "rounds_p99") > 100
+    assert rows["regular"]["is_best_of_both"] is True
+    assert rows["ring"]["is_best_of_both"] is False
+
+
+def test_free_cost_makes_the_star_fast_and_noise_breaks_the_tree() -> None:
+    free = by(perform(TOPOLOGY, 1, {"peers": 400, "cost": "free"}).results, "net")
+    assert number(free["star"], "rounds_p99") <= 2
+    assert number(free["clique"], "rounds_p99") == 1
+    noisy = by(perform(TOPOLOGY, 1, {"peers": 400, "loss": 0.2}).results, "net")
+    assert noisy["tree"]["rounds_p90"] is None
+    assert number(noisy["regular"], "reach") > 0.98
+
+
+def test_best_of_both_is_a_pareto_front() -> None:
+    points = [(5, 0.9), (4, 0.9), (3, 0.5), (None, 1.0), (6, 0.4)]
+    rows: list[ResultRow] = [{"rounds_p90": r, "robustness": s} for r, s in points]
+    assert best_of_both(rows) == [False, True, True, True, False]
+
+
+def test_the_best_degree_falls_as_contamination_rises() -> None:
+    def best(contamination: float, catching: float) -> int:
+        values: Values = {"contamination": contamination, "catching": catching}
+        rows = perform(DEGREE, 1, values).results
+        return max(int(number(row, "degree")) for row in rows if row["is_best"])
+
+    assert best(0.0, 0.2) > best(0.1, 0.2) > best(5.0, 0.35)
+
+
+def test_names_in_the_worst_order_take_as_many_rounds_as_peers() -> None:
+    rows = by(perform(ELECTION, 1, {"peers": 300}).results, "way")
+    assert number(rows["names, coordinated"], "rounds") >= 290
+    assert number(rows["beeps, feedback"], "rounds") < 30
+    assert number(rows["beeps, feedback"], "bits_each") * 50 < number(
+        rows["names, coordinated"], "bits_each"
+    )
+    assert all(row["conflicts"] == row["without_leader"] == 0 for row in rows.values())
+
+
+def test_under_loss_beeps_clash_a_little_and_names_wait_for_the_dead() -> None:
+    values: Values = {"peers": 500, "net": "random", "names": "random", "loss": 0.1, "silent": 0.1}
+    rows = by(perform(ELECTION, 1, values).results, "way")
+    assert number(rows["names, coordinated"], "undecided") > 10
+    assert rows["names, coordinated"]["conflicts"] == 0
+    # Its peers try a dead neighbour twenty times.
+    assert number(rows["names, coordinated"], "rounds") > 20
+    assert rows["beeps, feedback"]["undecided"] == 0
+    assert 0 < number(rows["beeps, feedback"], "conflicts") < 40
+
+
+def test_a_tree_sends_least_and_loses_branches() -> None:
+    rows = by(perform(BROADCAST, 1, {"peers": 500, "loss": 0.0, "gone": 0.1}).results, "way")
+    tree, flooding, pushing = (rows[way] for way in ("acknowledged tree", "flooding", "push-pull"))
+    assert number(tree, "reach") < 0.95
+    assert number(flooding, "reach") == number(pushing, "reach") == 1
+    assert number(pushing, "copies_each") < 1.5
+    assert number(flooding, "copies_each") > 5
+    assert number(flooding, "rounds_all") <= number(pushing, "rounds_all")
+    whole = by(perform(BROADCAST, 1, {"peers": 500, "loss": 0.0, "gone": 0.0}).results, "way")
+    assert number(whole["acknowledged tree"], "copies_each") == pytest.approx(499 / 500)
+
+
+def test_flood_counts_exactly() -> None:
+    (row,) = perform(FLOOD, 1, {"peers": 1000, "degree": 6}).results
+    assert row["sends"] == 2 * number(row, "links") - 999
+    assert row["bytes"] == number(row, "sends") * 660
+    assert row["delivery"] == 1
+    reached_at = row["reached_at"]
+    assert isinstance(reached_at, list)
+    assert sum(reached_at) == 1000
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("flood", {"peers": 50, "degree": 60}),
+        ("flood", {"peers": 101, "degree": 3}),
+        ("topology", {"peers": 20, "degree": 30}),
+        ("broadcast", {"peers": 5, "degree": 5}),
+        ("election", {"peers": 5, "degree": 50, "net": "random"}),
+    ],
+)
+def test_impossible_nets_are_refused(name: str, values: Values) -> None:
+    with pytest.raises(Impossible, match=r"\w+ \w+"):
+        perform(EXPERIMENTS[name], 1, values)
