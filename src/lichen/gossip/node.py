@@ -9,13 +9,13 @@ The same machine runs on sockets and in the lab's virtual world.
 
 from collections.abc import Callable, Mapping
 
-from lichen.feed.message import FeedId, Reason, Rejected
+from lichen.feed.message import FeedId
 from lichen.gossip.connections.calls import Calls
 from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.schedule import Schedule
-from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Effect, ResumeReading, WakeAt
+from lichen.gossip.connections.verdicts import Verdicts
+from lichen.gossip.effects import Effect, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
     AddressForgotten,
@@ -39,22 +39,14 @@ from lichen.gossip.events import (
 from lichen.gossip.exchange.replication import FollowGraph
 from lichen.gossip.limits import (
     DRAIN_S_MAX,
-    FAULTS_MAX,
-    GRAPH_DEBOUNCE_S,
     HISTORY_KEPT_FRIEND_MAX,
     HISTORY_KEPT_STRANGER_MAX,
-    INGEST_RETRY_S,
     OTHER_CALLS_MAX,
-    PENDING_BYTES_HIGH,
-    PENDING_MESSAGES_LOW,
-    RESYNC_S_MIN,
     STALL_S,
 )
 from lichen.gossip.parts import Parse, Parts
 from lichen.gossip.ports import Blobs, Log, Random
 from lichen.gossip.status import NodeStatus
-
-_NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
 
 
 class Node:
@@ -80,6 +72,7 @@ class Node:
         self._guard = Guard(self._parts)
         self._armed_at: float | None = None
         lifecycle, downloads = self._lifecycle, self._calls.blobs.downloads
+        verdicts = Verdicts(self._parts, lifecycle, self._guard)
         self._handlers: dict[type, Callable[..., None]] = {
             Started: self._on_started,
             Connected: lifecycle.on_connected,
@@ -87,8 +80,8 @@ class Node:
             FromPeer: self._on_from_peer,
             Drained: self._on_drained,
             MessagesSent: self._on_messages_sent,
-            Ingested: self._on_ingested,
-            IngestFailed: self._on_ingest_failed,
+            Ingested: verdicts.on_ingested,
+            IngestFailed: verdicts.on_ingest_failed,
             DialFailed: lifecycle.on_dial_failed,
             AddressAdded: lifecycle.on_address_added,
             AddressForgotten: lifecycle.on_address_forgotten,
@@ -281,7 +274,7 @@ class Node:
         sources.check_stalls(now, busy)
         self._guard.check_liars()
 
-    # What peers and the store report
+    # What peers say and take
 
     def _on_from_peer(self, event: FromPeer, now: float) -> None:
         session = self._parts.sessions.get(event.connection)
@@ -303,93 +296,3 @@ class Node:
         if session is not None:
             session.confirm(parts.out, event, parts.ebt, now)
             parts.mark_dirty(session)
-
-    def _count_pending(self, event: Ingested | IngestFailed) -> Session | None:
-        parts = self._parts
-        if event.connection is None:
-            return None
-        session = parts.sessions.get(event.connection)
-        if session is None:
-            return None
-        session.pending -= event.count
-        if session.pending_bytes:
-            session.pending_bytes.popleft()
-        is_little = (
-            session.pending <= PENDING_MESSAGES_LOW
-            and sum(session.pending_bytes) <= PENDING_BYTES_HIGH // 2
-        )
-        if session.is_paused and is_little:
-            session.is_paused = False
-            parts.out.append(ResumeReading(session.connection))
-        return session
-
-    def _on_ingest_failed(self, event: IngestFailed, now: float) -> None:
-        """Wait a while; then the feeds are asked for anew as if their sources had been silent.
-
-        The streams of a peer without EBT have gone past what was lost, and would not come back.
-        """
-        parts = self._parts
-        session = self._count_pending(event)
-        parts.timers.set("stalls", now + INGEST_RETRY_S)
-        caller = None if session is None else session.caller
-        if session is None or caller is None:
-            return
-        for feed in list(caller.by_feed):
-            parts.drop_history(session, caller.drop(feed))
-            caller.want(feed, now + INGEST_RETRY_S)
-        parts.pump_history(session, now)
-
-    def _on_ingested(self, event: Ingested, now: float) -> None:
-        parts = self._parts
-        session = self._count_pending(event)
-        for progress in event.progress:
-            self._grew(progress.feed, progress.last, event.connection, now)
-        for fork in event.forks:
-            parts.ebt.freeze(fork.first.author)
-        if session is not None and event.rejected:
-            self._blame(session, event.rejected, now)
-        is_changed = False
-        for contact in event.contacts:
-            is_changed = parts.replication.add(contact) or is_changed
-        if is_changed:
-            parts.timers.set_if_unset("graph", now + GRAPH_DEBOUNCE_S)
-
-    def _grew(self, feed: FeedId, last: int, connection: ConnectionId | None, now: float) -> None:
-        parts = self._parts
-        parts.ebt.grew(feed, last)
-        for session in parts.sessions.values():
-            if session.server.streams and session.server.grew(feed):
-                parts.mark_dirty(session)
-        if feed == parts.own:
-            self._guard.grew(last, connection, now)
-
-    def _blame(self, session: Session, rejected: tuple[Rejected, ...], now: float) -> None:
-        """Deal with what was refused: ask again after a gap, and take no more after a fault."""
-        parts = self._parts
-        gaps: dict[FeedId, None] = {}
-        faults: dict[FeedId, bool] = {}
-        for each in rejected:
-            if each.author is None:
-                session.malformed_count += 1
-            elif each.reason is Reason.FORKED:
-                parts.ebt.freeze(each.author)
-            elif each.reason is Reason.SEQUENCE_GAP:
-                gaps[each.author] = None
-            elif each.reason not in _NOT_THE_PEERS_FAULT:
-                faults[each.author] = each.reason is Reason.PREVIOUS
-        for feed, is_other_branch in faults.items():
-            if not is_other_branch:  # an honest peer may hold the other branch of a forked feed
-                session.faults += 1
-            if session.ebt is not None:
-                parts.ebt.reject(session.ebt, feed, now)
-            if session.caller is not None:
-                parts.drop_history(session, session.caller.reject(feed))
-        for feed in gaps:
-            if session.ebt is not None:
-                parts.ebt.sources.resync(session.ebt, feed, now)
-            if session.caller is not None and feed in session.caller.by_feed:
-                parts.drop_history(session, session.caller.drop(feed))
-                session.caller.want(feed, now + RESYNC_S_MIN)
-                parts.pump_history(session, now)
-        if session.faults >= FAULTS_MAX:
-            self._lifecycle.close(session, "invalid-messages", now)

@@ -14,6 +14,7 @@ from lichen.gossip.connections import session as sessions
 from lichen.gossip.connections.blob_downloads import BlobDownloads
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.session import Session
+from lichen.gossip.connections.verdicts import Verdicts
 from lichen.gossip.events import BlobStored
 from lichen.gossip.exchange import ebt
 from lichen.gossip.exchange.blobs import BlobExchange
@@ -255,7 +256,7 @@ def old_peers_are_not_told_of_news(patch: Patch) -> None:
 
 
 def a_failed_write_is_forgotten(patch: Patch) -> None:
-    patch.setattr(Node, "_on_ingest_failed", lambda self, event, _now: self._count_pending(event))
+    patch.setattr(Verdicts, "on_ingest_failed", lambda self, event, _now: self._count_pending(event))
 
 
 def a_dropped_connection_is_kept_in_mind(patch: Patch) -> None:

@@ -42,5 +42,5 @@ def test_plans_use_every_role_and_every_kind_of_fault() -> None:
     assert {role for plan in plans for role in plan.roles.values()} == set(ROLES)
     kinds = {fault.kind for plan in plans for fault in plan.faults}
     assert {"publish", "restore", "tear", "swizzle", "cut_one_way", "spoil", "see"} <= kinds
-    assert len(kinds) == 33
+    assert len(kinds) == 35
     assert all(len(plan.roles) <= max(1, plan.peers // 3) for plan in plans)

@@ -120,6 +120,13 @@ class Acts:
         if peer.is_up:
             peer.crash()
 
+    def relapse(self, fault: Fault) -> None:
+        """Break a link, let it come again, and lose what came over it then in a crash."""
+        first, second = self._pair(fault)
+        self._world.break_between(first, second, "reset")
+        self._world.after(3.0, self._write, second)
+        self._world.after(3.6, self._crash, first)
+
     def restore(self, fault: Fault) -> None:
         """Put an old backup back."""
         peer = self._world.peers[fault.first]
@@ -224,6 +231,15 @@ class Acts:
         peer = self._world.peers[fault.first]
         if peer.is_up:
             self.blobs.append(peer.add_blob(self._chance.octets(8) * (fault.count // 8 + 1)))
+
+    def keep_blob(self, fault: Fault) -> None:
+        """Have two peers hold the same blob, which nobody pushes."""
+        data = self._chance.octets(8) * (fault.count // 8 + 1)
+        for peer in self._pair(fault):
+            if peer.is_up:
+                blob = peer.blobs.add(data)
+                self._world.tell(peer, events.BlobStored(blob, len(data)))
+                self.blobs.append(blob)
 
     def want_blob(self, fault: Fault) -> None:
         """Want one of the blobs there are."""

@@ -13,14 +13,14 @@ _ACTS: Final = (
     *("publish",) * 10,
     *("burst",) * 3,
     *("start",) * 4,
-    *("crash", "stop", "restore", "tear"),
+    *("crash", "stop", "restore", "tear", "relapse"),
     *("cut", "cut", "heal", "heal", "sever", "cut_one_way", "freeze"),
     *("connect",) * 3,
     *("clog", "swizzle", "slow", "slow_peer"),
     *("fill", "empty", "spoil", "spoil"),
     *("follow", "unfollow", "block", "unblock", "change_hops"),
     *("see", "see", "dismiss", "forget_address"),
-    *("push_blob", "push_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
+    *("push_blob", "keep_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
 )
 
 
@@ -51,7 +51,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
         roles=roles,
         posts=tuple(chance.between(0, 30) for _ in range(peers)),
         faults=tuple(found),
-        lasts_s=round(at_s + 1.0, 3),
+        lasts_s=round(at_s + 5.0, 3),
         sync_s=chance.pick((1.0, 1.0, 20.0)),
     )
 
@@ -69,7 +69,7 @@ def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, 
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
     count = 0
-    if kind in {"cut", "sever", "cut_one_way", "freeze", "connect", "clog", "slow"}:
+    if kind in {"cut", "sever", "relapse", "cut_one_way", "freeze", "connect", "clog", "slow"}:
         first, second = chance.pick(links)
         count = chance.between(1, 15)
     elif kind == "burst":
@@ -78,7 +78,7 @@ def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, 
         count = chance.between(1, 10)
     elif kind in {"restore", "change_hops"}:
         count = chance.between(0, 3)
-    elif kind == "push_blob":
+    elif kind in {"push_blob", "keep_blob"}:
         count = chance.between(1, chance.pick((10_000, 200_000, 1_500_000)))
     elif kind in {"want_blob", "remove_blob"}:
         count = chance.below(8)

@@ -127,12 +127,12 @@ def _report_option() -> click.Option:
 
 def parameter_option(one: Parameter, more: str) -> click.Option:
     """Return the option of a parameter; ``more`` is said at the end of its help."""
-    choices = _(" One of: {choices}.").format(choices=", ".join(one.choices)) if one.choices else ""
     words = _(one.words)
+    value = f"[{'|'.join(one.choices)}]" if one.choices else "VALUE"
     return click.Option(
         [one.flag],
-        metavar="VALUE" if not more else "VALUE[,VALUE...]",
-        help=f"{words[:1].upper()}{words[1:]}.{choices} [{_('default')}: {one.default}]{more}",
+        metavar=f"{value}[,...]" if more else value,
+        help=f"{words[:1].upper()}{words[1:]}. [{_('default')}: {one.default}]{more}",
     )
 
 

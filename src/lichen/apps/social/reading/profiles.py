@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 
-from lichen.apps.social.circle import BLOCKS, FOLLOWS, Circle, as_list, circle_of
-from lichen.apps.social.faces import (
+from lichen.apps.social.reading.circle import BLOCKS, FOLLOWS, Circle, as_list, circle_of
+from lichen.apps.social.reading.faces import (
     NOBODY,
     Face,
     Lookalike,

@@ -20,7 +20,7 @@ from lichen.feed.refs import (
     parse_link,
 )
 from lichen.feed.uris import from_uri
-from lichen.web.links import Links
+from lichen.web.text.links import Links
 
 _KEY = r"[A-Za-z0-9+/]{43}="
 _REFERENCE = re.compile(

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from lichen.cli.browser import open_file
 from lichen.cli.command import OPENS_DATA, command
+from lichen.cli.commands.peer.browser import open_file
 from lichen.cli.exits import Exit
 from lichen.cli.session import Session, text_member
 from lichen.cli.words import _

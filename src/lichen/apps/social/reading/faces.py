@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.apps.social.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.rules import (
     EXPRESSION_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,

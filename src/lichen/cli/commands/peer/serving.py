@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 import click
 
 from lichen.cli import settings
-from lichen.cli.browser import open_file
 from lichen.cli.command import OPENS_DATA, command
-from lichen.cli.commands.hearing import Hearing
+from lichen.cli.commands.peer.browser import open_file
+from lichen.cli.commands.peer.hearing import Hearing
 from lichen.cli.output import Output, OutputClosed
 from lichen.cli.session import Session, log_to_stderr
 from lichen.cli.words import _
@@ -111,17 +111,18 @@ async def _web_app(
     # Imported in a thread: the peer is serving already, and others shall not wait for us.
     web = await loop.run_in_executor(None, partial(importlib.import_module, "lichen.web.server"))
     async with web.open_web(service, port) as server:
-        has_browser = False
-        if is_opened:
-            link = server.open_link()
-            has_browser = await asyncio.to_thread(open_file, link.file)
         if out.is_json:
             out.line_of_json({"topic": "web", "origin": server.origin})
         else:
             out.text(f"{_('Web app'):<14} {server.origin}")
-            if not has_browser:
-                out.words(_("Your browser comes in with: lichen open"))
         out.flush()
+        if not is_opened:
+            out.words(_("Your browser comes in with: lichen open"))
+        else:
+            link = server.open_link()
+            if not await asyncio.to_thread(open_file, link.file):
+                out.words(_("No browser could be opened. This link works once, for a minute:"))
+                out.words(link.url)
         yield
 
 

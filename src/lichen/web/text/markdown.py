@@ -2,8 +2,8 @@
 
 The dialect is the one of the JavaScript clients: CommonMark with tables, strikethrough and bare
 links, where a line break is a line break and HTML is text. Headings begin at the third level, below
-those of the page. Images from elsewhere are never loaded: they become links. At the end an exact
-list of tags and attributes decides what remains, whatever the parser did.
+those of the page, and skip none. Images from elsewhere are never loaded: they become links. At the
+end an exact list of tags and attributes decides what remains, whatever the parser did.
 
 A text can be written to cost time. What is bounded: its length, how deep it nests, and the cells of
 its tables; beyond that it is shown plainly.
@@ -11,7 +11,7 @@ its tables; beyond that it is shown plainly.
 
 import html
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import cast
 
 import nh3
@@ -19,8 +19,8 @@ from markdown_it import MarkdownIt
 from markdown_it.rules_core import StateCore, linkify
 from markdown_it.token import Token
 
-from lichen.web.links import Links
-from lichen.web.references import find_references, parse_target
+from lichen.web.text.links import Links
+from lichen.web.text.references import find_references, parse_target
 
 TEXT_CHARACTERS_MAX = 8192
 """A message has no more; a longer text is something else and is shown plainly."""
@@ -28,6 +28,10 @@ NESTING_MAX = 20
 """Levels of quotes, lists and emphasis; people use three, and time grows with each."""
 TABLE_CELLS_MAX = 4000
 """Empty cells are filled in, so that 8 kB of text can ask for 60,000; beyond, no tables."""
+
+PICTURES_MAX = 16
+"""Pictures of one post that are shown; further ones are links. To show one is to ask the people
+near for it, and no stranger shall make me ask for hundreds by being displayed."""
 
 TAGS = frozenset(
     {"a", "blockquote", "br", "code", "em", "hr", "img", "p", "pre", "s", "strong"}
@@ -42,6 +46,8 @@ _cleaner = nh3.Cleaner(
     clean_content_tags=set(),
     attributes=ATTRIBUTES,
     allowed_classes={"a": {MENTION_CLASS}},
+    # What may be wider than the page is scrolled, with the keyboard too.
+    set_tag_attribute_values={"pre": {"tabindex": "0"}, "table": {"tabindex": "0"}},
     url_schemes={"http", "https", "mailto"},
     link_rel="noopener noreferrer nofollow",
 )
@@ -59,7 +65,9 @@ def render(text: str, links: Links) -> str:
     if len(text) > TEXT_CHARACTERS_MAX:
         return plain(text)
     parser = _PARSER if _cells_bound(text) <= TABLE_CELLS_MAX else _PARSER_WITHOUT_TABLES
-    return _cleaner.clean(parser.render(text, {"links": links}))
+    return _cleaner.clean(
+        parser.render(text, {"links": links, "pictures": iter(range(PICTURES_MAX))})
+    )
 
 
 def plain(text: str) -> str:
@@ -123,9 +131,13 @@ def _find_addresses(state: StateCore) -> None:
 
 
 def _lower_headings(state: StateCore) -> None:
+    """Put headings below those of the page; who listens to a page goes from level to level."""
+    level = 2
     for token in state.tokens:
+        if token.type == "heading_open":
+            level = min(int(token.tag[1:]) + 2, level + 1, 6)
         if token.type in {"heading_open", "heading_close"}:
-            token.tag = f"h{min(int(token.tag[1:]) + 2, 6)}"
+            token.tag = f"h{level}"
 
 
 def _lead_links(state: StateCore) -> None:
@@ -133,10 +145,10 @@ def _lead_links(state: StateCore) -> None:
     links = cast("Links", state.env["links"])
     for token in state.tokens:
         if token.type == "inline":
-            token.children = _led(token.children or [], links)
+            token.children = _led(token.children or [], links, state.env["pictures"])
 
 
-def _led(tokens: Sequence[Token], links: Links) -> list[Token]:
+def _led(tokens: Sequence[Token], links: Links, pictures: Iterator[int]) -> list[Token]:
     led: list[Token] = []
     depth = 0
     for token in tokens:
@@ -147,7 +159,7 @@ def _led(tokens: Sequence[Token], links: Links) -> list[Token]:
             depth -= 1
             led.append(token)
         elif token.type == "image":
-            led += _image(token, links, is_in_link=depth > 0)
+            led += _image(token, links, pictures, is_in_link=depth > 0)
         elif token.type == "text" and depth == 0:
             led += _linked_text(token.content, links)
         else:
@@ -165,10 +177,12 @@ def _link_open(href: str, links: Links) -> Token:
     return token
 
 
-def _image(token: Token, links: Links, *, is_in_link: bool) -> list[Token]:
+def _image(token: Token, links: Links, pictures: Iterator[int], *, is_in_link: bool) -> list[Token]:
     source = str(token.attrGet("src") or "")
     target = parse_target(source)
-    if target is not None and target.kind == "blob":
+    is_picture = target is not None and target.kind == "blob"
+    if is_picture and next(pictures, None) is not None:
+        assert target is not None, "just looked"
         token.attrs = {"src": target.path(links), "alt": "", "loading": "lazy"}
         return [token]
     words = token.content.strip() or (target.short() if target is not None else source)

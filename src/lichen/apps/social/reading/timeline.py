@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.apps.social.circle import Circle, as_list, circle_of
-from lichen.apps.social.entries import Entry, Gap, read_entry
+from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.entries import Entry, Gap, read_entry
 from lichen.apps.social.rules import sort_thread
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import normalize_channel

@@ -11,7 +11,7 @@ from lichen.node import limits
 from lichen.node.api.sessions import LocalSession, is_same_user
 from lichen.node.errors import ApiError
 from lichen.node.home import make_private_directory
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.wire.connection import Connection
 from lichen.words import N_
 

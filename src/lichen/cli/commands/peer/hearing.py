@@ -9,11 +9,12 @@ import msgspec
 
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
-from lichen.cli.rendering import first_words, refs_shown, what_words
+from lichen.cli.rendering import failure_words, first_words, refs_shown, what_words
 from lichen.cli.session import member, number_member, text_member
 from lichen.cli.terminal import clean_line, short_id
-from lichen.cli.words import _, ngettext
+from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonValue
+from lichen.words import parse_phrase
 
 if TYPE_CHECKING:
     from lichen.node.client import Client
@@ -161,7 +162,8 @@ def _connected(notice: JsonValue, names: Names) -> str:
 def _disconnected(notice: JsonValue, names: Names) -> str:
     return _("disconnected from {name}: {reason}").format(
         name=names.name(text_member(notice, "peer")),
-        reason=clean_line(text_member(notice, "detail"), 80) or _("no reason given"),
+        reason=clean_line(failure_words(text_member(notice, "detail")), 120)
+        or _("no reason given"),
     )
 
 
@@ -177,7 +179,7 @@ def _nearby_gone(notice: JsonValue, names: Names) -> str:
 
 
 def _lan_failed(notice: JsonValue, _names: Names) -> str:
-    return clean_line(text_member(notice, "detail"), 200)
+    return _detail(notice)
 
 
 def _refused(notice: JsonValue, names: Names) -> str:
@@ -196,13 +198,17 @@ def _fork(notice: JsonValue, names: Names) -> str:
 
 
 def _store_failed(notice: JsonValue, _names: Names) -> str:
-    return _("messages could not be written: {reason}").format(
-        reason=clean_line(text_member(notice, "detail"), 200)
-    )
+    return _("messages could not be written: {reason}").format(reason=_detail(notice))
 
 
 def _blob(notice: JsonValue, _names: Names) -> str:
     return _("fetched {blob}").format(blob=short_id(text_member(notice, "detail")))
+
+
+def _detail(notice: JsonValue) -> str:
+    """Return the detail of a notice in the language of the terminal."""
+    phrase = parse_phrase(member(notice, "phrase"))
+    return clean_line(WORDS.tell(phrase or text_member(notice, "detail")), 200)
 
 
 _TOPICS: dict[str, Words] = {

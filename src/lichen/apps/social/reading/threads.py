@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 import msgspec
 import orjson
 
-from lichen.apps.social.circle import Circle, as_list, circle_of
 from lichen.apps.social.content import Place
-from lichen.apps.social.entries import Entry, Gap, Hidden, Item, read_entry
+from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
 from lichen.apps.social.rules import Claim, choose_value, first_words, heads, sort_thread
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
@@ -126,7 +126,13 @@ def open_thread(
 
 
 def title_of(entry: Entry) -> str:
-    """Return a title for what an entry says: its own if it has one, else its first words."""
+    """Return a title for what an entry says: its own if it has one, else its first words.
+
+    Where the author asks for care the title says that, and nothing of what it is asked for.
+    """
+    warning = entry.content.get("contentWarning")
+    if isinstance(warning, str) and warning:
+        return first_words(warning)
     title = entry.content.get("title")
     return first_words(title if isinstance(title, str) and not entry.text else entry.text)
 
@@ -186,6 +192,23 @@ def with_gaps(
 def thread_heads(entries: Sequence[Entry]) -> list[MsgId]:
     """Return the messages of a thread that a new reply continues."""
     return heads([entry.message for entry in entries])
+
+
+def reply_place(
+    store: "Store", answered: MsgId, branch: Sequence[MsgId] = (), *, is_fork: bool = False
+) -> Place | None:
+    """Return where an answer to a message belongs; None if nothing of its thread is here.
+
+    ``branch``: what is answered, else the heads of the thread. ``is_fork``: begin a side thread at
+    the message if it is a reply itself.
+    """
+    root, fork = thread_root(store, answered), None
+    if is_fork and root != answered:
+        root, fork = answered, root
+    known = read_thread(store, root)
+    if not known:
+        return None
+    return Place(root=root, fork=fork, branch=tuple(branch or thread_heads(known)) or (root,))
 
 
 def newest_roots(store: "Store") -> Iterator[Stored]:

@@ -6,6 +6,7 @@ from lichen.cli import ids
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.exits import Exit
 from lichen.cli.ids import Names
+from lichen.cli.rendering import failure_words
 from lichen.cli.session import Session, member, number_member, text_member
 from lichen.cli.words import _, ngettext
 from lichen.feed.canonical import JsonValue
@@ -109,7 +110,7 @@ async def addresses_command(session: Session) -> None:
 
 
 def _state_words(address: JsonValue) -> str:
-    why = text_member(address, "last_error_words")
+    why = failure_words(text_member(address, "last_error"))
     due_s = member(address, "next_in_s")
     if member(address, "is_dialling"):
         state = _("being dialled")
