@@ -288,7 +288,7 @@ def test_a_brain_that_thinks_otherwise_is_found_out(
     changed[last] = msgspec.structs.replace(changed[last], effects=())
     with pytest.raises(Deviates, match=f"step {last}"):
         replay(Recording(recording.own, recording.has_blobs, tuple(changed)))
-    monkeypatch.setattr("lichen.gossip.node.GRAPH_DEBOUNCE_S", 7.0)
+    monkeypatch.setattr("lichen.gossip.timers.Timers.next_at", lambda _timers: None)
     with pytest.raises(Deviates):
         replay(recording)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from lichen.cli.main import run
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.node.shell import Shell
 from lichen.wire.events import BodyType, ItemsReceived
 

@@ -9,10 +9,10 @@ import msgspec
 from lichen.gossip import events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import Event
+from lichen.lab.conformance.wired import WiredWorld
 from lichen.lab.world.chance import Chance
 from lichen.lab.world.links import End
 from lichen.lab.world.peers import LabPeer
-from lichen.lab.conformance.wired import WiredWorld
 from lichen.lab.world.world import World
 from lichen.wire.events import Command
 
