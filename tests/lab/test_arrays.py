@@ -16,7 +16,7 @@ from lichen.lab.arrays.rounds import Way, rounds_to_all
 from lichen.lab.arrays.routing import greedy_steps
 from lichen.lab.arrays.rumours import pull_feedback, push_blind, push_feedback
 from lichen.lab.arrays.shortest import maze, solve
-from lichen.lab.arrays.slime import Mesh, grow
+from lichen.lab.arrays.slime import Mesh, grow, one_in_each_cell, strewn
 from lichen.lab.chance import Chance
 from lichen.lab.compiled import Engine
 from lichen.lab.graphs.graph import Graph
@@ -182,8 +182,18 @@ def test_mould_finds_the_shortest_path() -> None:
 
 def test_mould_joins_cities_with_more_than_a_tree() -> None:
     chance = Chance(3, "mould")
-    mould = grow(Mesh(150, 8, 0.25, chance), chance, flow=3.65, gamma=1.8, dt=0.03, steps=800)
+    mesh = Mesh(strewn(150, chance), 8, 0.25, chance)
+    mould = grow(mesh, chance, flow=3.65, gamma=1.8, dt=0.03, steps=800)
     assert mould.is_connected
     assert 1.0 <= mould.cost < 3.0
     assert 0.4 < mould.distance < 1.2
     assert 0.0 <= mould.fault_tolerance <= 1.0
+    assert mould.share_whole == 1
+
+
+def test_an_even_mesh_has_one_point_in_each_cell() -> None:
+    places = one_in_each_cell(4, 3, Chance(1, "mesh"))
+    cells = (places * [4, 3]).astype(int)
+    assert {(int(column), int(row)) for column, row in cells} == {
+        (column, row) for column in range(4) for row in range(3)
+    }

@@ -146,7 +146,7 @@ def test_reproduce_tells_paper_ours_tolerance_and_pass(lichen: Lichen) -> None:
 def test_a_gate_that_is_missed_is_said_and_fails_the_command(
     lichen: Lichen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missed = Row("stigmergy/traces", "made up", 1.0, "S", None, 2.0, "± 0", False)
+    missed = Row("stigmergy/traces", "made up", 1.0, "S", None, 2.0, "± 0", False, "known why")
     monkeypatch.setattr(
         "lichen.lab.reproduce.work.reproduce",
         lambda names, effort, jobs: iter([(names[0], [missed])]),
@@ -154,5 +154,5 @@ def test_a_gate_that_is_missed_is_said_and_fails_the_command(
     ended = lichen("lab", "reproduce", "stigmergy/traces")
     assert ended.code == 1
     assert "FAIL" in ended.out
-    assert "FAIL  stigmergy/traces: made up" in ended.err
+    assert "FAIL  stigmergy/traces: made up\n      known why\n" in ended.err
     assert tables.MARKS in ended.err

@@ -24,7 +24,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "five-sites",
         "threshold",
     ),
-    "slime": ("tero", "shortest-path"),
+    "slime": ("tero", "tero-flow", "shortest-path"),
     "ants": ("open-loop",),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
 }
