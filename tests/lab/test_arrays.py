@@ -11,6 +11,7 @@ from lichen.lab.arrays.beeps import Schedule, conflicts, elect, heal, uncovered
 from lichen.lab.arrays.flood import flood
 from lichen.lab.arrays.forks import choice, crowd, equal_branches
 from lichen.lab.arrays.quorum import SCOUTS, Swarm, committed_at
+from lichen.lab.arrays.reconcile import Control, fairness, reconcile
 from lichen.lab.arrays.repair import mend
 from lichen.lab.arrays.rounds import Way, rounds_to_all
 from lichen.lab.arrays.routing import greedy_steps
@@ -197,3 +198,25 @@ def test_an_even_mesh_has_one_point_in_each_cell() -> None:
     assert {(int(column), int(row)) for column, row in cells} == {
         (column, row) for column in range(4) for row in range(3)
     }
+
+
+def test_flow_control_bounds_how_stale_news_gets_and_is_fair() -> None:
+    # 32 participants, about 50 updates a second for each: 1.56 of every origin.
+    wanted = np.full(32, 4.0)
+    free = reconcile(wanted, 25, 120, None, Chance(1, "free"))
+    assert free.staleness[-1] > 1.5 * free.staleness[60]
+    assert free.staleness[-1] > 60
+    held = reconcile(wanted, 25, 120, Control(step=0.02, share=0.2), Chance(1, "held"))
+    assert held.staleness[60:].max() < 15
+    assert fairness(held.rates) > 0.95
+    assert 0.3 < held.rates.mean() < 1.6
+
+
+def test_what_fits_arrives_within_the_rounds_that_gossip_takes() -> None:
+    done = reconcile(np.full(16, 1.0), 100, 40, None, Chance(1, "fits"))
+    assert done.staleness[10:].max() <= 8
+
+
+def test_fairness_is_jains_index() -> None:
+    assert fairness(np.array([2.0, 2.0, 2.0])) == pytest.approx(1)
+    assert fairness(np.array([1.0, 0.0, 0.0, 0.0])) == pytest.approx(0.25)

@@ -14,6 +14,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "ssb-connectivity",
         "trees",
     ),
+    "reconciliation": ("flow-control",),
     "small_world": ("watts-strogatz", "kleinberg", "errors-attacks", "threshold", "repair"),
     "beeps": (
         "feedback",
