@@ -7,7 +7,7 @@ BUILD := build
 READY := $(BUILD)/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint unit interop bench campaign-canonical campaign-fuzz lock words clean
+.PHONY: help setup run test lint unit interop browser screenshots bench campaign-canonical campaign-fuzz lock words clean
 
 help: ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-20s %s\n", $$1, $$2}'
@@ -24,7 +24,7 @@ $(READY): requirements-dev.lock pyproject.toml
 run: setup ## start a peer and open its web app (its data: LICHEN_HOME, else your data folder)
 	$(BIN)/lichen start --open
 
-test: lint unit interop ## everything: rules, unit tests, tests against real JavaScript peers
+test: lint unit interop browser ## everything: rules, unit tests, JavaScript peers, a real browser
 	@echo "All tests passed."
 
 lint: setup ## style, types and the borders between rooms
@@ -34,10 +34,20 @@ lint: setup ## style, types and the borders between rooms
 	$(BIN)/lint-imports --no-cache
 
 unit: setup ## tests that need no other program
-	$(BIN)/pytest --ignore tests/interop
+	$(BIN)/pytest --ignore tests/interop --ignore tests/browser
 
 interop: setup js ## tests against real JavaScript peers
 	$(BIN)/pytest tests/interop
+
+browser: setup js chromium ## tests of the web app in a real browser
+	$(BIN)/pytest tests/browser
+
+screenshots: setup chromium ## pictures of every page, into build/screenshots
+	$(BIN)/python tests/browser/screenshots.py
+
+.PHONY: chromium
+chromium: setup ## find Chromium, or install Debian's
+	$(BIN)/python tests/browser/chromium.py
 
 .PHONY: js
 js: setup ## install the JavaScript peers that the tests talk to, into build/js
@@ -66,6 +76,10 @@ campaign-canonical: setup js ## one million values and messages compared with V8
 
 campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
 	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz
+
+.PHONY: campaign-wired
+campaign-wired: setup ## 50 peers with real crypto on every link leave the trace of the sealed run
+	LICHEN_WIRED_PEERS=50 $(BIN)/pytest --timeout 0 tests/lab/conformance/test_wired.py
 
 lock: setup ## renew the lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv

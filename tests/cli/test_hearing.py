@@ -7,11 +7,14 @@ from typing import Any
 
 import pytest
 
-from lichen.cli.commands import hearing as hearing_module
-from lichen.cli.commands.hearing import Hearing
+from lichen.cli import rendering
+from lichen.cli.commands.peer import hearing as hearing_module
+from lichen.cli.commands.peer.hearing import Hearing
 from lichen.cli.output import Output
 from lichen.feed.refs import feed_id_from_bytes, msg_id_from_bytes
-from lichen.node.hub import Notice
+from lichen.node.hub import Hub, Notice
+from lichen.store.errors import DISK_FULL, StoreWriteFailed
+from lichen.words import N_, words_for
 
 ANNA, BERT = feed_id_from_bytes(b"\1" * 32), feed_id_from_bytes(b"\2" * 32)
 KEY = msg_id_from_bytes(b"\3" * 32)
@@ -69,7 +72,8 @@ def test_peers_come_and_go(client: Any, capfd: pytest.CaptureFixture[str]) -> No
         client,
         [
             Notice(0, "connected", peer=ANNA),
-            Notice(0, "disconnected", peer=ANNA, detail="idle\x9b2J"),
+            Notice(0, "disconnected", peer=ANNA, detail="idle"),
+            Notice(0, "disconnected", peer=ANNA, detail="weird\x9b2J"),
             Notice(0, "refused", feed=BERT, sequence=4, detail="the signature does not fit"),
             Notice(0, "fork", feed=BERT, sequence=9),
             Notice(0, "store-failed", detail="disk full"),
@@ -78,7 +82,8 @@ def test_peers_come_and_go(client: Any, capfd: pytest.CaptureFixture[str]) -> No
     )
     assert told(capfd) == [
         "connected to @AQEBAQ…",
-        "disconnected from @AQEBAQ…: idle",
+        "disconnected from @AQEBAQ…: nothing was heard of it for a long time",
+        "disconnected from @AQEBAQ…: weird",
         "refused message 4 of @AgICAg…: the signature does not fit",
         "the feed of @AgICAg… is forked at message 9; nothing is added to it",
         "messages could not be written: disk full",
@@ -115,4 +120,24 @@ def test_who_is_nearby_is_told_with_the_next_step(
         "anna (@AQEBAQ…) is nearby. To connect: lichen connect net:10.0.0.1:8008~shs:x",
         "anna (@AQEBAQ…) is nearby no longer",
         "Peers nearby are not heard on UDP port 8008: taken.",
+    ]
+
+
+def test_what_is_heard_is_told_in_german(
+    client: Any, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    german = words_for("de")
+    for module in (hearing_module, rendering):
+        monkeypatch.setattr(module, "WORDS", german)
+        monkeypatch.setattr(module, "_", german.gettext)
+    hub, notices = Hub(), []
+    hub.listen(notices.append)
+    hub.tell("disconnected", peer=ANNA, detail="closed-by-peer")
+    hub.tell("store-failed", detail=StoreWriteFailed(DISK_FULL).message)
+    hub.tell("lan-failed", detail=N_("UDP port {port} was lost: {words}.", port=8008, words="x"))
+    tell(client, notices)
+    assert told(capfd) == [
+        "getrennt von @AQEBAQ…: er hat aufgelegt",
+        "Nachrichten ließen sich nicht schreiben: Nichts wurde geschrieben: die Platte ist voll.",
+        "UDP-Port 8008 ging verloren: x.",
     ]

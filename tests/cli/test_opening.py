@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from lichen.cli import browser
+from lichen.cli.commands.peer import browser
 from lichen.cli.exits import Exit
 from lichen.node.errors import ApiError
 

@@ -19,8 +19,9 @@ from lichen.gossip.exchange.blob_requests import (
     parse_wants,
 )
 from lichen.gossip.node import Node
-from lichen.lab.memory import MemoryBlobs, MemoryLog, parse_message
-from lichen.lab.peers import lab_feed_id
+from lichen.lab.world.formats import parse_message
+from lichen.lab.world.memory import MemoryBlobs, MemoryLog
+from lichen.lab.world.peers import lab_feed_id
 from lichen.wire.events import (
     AnswerReceived,
     BodyType,

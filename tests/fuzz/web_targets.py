@@ -3,9 +3,9 @@
 import runpy
 from pathlib import Path
 
-from lichen.web.links import PATHS
-from lichen.web.markdown import first_words, plain, render
-from lichen.web.references import find_references, parse_target
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import first_words, plain, render
+from lichen.web.text.references import find_references, parse_target
 
 WEB = Path(__file__).parent.parent / "web"
 inspect = runpy.run_path(str(WEB / "inert.py"))["inspect"]

@@ -15,8 +15,9 @@ from lichen.gossip import effects, events
 from lichen.gossip.effects import Effect
 from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.node import Node
-from lichen.lab.memory import MemoryBlobs, MemoryLog, encode_message, parse_message
-from lichen.lab.peers import lab_feed_id
+from lichen.lab.world.formats import encode_message, parse_message
+from lichen.lab.world.memory import MemoryBlobs, MemoryLog
+from lichen.lab.world.peers import lab_feed_id
 from lichen.wire.events import (
     BodyType,
     CallEnded,

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from lichen.gossip import effects, events
-from lichen.lab.world import World
+from lichen.lab.world.world import World
 from lichen.wire.events import Answer, BodyType, CallKind, ItemsReceived, SendItems
 
 

@@ -6,8 +6,8 @@ import random
 import pytest
 
 from lichen.gossip import events
-from lichen.lab.peers import LabPeer
-from lichen.lab.world import World
+from lichen.lab.world.peers import LabPeer
+from lichen.lab.world.world import World
 
 PICTURE = random.Random(1).randbytes(300_000)
 

@@ -3,8 +3,8 @@
 from typing import Any
 
 from lichen.gossip import effects, events
-from lichen.lab.peers import LabPeer
-from lichen.lab.world import World
+from lichen.lab.world.peers import LabPeer
+from lichen.lab.world.world import World
 
 
 def guards(probe: Any) -> list[Any]:
@@ -104,7 +104,24 @@ def test_own_messages_that_were_lost_raise_the_guard(make_probe: Any) -> None:
     probe.give(first, probe.message(0, 2))
     probe.ingest()
     assert probe.node.is_guarded
-    assert guards(probe) == [effects.SaveGuard(True, ())]
+    assert guards(probe) == [effects.SaveGuard(True, (probe.ids[1],))]
+
+
+def test_a_guard_that_goes_up_hears_those_who_are_connected_already(make_probe: Any) -> None:
+    probe = make_probe()
+    probe.hold(0, 1)
+    old = probe.connect(2)
+    probe.end(old, 1, "no ebt")
+    first = probe.connect_ebt(1, {0: 4})
+    probe.give(first, probe.message(0, 2))
+    found = probe.ingest()
+    (again,) = [call for call in probe.opened(found) if probe.own.encode() in call.args]
+    assert b'"live":false' in again.args
+    probe.wait(30.0)
+    assert probe.node.is_guarded, "one answer is not enough"
+    probe.end(old, again.call)
+    probe.wait(11.0)
+    assert not probe.node.is_guarded
 
 
 def test_own_messages_that_are_published_do_not(make_probe: Any) -> None:
@@ -144,13 +161,13 @@ def test_a_restored_peer_gets_its_feed_back_before_it_publishes() -> None:
             peer.follow(*(other for other in peers if other is not peer))
         for first, second in ((0, 1), (0, 2), (1, 2), (2, 3), (0, 3)):
             world.connect(peers[first], peers[second])
-        count = world.rng.randint(10, 500)
+        count = world.chance.between(10, 500)
         for _ in range(count):
             peers[0].publish()
-        world.run(world.rng.uniform(0.1, 20.0))
+        world.run(world.chance.within(0.1, 20.0))
         published = peers[0].has(peers[0])
         known = max(peer.has(peers[0]) for peer in peers[1:])
-        restore(world, peers[0], world.rng.randint(3, published))
+        restore(world, peers[0], world.chance.between(3, published))
         started = world.now
         while peers[0].node.is_guarded and world.now < started + 100:
             world.run(world.now + 0.5)

@@ -9,8 +9,8 @@ from lichen.feed.content import Contact
 from lichen.gossip import effects, events
 from lichen.gossip.effects import MessageForm
 from lichen.gossip.exchange.history import HistoryRequest, parse_request
-from lichen.lab.peers import LabPeer, lab_feed_id
-from lichen.lab.world import World
+from lichen.lab.world.peers import LabPeer, lab_feed_id
+from lichen.lab.world.world import World
 from lichen.wire.events import BodyType, CallKind, EndCall, ItemsReceived
 
 FEED = lab_feed_id(1)
@@ -320,6 +320,21 @@ def test_a_peer_that_serves_nothing_is_asked_less_and_less(make_probe: Any) -> N
         probe.hear(connection, ItemsReceived(2, BodyType.JSON, [b"1"]))
     assert len(times) == 5, times
     assert times[-1] > 1500.0
+
+
+def test_a_feed_that_the_peer_asks_for_itself_is_asked_for_at_once(make_probe: Any) -> None:
+    probe = make_probe(follows=1)
+    connection = probe.connect(9)
+    calls = probe.opened(probe.end(connection, 1, "no"))
+    for call in calls:
+        probe.end(connection, call.call)
+    assert not probe.opened(probe.wait(20.0))
+    probe.out = []
+    ask(probe, connection, id=probe.ids[1], live=True)
+    (again,) = probe.opened()
+    assert probe.ids[1].encode() in again.args
+    probe.end(connection, again.call)
+    assert not probe.opened(probe.wait(20.0)), "once for each time that it asks"
 
 
 def test_streams_of_a_feed_end_when_it_is_replicated_no_longer(make_probe: Any) -> None:

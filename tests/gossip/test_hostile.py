@@ -14,7 +14,7 @@ from lichen.gossip import effects, events
 from lichen.gossip.exchange.notes import decode_note, encode_note, parse_notes
 from lichen.gossip.exchange.slots import merge_claim
 from lichen.gossip.limits import PENDING_BYTES_HIGH
-from lichen.lab.peers import lab_feed_id
+from lichen.lab.world.peers import lab_feed_id
 from lichen.wire.events import Answer, BodyType, CallKind, ItemsReceived, SendItems
 
 NONSENSE = [

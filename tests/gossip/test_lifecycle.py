@@ -11,9 +11,10 @@ from lichen.gossip.connections.schedule import Schedule
 from lichen.gossip.events import Address
 from lichen.gossip.node import Node
 from lichen.gossip.timers import Timers
-from lichen.lab.memory import MemoryLog, parse_message
-from lichen.lab.peers import lab_feed_id
-from lichen.lab.world import World
+from lichen.lab.world.formats import parse_message
+from lichen.lab.world.memory import MemoryLog
+from lichen.lab.world.peers import lab_feed_id
+from lichen.lab.world.world import World
 
 
 def address(number: int, *, autoconnect: bool = True) -> Address:
@@ -92,6 +93,15 @@ def test_a_steady_connection_is_dialled_again_soon_a_short_one_later(make_probe:
     assert waits[6] < 2.0
 
 
+def test_a_peer_is_dialled_when_its_block_is_lifted(make_probe: Any) -> None:
+    probe = make_probe(contacts=(Contact(lab_feed_id(0), lab_feed_id(5), -1, 50),))
+    probe.tell(events.AddressAdded(address(5)))
+    assert not probe.of(effects.Dial)
+    lifted = Contact(probe.own, lab_feed_id(5), -2, 51)
+    probe.tell(events.Ingested(None, 0, (), contacts=(lifted,)))
+    assert [dial.peer for dial in probe.of(effects.Dial, probe.wait(2.0))] == [lab_feed_id(5)]
+
+
 def test_blocked_and_connected_peers_are_not_dialled(make_probe: Any) -> None:
     ids = make_probe().ids
     probe = make_probe(contacts=(Contact(ids[0], ids[5], -1, 90),))
@@ -149,7 +159,7 @@ def test_simultaneous_dials_of_two_brains_leave_one_connection() -> None:
         first.follow(second)
         second.follow(first)
         world.connect(first, second)
-        world.run(world.rng.uniform(0.0, 0.2))
+        world.run(world.chance.within(0.0, 0.2))
         world.connect(second, first)
         world.run(5.0)
         assert [len(peer.ends) for peer in (first, second)] == [1, 1], f"seed {seed}"

@@ -9,7 +9,7 @@ from lichen.feed.message import FeedId
 from lichen.gossip import effects, events
 from lichen.gossip.connections.staging import local_address
 from lichen.gossip.limits import STAGED_ADDRESSES_MAX, STAGED_PEERS_MAX, STAGED_S_MAX
-from lichen.lab.peers import lab_feed_id
+from lichen.lab.world.peers import lab_feed_id
 
 STRANGER, FRIEND = 9, 1
 

@@ -13,10 +13,11 @@ from lichen.feed.message import FeedId, RawMessage
 from lichen.gossip import events
 from lichen.gossip.exchange.notes import decode_note, encode_note
 from lichen.gossip.exchange.replication import FollowGraph
-from lichen.lab.links import End
-from lichen.lab.memory import encode_message, parse_message
-from lichen.lab.peers import LabPeer
-from lichen.lab.world import World
+from lichen.lab.world.formats import StandInFormat, encode_message, parse_message
+from lichen.lab.world.links import End
+from lichen.lab.world.network import Steady
+from lichen.lab.world.peers import LabPeer
+from lichen.lab.world.world import World
 from lichen.wire.events import Command, SendItems
 
 VECTORS = Path(__file__).parent.parent / "vectors"
@@ -56,16 +57,18 @@ class RecordingWorld(World):
     """Keeps what travels, per direction."""
 
     def __init__(self) -> None:
-        super().__init__(seed=0, latency_s=(0.01, 0.01))
+        super().__init__(seed=0, latency=Steady(0.01), feed_format=StandInFormat())
         self.sent: dict[str, list[tuple[int, int] | tuple[str, int]]] = {}
         self.names: dict[str, str] = {}
 
-    def _arrive(self, peer: LabPeer, end: End, command: Command) -> None:
+    def _count(self, end: End, command: Command, size: int) -> None:
         if isinstance(command, SendItems) and abs(command.call) == 1:
-            line = self.sent.setdefault(f"{self.names[end.other.peer]} > {self.names[peer.id]}", [])
+            line = self.sent.setdefault(
+                f"{self.names[end.other.peer]} > {self.names[end.peer]}", []
+            )
             for item in command.items:
                 line.extend(self.read(item))
-        super()._arrive(peer, end, command)
+        super()._count(end, command, size)
 
     def read(self, item: bytes) -> list[tuple[str, int]]:
         """Return (feed, note) pairs, or ("feed#sequence", 0) for a message; own feeds left out."""

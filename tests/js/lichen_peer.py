@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Self
+from typing import IO, Any, Self
 
 import orjson
 from peers import CALL_S_MAX, START_S_MAX, PeerError, Process
@@ -94,7 +94,7 @@ class LichenPeer:
         network_key: str | None = None,
         hmac_key: str | None = None,
         within: Sequence[str] = (),
-        serving: Sequence[str] = ("--host", "127.0.0.1", "--no-lan"),
+        serving: Sequence[str] = ("--host", "127.0.0.1", "--no-lan", "--no-web"),
     ) -> None:
         self.kind = "lichen"
         self.serving = serving
@@ -129,13 +129,7 @@ class LichenPeer:
     def start(self) -> Self:
         """Start it, again after ``stop`` or ``kill``; return once it serves."""
         self._process = Process(
-            [
-                *(*self._within, sys.executable, "-m", "lichen", "start", *self._settings),
-                *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
-                *self.serving,
-            ],
-            self.home.parent / f"{self.home.name}.printed.txt",
-            {},
+            self._start_command(), self.home.parent / f"{self.home.name}.printed.txt", {}
         )
         stdout = self._process.popen.stdout
         assert stdout is not None
@@ -144,11 +138,22 @@ class LichenPeer:
             self._process.close()
             raise PeerError(f"Lichen did not start: {self.printed}")
         started = orjson.loads(first)
+        self._introduce(stdout)
         threading.Thread(target=_drain, args=(self._process,), daemon=True).start()
         self.feed = started["id"]
         self.address = next(a for a in started["addresses"] if a.startswith("net:127.0.0.1:"))
         self._api = LocalSocket(Home(self.home.absolute()).socket)
         return self
+
+    def _start_command(self) -> list[str]:
+        return [
+            *(*self._within, sys.executable, "-m", "lichen", "start", *self._settings),
+            *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
+            *self.serving,
+        ]
+
+    def _introduce(self, stdout: IO[bytes]) -> None:
+        """Read what the peer says of itself after its first line."""
 
     def stop(self) -> None:
         """Stop it as Ctrl-C or a service manager does."""
@@ -265,7 +270,7 @@ class LichenPeer:
         *_, last = self.source("lichen.importFile", {"path": str(file)})
         told = orjson.loads(last)
         if not told["done"] or told["refused"]:
-            raise PeerError(f"import of {file}: {told}")
+            raise PeerError(f"import of {file}: {told | {'rejected': told['rejected'][:3]}}")
 
     def open_web(self) -> str:
         """Return a link that lets a browser in to the web app, once."""

@@ -1,12 +1,16 @@
 """Calls that fail, are broken off, or are too many: what is told, and what is left behind."""
 
 import asyncio
+import gc
 from collections.abc import AsyncIterator, Callable
+from io import StringIO
 from typing import Any
 
 import pytest
+import structlog
 
 from lichen.node import limits
+from lichen.node.api import sessions
 from lichen.node.api.sessions import LocalSession
 from lichen.node.app import Method
 from lichen.node.errors import ApiError
@@ -43,6 +47,31 @@ def test_fault_of_ours_is_told_without_its_details(
     assert "private detail" in said.out + said.err
 
 
+def test_a_fault_of_ours_is_told_even_if_it_cannot_be_logged(
+    open_peer: OpenPeer, open_calls: OpenCalls, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(_call: Any, _inbound: Any, _send: Any) -> None:
+        raise KeyError("anything")
+
+    closed = StringIO()
+    closed.close()
+    monkeypatch.setattr(sessions, "log", structlog.wrap_logger(structlog.PrintLogger(closed)))
+    unheard: list[Any] = []
+
+    async def run() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, what: unheard.append(what))
+        async with open_peer() as peer:
+            peer.methods["broken"] = Method("async", broken)
+            async with open_calls() as calls, asyncio.timeout(10):
+                with pytest.raises(ApiError, match="mistake of its own"):
+                    await calls.call("broken")
+                assert await calls.call("whoami")
+
+    asyncio.run(run())
+    gc.collect()
+    assert not unheard
+
+
 def test_call_on_a_peer_that_has_stopped(open_peer: OpenPeer, open_calls: OpenCalls) -> None:
     async def run() -> None:
         async with open_peer() as peer:
@@ -63,12 +92,12 @@ def test_call_on_a_peer_that_has_stopped(open_peer: OpenPeer, open_calls: OpenCa
 def test_call_that_is_ended_as_it_begins_leaves_nothing_behind(
     open_peer: OpenPeer, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sessions = []
+    made = []
     original = LocalSession.__init__
 
     def note(session: LocalSession, *arguments: Any) -> None:
         original(session, *arguments)
-        sessions.append(session)
+        made.append(session)
 
     monkeypatch.setattr(LocalSession, "__init__", note)
 
@@ -87,7 +116,7 @@ def test_call_that_is_ended_as_it_begins_leaves_nothing_behind(
             while 101 not in answered:
                 events = connection.receive_data(await reader.read(1 << 16))
                 answered += [event.call for event in events if hasattr(event, "call")]
-            (session,) = sessions
+            (session,) = made
             await until(lambda: not session._tasks)
             assert session._inbound == {}
             writer.close()

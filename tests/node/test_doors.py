@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from lichen.feed.identity import Identity, generate_identity
-from lichen.node import doors as doors_module
 from lichen.node import limits
 from lichen.node.api.sessions import is_same_user
 from lichen.node.errors import ApiError
 from lichen.node.home import load_identity, network_key_default
+from lichen.node.net import doors as doors_module
 from lichen.wire.connection import Connection
 from lichen.wire.events import AnswerReceived, CallEnded, CallKind, OpenCall
 

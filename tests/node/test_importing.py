@@ -99,6 +99,23 @@ def test_bad_lines_are_told_with_their_number_and_reason(
     asyncio.run(run())
 
 
+def test_line_with_a_surrogate_that_stands_alone(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
+) -> None:
+    alice = author(1)
+    alice.write(1)
+    alice.write(1, {"type": "post", "text": "half a pair: \ud83d, and on"})
+    alice.write(1)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            lines = [line(message) for message in alice.messages]
+            told = await import_lines(calls, tmp_path / "log.jsonl", lines)
+            assert (told["accepted"], told["refused"]) == (3, 0), told
+
+    asyncio.run(run())
+
+
 def test_id_that_its_text_does_not_have_is_told(
     open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path
 ) -> None:

@@ -10,11 +10,12 @@ import pytest
 
 from lichen.feed.addresses import NetAddress, encode_address
 from lichen.feed.identity import generate_identity
-from lichen.node import lan, limits
+from lichen.node import limits
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.home import network_key_default
-from lichen.node.lan import ANNOUNCE, LISTEN, OFF, Lan, Network, Throttle, find_networks
+from lichen.node.net import lan
+from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF, Lan, Network, Throttle, find_networks
 from lichen.node.service import Service
 from lichen.wire.discovery import encode_plain, encode_signed, parse_plain, parse_signed
 

@@ -9,8 +9,9 @@ import msgspec
 import pytest
 
 from lichen.feed.refs import msg_id_from_bytes
+from lichen.store.desk import DRAFT_BYTES_MAX, Draft
 from lichen.store.errors import DraftRefused
-from lichen.store.local import DRAFT_BYTES_MAX, LOCAL_SCHEMA, Draft, SavedAddress
+from lichen.store.local import LOCAL_SCHEMA, SavedAddress
 from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
 
@@ -189,8 +190,8 @@ def test_read_marks_last_and_only_move_forward(open_store: OpenStore) -> None:
 def test_marks_of_threads_read_longest_ago_make_room(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lichen.store.local.READ_MARKS_MAX", 10)
-    monkeypatch.setattr("lichen.store.local.READ_MARKS_KEPT", 6)
+    monkeypatch.setattr("lichen.store.desk.READ_MARKS_MAX", 10)
+    monkeypatch.setattr("lichen.store.desk.READ_MARKS_KEPT", 6)
     store = open_store()
     for thread in THREADS[:10]:
         store.local.mark_read(thread, 3)
@@ -240,7 +241,7 @@ def test_drafts_last_until_dropped(open_store: OpenStore) -> None:
 def test_drafts_are_bounded_and_the_oldest_makes_room(
     open_store: OpenStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("lichen.store.local.DRAFTS_MAX", 3)
+    monkeypatch.setattr("lichen.store.desk.DRAFTS_MAX", 3)
     store = open_store()
     for number in (5, 1, 4, 3):
         store.local.save_draft(str(number), "x", float(number)).result(10)

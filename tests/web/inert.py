@@ -14,6 +14,8 @@ ATTRIBUTES = {
     "a": {"href", "class", "rel"},
     "img": {"src", "alt", "loading"},
     "ol": {"start"},
+    "pre": {"tabindex"},
+    "table": {"tabindex"},
 }
 LOCAL = re.compile(r"/(?:(?:people|thread|blob)/[A-Za-z0-9_-]{43}|channel/[A-Za-z0-9_.~%-]+)")
 BLOB = re.compile(r"/blob/[A-Za-z0-9_-]{43}")
@@ -41,6 +43,8 @@ class Inspector(html.parser.HTMLParser):
         if tag == "img":
             assert BLOB.fullmatch(values["src"]), values
             assert values["loading"] == "lazy"
+        if tag in {"pre", "table"}:
+            assert values == {"tabindex": "0"}
         if tag == "ol":
             assert values.get("start", "1").isdigit()
         if tag not in VOID:

@@ -82,6 +82,7 @@ def places(drawing: ET.Element) -> Iterator[float]:
         yield from map(float, re.findall(r"-?\d+\.?\d*", numbers))
 
 
+@settings(deadline=None)
 @given(KEYS, st.integers(0, 6), st.integers(1, 255))
 def test_another_byte_is_another_face(key: bytes, place: int, change: int) -> None:
     other = bytearray(key)

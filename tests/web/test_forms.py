@@ -167,7 +167,7 @@ def test_what_cannot_be_published_is_still_there(
             patched.setattr(house.service, "publish", publish)
             answer = await house.post("/write", FORM)
         assert answer.status_code == 400
-        assert ">hello</textarea>" in answer.text
+        assert ">\nhello</textarea>" in answer.text
         assert 'role="alert"' in answer.text
         assert house.service.store.local.draft("new").text == "hello"
         assert (await house.post("/write", FORM)).status_code == 303
@@ -185,7 +185,7 @@ def test_a_full_disk_loses_no_word_of_a_draft(
 
         monkeypatch.setattr(house.service.store.local.__class__, "save_draft", save_draft)
         answer = await house.post("/write", {**FORM, "act": "preview"})
-        assert ">hello</textarea>" in answer.text
+        assert ">\nhello</textarea>" in answer.text
         assert (await house.post("/write", FORM)).status_code == 303, "publishing needs no draft"
 
     visit(scene)
@@ -197,7 +197,7 @@ def test_a_text_too_long_comes_back_whole(visit: Visit) -> None:
             text = "x" * length
             answer = await house.post("/write", {**FORM, "text": text})
             assert answer.status_code == 400, length
-            assert f">{text}</textarea>" in answer.text
+            assert f">\n{text}</textarea>" in answer.text
             assert "too long" in answer.text
         assert house.own_messages() == []
 
@@ -244,6 +244,51 @@ def test_what_is_no_form_is_no_mistake_of_ours(body: bytes, kind: str, visit: Vi
         for path in ("/write", "/draft", "/welcome/name", "/network/connect", "/settings"):
             answer = await house.browser.post(path, content=body, headers=headers)
             assert answer.status_code in {200, 303, 400}, path
+        assert house.own_messages() == []
+
+    visit(scene)
+
+
+@pytest.mark.parametrize("is_let_in", [True, False])
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "multipart/form-data"])
+def test_who_hangs_up_in_the_middle_of_a_form_leaves_no_trace(
+    is_let_in: bool, kind: str, visit: Visit
+) -> None:
+    async def scene(house: Any) -> None:
+        cookie = "; ".join(f"{name}={value}" for name, value in house.browser.cookies.items())
+        headers = {
+            "host": house.server.origin.removeprefix("http://"),
+            "origin": house.server.origin,
+            "content-type": f"{kind}; boundary=x",
+            "cookie": cookie if is_let_in else "",
+        }
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": "/write",
+            "raw_path": b"/write",
+            "query_string": b"",
+            "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
+        }
+        messages = [
+            {
+                "type": "http.request",
+                "body": b"text=hel" if "urlencoded" in kind else b"--x\r\n",
+                "more_body": True,
+            },
+            {"type": "http.disconnect"},
+        ]
+        sent: list[Any] = []
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message)
+
+        # What is raised here, uvicorn writes to the terminal as a traceback.
+        await house.server.application.asgi(scope, receive, send)
+        assert sent[0]["status"] == 400
         assert house.own_messages() == []
 
     visit(scene)

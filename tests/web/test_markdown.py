@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from lichen.web.links import PATHS
-from lichen.web.markdown import TEXT_CHARACTERS_MAX, first_words, plain, render
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import PICTURES_MAX, TEXT_CHARACTERS_MAX, first_words, plain, render
 
 inspect = runpy.run_path(str(Path(__file__).with_name("inert.py")))["inspect"]
 
@@ -28,11 +28,14 @@ def shown(text: str) -> str:
         ("a *b* **c** ~~d~~ `e`", "<p>a <em>b</em> <strong>c</strong> <s>d</s> <code>e</code></p>"),
         ("one\ntwo", "<p>one<br>\ntwo</p>"),
         ("# a", "<h3>a</h3>"),
-        ("#### a", "<h6>a</h6>"),
-        ("###### a", "<h6>a</h6>"),
+        ("#### a\n# b\n### c", "<h3>a</h3>\n<h3>b</h3>\n<h4>c</h4>"),
+        (
+            "# a\n## b\n### c\n#### d\n##### e",
+            "<h3>a</h3>\n<h4>b</h4>\n<h5>c</h5>\n<h6>d</h6>\n<h6>e</h6>",
+        ),
         ("> q", "<blockquote>\n<p>q</p>\n</blockquote>"),
         ("3. x", '<ol start="3">\n<li>x</li>\n</ol>'),
-        ("```py\nx<y\n```", "<pre><code>x&lt;y\n</code></pre>"),
+        ("```py\nx<y\n```", '<pre tabindex="0"><code>x&lt;y\n</code></pre>'),
         ("<b>x</b> &amp; &lt;", "<p>&lt;b&gt;x&lt;/b&gt; &amp; &lt;</p>"),
         ("a\0b", "<p>a\ufffdb</p>"),
         ("\ud83d \ud800", "<p>\ufffd \ufffd</p>"),
@@ -189,3 +192,11 @@ def test_longer_than_a_message_is_plain() -> None:
 )
 def test_first_words(text: str, words: str) -> None:
     assert first_words(text, 32) == words
+
+
+def test_a_post_shows_so_many_pictures_and_links_the_others() -> None:
+    blob = "&" + "A" * 43 + "=.sha256"
+    made = render(f"![seen]({blob}) " * (PICTURES_MAX + 5), PATHS)
+    assert made.count("<img") == PICTURES_MAX
+    assert made.count("<a") == 5
+    assert made.count(">seen</a>") == 5

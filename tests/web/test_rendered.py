@@ -2,7 +2,7 @@
 
 from concurrent.futures import ThreadPoolExecutor
 
-from lichen.web.rendered import RenderCache
+from lichen.web.text.rendered import RenderCache
 
 
 class Renderer:

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.web.links import PATHS
-from lichen.web.markdown import first_words, plain, render
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import first_words, plain, render
 
 HERE = Path(__file__).parent
 inspect = runpy.run_path(str(HERE / "inert.py"))["inspect"]
@@ -76,7 +76,7 @@ def test_cleaning_stands_behind_the_parser(monkeypatch: pytest.MonkeyPatch) -> N
         def render(self, text: str, _env: object) -> str:
             return text
 
-    monkeypatch.setattr("lichen.web.markdown._PARSER", Spoilt())
+    monkeypatch.setattr("lichen.web.text.markdown._PARSER", Spoilt())
     for payload in PAYLOADS:
         markup = render(payload, PATHS)
         assert not re.search(r"<[^>]*\son\w+\s*=", re.sub(r'"[^"]*"', '""', markup)), markup

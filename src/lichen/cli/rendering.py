@@ -8,7 +8,7 @@ from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.session import member, number_member, text_member
 from lichen.cli.terminal import clean_block, clean_line, short_id
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import is_feed_id
 
@@ -23,6 +23,13 @@ def local_time(ms: float) -> str:
         return _("at no time")
     moment = dt.datetime.fromtimestamp(ms / 1000, tz=dt.UTC).astimezone()
     return moment.strftime("%Y-%m-%d %H:%M")
+
+
+def failure_words(reason: str) -> str:
+    """Return in words why a connection did not come about or ended; an unknown one stays."""
+    from lichen.node.api.people import FAILURES  # noqa: PLC0415 (slow, and not for --help)
+
+    return WORDS.tell(FAILURES.get(reason, reason))
 
 
 def refs_shown(item: JsonValue) -> Iterator[str]:

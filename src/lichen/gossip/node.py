@@ -9,12 +9,13 @@ The same machine runs on sockets and in the lab's virtual world.
 
 from collections.abc import Callable, Mapping
 
-from lichen.feed.message import FeedId, Reason, Rejected
+from lichen.feed.message import FeedId
 from lichen.gossip.connections.calls import Calls
+from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.schedule import Schedule
-from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Effect, Notify, ResumeReading, WakeAt
+from lichen.gossip.connections.verdicts import Verdicts
+from lichen.gossip.effects import Effect, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
     AddressForgotten,
@@ -37,30 +38,29 @@ from lichen.gossip.events import (
 )
 from lichen.gossip.exchange.replication import FollowGraph
 from lichen.gossip.limits import (
-    BROKEN_PROMISES_MAX,
     DRAIN_S_MAX,
-    FAULTS_MAX,
-    GRAPH_DEBOUNCE_S,
     HISTORY_KEPT_FRIEND_MAX,
     HISTORY_KEPT_STRANGER_MAX,
-    INGEST_RETRY_S,
     OTHER_CALLS_MAX,
-    PENDING_BYTES_HIGH,
-    PENDING_MESSAGES_LOW,
-    RESYNC_S_MIN,
     STALL_S,
 )
 from lichen.gossip.parts import Parse, Parts
 from lichen.gossip.ports import Blobs, Log, Random
 from lichen.gossip.status import NodeStatus
 
-_NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
-
 
 class Node:
     """One peer's brain."""
 
-    __slots__ = ("_armed_at", "_calls", "_handlers", "_lifecycle", "_parts", "_timer_handlers")
+    __slots__ = (
+        "_armed_at",
+        "_calls",
+        "_guard",
+        "_handlers",
+        "_lifecycle",
+        "_parts",
+        "_timer_handlers",
+    )
 
     def __init__(
         self, own: FeedId, log: Log, rng: Random, parse: Parse, blobs: Blobs | None = None
@@ -69,8 +69,10 @@ class Node:
         self._parts = Parts(own, log, parse, blobs)
         self._calls = Calls(self._parts)
         self._lifecycle = Lifecycle(self._parts, self._calls, Schedule(rng))
+        self._guard = Guard(self._parts)
         self._armed_at: float | None = None
         lifecycle, downloads = self._lifecycle, self._calls.blobs.downloads
+        verdicts = Verdicts(self._parts, lifecycle, self._guard)
         self._handlers: dict[type, Callable[..., None]] = {
             Started: self._on_started,
             Connected: lifecycle.on_connected,
@@ -78,15 +80,15 @@ class Node:
             FromPeer: self._on_from_peer,
             Drained: self._on_drained,
             MessagesSent: self._on_messages_sent,
-            Ingested: self._on_ingested,
-            IngestFailed: self._on_ingest_failed,
+            Ingested: verdicts.on_ingested,
+            IngestFailed: verdicts.on_ingest_failed,
             DialFailed: lifecycle.on_dial_failed,
             AddressAdded: lifecycle.on_address_added,
             AddressForgotten: lifecycle.on_address_forgotten,
             PeerDismissed: lifecycle.on_peer_dismissed,
             PeerSeen: lifecycle.on_peer_seen,
             HopsChanged: self._on_hops_changed,
-            GuardLifted: self._on_guard_lifted,
+            GuardLifted: self._guard.on_lifted,
             Woke: self._on_woke,
             **self._calls.blobs.handlers,
         }
@@ -95,7 +97,7 @@ class Node:
             "stalls": lambda _, now: self._check_stalls(now),
             "dial": lambda _, now: lifecycle.dial(now),
             "nearby": lifecycle.check_nearby,
-            "guard": lambda _, now: self._open_guard(now),
+            "guard": lambda _, now: self._guard.open(now),
             "ebt": lifecycle.check_ebt,
             "history": lifecycle.continue_history,
             "clock": lifecycle.save_clock,
@@ -225,6 +227,8 @@ class Node:
             parts.ebt.follow(feed, now)
         for author, peer in changes.allowed:
             parts.ebt.allow(author, peer, now)
+            if author == parts.own:
+                self._lifecycle.dial(now)
         if not (changes.added or changes.removed):
             return
         for peer in (*changes.added, *changes.removed):
@@ -268,30 +272,9 @@ class Node:
         busy = {session.connection for session in parts.sessions.values() if session.pending}
         sources = parts.ebt.sources
         sources.check_stalls(now, busy)
-        if parts.own_feed.is_guarded:
-            for session in parts.ebt.sessions.values():
-                slot = session.slots.get(parts.own)
-                if slot is not None and slot.broken >= BROKEN_PROMISES_MAX:
-                    parts.own_feed.discredit(session.peer)
-            parts.tell_guard()
+        self._guard.check_liars()
 
-    def _open_guard(self, now: float) -> None:
-        guard = self._parts.own_feed
-        opens_at = guard.opens_at
-        if opens_at is not None and opens_at <= now:
-            self._lift_guard(f"{len(guard.asked)} peers were asked for the own feed")
-
-    def _lift_guard(self, words: str) -> None:
-        parts = self._parts
-        parts.own_feed.lift()
-        parts.out.append(Notify("guard-lifted", detail=words))
-        parts.tell_guard()
-
-    def _on_guard_lifted(self, _event: GuardLifted, _now: float) -> None:
-        if self._parts.own_feed.is_guarded:
-            self._lift_guard("publishing was allowed by hand")
-
-    # What peers and the store report
+    # What peers say and take
 
     def _on_from_peer(self, event: FromPeer, now: float) -> None:
         session = self._parts.sessions.get(event.connection)
@@ -313,92 +296,3 @@ class Node:
         if session is not None:
             session.confirm(parts.out, event, parts.ebt, now)
             parts.mark_dirty(session)
-
-    def _count_pending(self, event: Ingested | IngestFailed) -> Session | None:
-        parts = self._parts
-        if event.connection is None:
-            return None
-        session = parts.sessions.get(event.connection)
-        if session is None:
-            return None
-        session.pending -= event.count
-        if session.pending_bytes:
-            session.pending_bytes.popleft()
-        is_little = (
-            session.pending <= PENDING_MESSAGES_LOW
-            and sum(session.pending_bytes) <= PENDING_BYTES_HIGH // 2
-        )
-        if session.is_paused and is_little:
-            session.is_paused = False
-            parts.out.append(ResumeReading(session.connection))
-        return session
-
-    def _on_ingest_failed(self, event: IngestFailed, now: float) -> None:
-        """Wait a while; then the feeds are asked for anew as if their sources had been silent."""
-        self._count_pending(event)
-        self._parts.timers.set("stalls", now + INGEST_RETRY_S)
-
-    def _on_ingested(self, event: Ingested, now: float) -> None:
-        parts = self._parts
-        session = self._count_pending(event)
-        for progress in event.progress:
-            self._grew(progress.feed, progress.last, event.connection, now)
-        for fork in event.forks:
-            parts.ebt.freeze(fork.first.author)
-        if session is not None and event.rejected:
-            self._blame(session, event.rejected, now)
-        is_changed = False
-        for contact in event.contacts:
-            is_changed = parts.replication.add(contact) or is_changed
-        if is_changed:
-            parts.timers.set_if_unset("graph", now + GRAPH_DEBOUNCE_S)
-
-    def _grew(self, feed: FeedId, last: int, connection: ConnectionId | None, now: float) -> None:
-        parts = self._parts
-        parts.ebt.grew(feed, last)
-        for session in parts.sessions.values():
-            if session.server.streams and session.server.grew(feed):
-                parts.mark_dirty(session)
-        if feed != parts.own:
-            return
-        guard = parts.own_feed
-        if guard.is_guarded:
-            guard.grew(last, now)
-            parts.tell_guard()
-        elif connection is not None:
-            guard.raise_guard(now)
-            parts.out.append(
-                Notify("guard-set", detail="a peer had own messages that this log lacked")
-            )
-            parts.tell_guard()
-
-    def _blame(self, session: Session, rejected: tuple[Rejected, ...], now: float) -> None:
-        """Deal with what was refused: ask again after a gap, and take no more after a fault."""
-        parts = self._parts
-        gaps: dict[FeedId, None] = {}
-        faults: dict[FeedId, bool] = {}
-        for each in rejected:
-            if each.author is None:
-                session.malformed_count += 1
-            elif each.reason is Reason.FORKED:
-                parts.ebt.freeze(each.author)
-            elif each.reason is Reason.SEQUENCE_GAP:
-                gaps[each.author] = None
-            elif each.reason not in _NOT_THE_PEERS_FAULT:
-                faults[each.author] = each.reason is Reason.PREVIOUS
-        for feed, is_other_branch in faults.items():
-            if not is_other_branch:  # an honest peer may hold the other branch of a forked feed
-                session.faults += 1
-            if session.ebt is not None:
-                parts.ebt.reject(session.ebt, feed, now)
-            if session.caller is not None:
-                parts.drop_history(session, session.caller.reject(feed))
-        for feed in gaps:
-            if session.ebt is not None:
-                parts.ebt.sources.resync(session.ebt, feed, now)
-            if session.caller is not None and feed in session.caller.by_feed:
-                parts.drop_history(session, session.caller.drop(feed))
-                session.caller.want(feed, now + RESYNC_S_MIN)
-                parts.pump_history(session, now)
-        if session.faults >= FAULTS_MAX:
-            self._lifecycle.close(session, "invalid-messages", now)

@@ -14,6 +14,8 @@ from concurrent.futures import CancelledError, Future, ProcessPoolExecutor, as_c
 from concurrent.futures.process import BrokenProcessPool
 from typing import Any, TypeVar
 
+from lichen.words import N_
+
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
@@ -44,7 +46,7 @@ def perform_here(
         for future in as_completed(futures):
             yield futures[future], future.result()
     except BrokenProcessPool as error:
-        raise WorkerLost("A process of the lab ended in the middle of its work") from error
+        raise WorkerLost(N_("A process of the lab ended in the middle of its work")) from error
     except BaseException:
         pool.shutdown(wait=False, cancel_futures=True)
         for process in multiprocessing.active_children():
@@ -71,9 +73,9 @@ def perform_on_cluster(
         for future in distributed.as_completed(list(numbers), loop=client.loop):
             yield numbers[future], future.result()
     except distributed.scheduler.KilledWorker as error:
-        raise ClusterFault("Workers of the cluster die in the middle of their work") from error
+        raise ClusterFault(N_("Workers of the cluster die in the middle of their work")) from error
     except (OSError, CancelledError) as error:
-        raise ClusterFault(f"The scheduler at {address} went away") from error
+        raise ClusterFault(N_("The scheduler at {address} went away", address=address)) from error
     finally:
         client.close(timeout=CONNECT_S_MAX)
 
@@ -88,12 +90,14 @@ def _connect(address: str) -> Any:
     try:
         client = distributed.Client(address, timeout=CONNECT_S_MAX, set_as_default=False)
     except (OSError, TimeoutError, ValueError) as error:
-        raise ClusterFault(f"No scheduler answers at {address}") from error
+        raise ClusterFault(N_("No scheduler answers at {address}", address=address)) from error
     try:
         client.wait_for_workers(1, timeout=WORKERS_S_MAX)
     except TimeoutError as error:
         client.close(timeout=CONNECT_S_MAX)
-        raise ClusterFault(f"The scheduler at {address} has no workers") from error
+        raise ClusterFault(
+            N_("The scheduler at {address} has no workers", address=address)
+        ) from error
     return client
 
 

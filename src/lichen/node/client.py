@@ -19,7 +19,7 @@ from lichen.node import limits
 from lichen.node.app import App, Binary, Call, Encoded
 from lichen.node.errors import ApiError, parse_error, stopped_fault, store_fault
 from lichen.node.home import Home, Settings
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.node.service import Service
 from lichen.store.errors import StoreError
 from lichen.wire.connection import Connection

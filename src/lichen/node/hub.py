@@ -18,6 +18,7 @@ from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.log import Stored
 from lichen.store.store import Store
+from lichen.words import Phrase
 
 TEXT_CHARACTERS_MAX = 280
 
@@ -35,6 +36,8 @@ class Notice(msgspec.Struct, frozen=True):
     type: str = ""
     text: str = ""
     detail: str = ""
+    phrase: dict[str, object] | None = None
+    """The detail as ``parse_phrase`` reads it, where it is a text of ours for people."""
 
 
 class Hub:
@@ -58,6 +61,10 @@ class Hub:
 
     def tell(self, topic: str, **members: object) -> None:
         """Make a notice now and hand it round."""
+        detail = members.get("detail")
+        if isinstance(detail, Phrase):
+            # A notice crosses to programs: what it says is plain text, and how it came about.
+            members |= {"detail": str(detail), "phrase": detail.to_json()}
         notice = msgspec.convert({"at": time.time(), "topic": topic, **members}, Notice)
         for callback in self._callbacks:
             callback(notice)
@@ -103,7 +110,7 @@ def tell_ingested(hub: Hub, store: Store, result: IngestResult, peer: FeedId | N
                 for stored in run:
                     _tell_message(hub, stored, peer)
         except StoreError as error:
-            hub.tell("store-failed", detail=str(error))
+            hub.tell("store-failed", detail=error.message)
     for rejected in result.rejected:
         hub.tell(
             "refused",

@@ -23,8 +23,6 @@ from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.node.api.methods import METHODS
 from lichen.node.app import App, Method, finish
-from lichen.node.blobs import PeerBlobs
-from lichen.node.doors import Doors
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import (
     HOPS_DEFAULT,
@@ -37,7 +35,9 @@ from lichen.node.home import (
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
-from lichen.node.lan import LISTEN, MODES, SETTING, Lan, LanStatus
+from lichen.node.net.blobs import PeerBlobs
+from lichen.node.net.doors import Doors
+from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
 from lichen.store.binding import LOG_FILE, Binding, read_binding
@@ -73,6 +73,7 @@ class Service:
         self._lan: Lan | None = None
         self._pace = Pace()
         self._stopped = asyncio.Event()
+        self._alone: dict[str, asyncio.Lock] = {}
 
     @property
     def blobs(self) -> PeerBlobs:
@@ -124,6 +125,10 @@ class Service:
     async def run_until_stopped(self) -> None:
         """Wait for ``stop``."""
         await self._stopped.wait()
+
+    def alone(self, kind: str) -> asyncio.Lock:
+        """Return the lock of a kind of step: what looks first and then publishes holds it."""
+        return self._alone.setdefault(kind, asyncio.Lock())
 
     async def publish(self, contents: Sequence[JsonValue]) -> list[Message]:
         """Sign contents as the next own messages; return once they are durable.

@@ -21,12 +21,12 @@ from lichen.gossip.effects import Effect
 from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.node import Node
 from lichen.node import limits
-from lichen.node.blobs import PeerBlobs
-from lichen.node.doors import dial, dial_reason
 from lichen.node.hub import Hub, tell_ingested
 from lichen.node.keyring import Keyring
-from lichen.node.links import Handshakes, Link
-from lichen.node.runs import Run, is_short, read_run, report_run
+from lichen.node.net.blobs import PeerBlobs
+from lichen.node.net.doors import dial, dial_reason
+from lichen.node.net.links import Handshakes, Link
+from lichen.node.net.runs import Run, is_short, read_run, report_run
 from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.local import SavedAddress
@@ -334,7 +334,7 @@ class Shell:
             try:
                 result = done.result()
             except StoreError as error:
-                self.hub.tell("store-failed", detail=str(error))
+                self.hub.tell("store-failed", detail=error.message)
                 self.deliver(events.IngestFailed(connection, count, str(error)))
             else:
                 self.ingested(result, connection)

@@ -12,6 +12,7 @@ good signature, proves a fork (Scuttlebutt Protocol Guide, Feeds; ssb-validate).
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Protocol
 
 import msgspec
 
@@ -29,8 +30,43 @@ from lichen.feed.message import (
     Rejected,
     prove_fork,
 )
-from lichen.store.log import LogWriter
-from lichen.store.signatures import SignatureThreads, Verdict
+from lichen.store.signatures import Verdict
+
+
+class HeldLog(Protocol):
+    """The log as the rules see it: what a transaction builds on."""
+
+    def state(self, feed: FeedId) -> FeedState | None:
+        """Return where a feed stands, None if it is empty."""
+        ...
+
+    def is_forked(self, feed: FeedId) -> bool:
+        """Tell whether a fork of a feed is proved."""
+        ...
+
+    def held(self, feed: FeedId, sequence: int) -> tuple[MsgId, bytes] | None:
+        """Return key and text of a message, None if it is not here."""
+        ...
+
+
+class Pass(Protocol):
+    """The signatures of one transaction."""
+
+    def add(self, number: int, feed_format: FeedFormat, message: ChainedMessage) -> None:
+        """Have a signature checked."""
+        ...
+
+    def finish(self) -> dict[int, Verdict]:
+        """Return all verdicts by number."""
+        ...
+
+
+class Signatures(Protocol):
+    """Who checks signatures: threads here, nobody in particular in the lab."""
+
+    def begin(self) -> Pass:
+        """Begin a transaction."""
+        ...
 
 
 class Grown(msgspec.Struct, frozen=True):
@@ -64,8 +100,8 @@ class Decided(msgspec.Struct, frozen=True):
 def decide(
     batches: Sequence[Sequence[RawMessage]],
     formats: Mapping[str, FeedFormat],
-    log: LogWriter,
-    threads: SignatureThreads,
+    log: HeldLog,
+    threads: Signatures,
 ) -> Decided:
     """Decide several batches as if they had come one after the other."""
     outcomes = _chain_all(batches, formats, log, threads)
@@ -84,8 +120,8 @@ def decide(
 def _chain_all(
     batches: Sequence[Sequence[RawMessage]],
     formats: Mapping[str, FeedFormat],
-    log: LogWriter,
-    threads: SignatureThreads,
+    log: HeldLog,
+    threads: Signatures,
 ) -> list[Verdict | None]:
     """Chain everything hopefully and check all signatures; None: it is not ahead of its feed."""
     states: dict[FeedId, FeedState | None] = {}
@@ -181,7 +217,7 @@ class _Settlement:
 
     __slots__ = ("_formats", "_log", "_standings", "forks", "messages")
 
-    def __init__(self, formats: Mapping[str, FeedFormat], log: LogWriter) -> None:
+    def __init__(self, formats: Mapping[str, FeedFormat], log: HeldLog) -> None:
         self._formats = formats
         self._log = log
         self._standings: dict[FeedId, _Standing] = {}

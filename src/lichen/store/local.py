@@ -1,4 +1,4 @@
-"""Facts about this machine and this run: settings, peers, the publish guard, marks and drafts.
+"""Facts about this machine and this run: settings, peers, the publish guard, what is on the desk.
 
 None of it can be derived from messages. Small facts are mirrored in memory, so that reading never
 waits; writing goes through the writer thread. A peer's clock may be used only if nothing was lost
@@ -7,14 +7,13 @@ since it was saved, so clocks carry a generation: an unclean end of a run begins
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
-from itertools import islice
 
 import apsw
 import msgspec
 
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import BlobId, FeedId, MsgId
-from lichen.store.errors import DraftRefused
+from lichen.store.desk import Desk, Draft, Submit
 from lichen.store.schema import Readers, Schema, durable, immediate
 
 LOCAL_SCHEMA = Schema(
@@ -54,20 +53,6 @@ LOCAL_SCHEMA = Schema(
     ),
 )
 
-READ_MARKS_MAX = 20_000
-"""Threads whose read mark is kept, some 4 MB in memory; beyond, those read longest ago go."""
-READ_MARKS_KEPT = READ_MARKS_MAX * 9 // 10
-"""How many marks stay when there are too many, so that this is rarely looked at."""
-DRAFTS_MAX = 200
-"""Drafts that are kept: more than anybody has under way."""
-DRAFT_BYTES_MAX = 65_536
-"""Bytes of a draft: eight messages' worth, so that a text too long can be kept and shortened."""
-DRAFT_PLACE_CHARACTERS_MAX = 200
-"""Characters by which a draft is found again: an id and a word."""
-
-Submit = Callable[[Callable[[], None]], "Future[None]"]
-"""Have the writer thread do something, after all notes that were submitted before."""
-
 
 class SavedAddress(msgspec.Struct, frozen=True):
     """An entry of the address book. ``failures``: attempts since the peer was last reached.
@@ -89,13 +74,6 @@ class Guard(msgspec.Struct, frozen=True):
     asked_peers: tuple[FeedId, ...] = ()
 
 
-class Draft(msgspec.Struct, frozen=True):
-    """A text that somebody has begun to write, and when it was last kept."""
-
-    text: str
-    saved_ms: float
-
-
 class LogEnd(msgspec.Struct, frozen=True):
     """The newest message of the log when a run ended well; number 0 for an empty log."""
 
@@ -111,8 +89,8 @@ class Local:
     """local.db. Reading is for any thread and never waits; saving returns a future to wait for."""
 
     __slots__ = (
-        "_addresses", "_clocks", "_db", "_drafts", "_flush_log", "_generation", "_guard",
-        "_is_clean", "_log_end", "_pushes", "_read_marks", "_readers", "_settings", "_submit",
+        "_addresses", "_clocks", "_db", "_desk", "_flush_log", "_generation", "_guard", "_is_clean",
+        "_log_end", "_pushes", "_readers", "_settings", "_submit",
     )  # fmt: skip
 
     def __init__(
@@ -147,13 +125,7 @@ class Local:
         row = db.execute("SELECT received_no, key FROM log_seen").get
         self._log_end = None if row is None else LogEnd(*row)
         self._clocks: dict[FeedId, Mapping[FeedId, int]] = {}
-        self._read_marks: dict[MsgId, int] = dict(
-            db.execute("SELECT thread, received_no FROM read_marks ORDER BY received_no")
-        )
-        self._drafts = {
-            place: Draft(text, saved_ms)
-            for place, text, saved_ms in db.execute("SELECT place, text, saved_ms FROM drafts")
-        }
+        self._desk = Desk(db, self._write, submit)
 
     # Settings
 
@@ -178,54 +150,27 @@ class Local:
 
     def read_to(self, thread: MsgId) -> int:
         """Return the ``received_no`` up to which a thread was read, 0 if it never was."""
-        return self._read_marks.get(thread, 0)
+        return self._desk.read_to(thread)
 
     def mark_read(self, thread: MsgId, received_no: int) -> Future[None]:
         """Note that a thread was read up to a message. A mark only ever moves forward."""
-        if received_no <= self.read_to(thread):
-            return _done()
-        # Put in anew, so that what was read last is last.
-        self._read_marks.pop(thread, None)
-        self._read_marks[thread] = received_no
-        if len(self._read_marks) > READ_MARKS_MAX:
-            self._forget_marks()
-        return self._write(
-            "INSERT INTO read_marks VALUES(?,?) ON CONFLICT DO UPDATE"
-            " SET received_no = max(received_no, excluded.received_no)",
-            thread,
-            received_no,
-        )
+        return self._desk.mark_read(thread, received_no)
 
     def draft(self, place: str) -> Draft | None:
         """Return what was begun at a place, e.g. in a thread; None for nothing."""
-        return self._drafts.get(place)
+        return self._desk.draft(place)
 
     def drafts(self) -> dict[str, Draft]:
         """Return all drafts by place, the one saved last first."""
-        return dict(sorted(self._drafts.items(), key=lambda item: -item[1].saved_ms))
+        return self._desk.drafts()
 
     def save_draft(self, place: str, text: str, now_ms: float) -> Future[None]:
-        """Keep what was begun at a place; an empty text drops it. Raises ``DraftRefused``.
-
-        The oldest draft makes room where there are too many.
-        """
-        # A form can bring half a surrogate pair, which no file can hold.
-        text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-        if len(text.encode()) > DRAFT_BYTES_MAX or len(place) > DRAFT_PLACE_CHARACTERS_MAX:
-            raise DraftRefused(DRAFT_BYTES_MAX)
-        if not text:
-            return self.drop_draft(place)
-        self._drafts[place] = Draft(text, now_ms)
-        while len(self._drafts) > DRAFTS_MAX:
-            oldest = min(self._drafts, key=lambda other: self._drafts[other].saved_ms)
-            self.drop_draft(oldest)
-        return self._write("REPLACE INTO drafts VALUES(?,?,?)", place, text, now_ms)
+        """Keep what was begun at a place; an empty text drops it. Raises ``DraftRefused``."""
+        return self._desk.save_draft(place, text, now_ms)
 
     def drop_draft(self, place: str) -> Future[None]:
         """Forget what was begun at a place: it was published, or given up."""
-        if self._drafts.pop(place, None) is None:
-            return _done()
-        return self._write("DELETE FROM drafts WHERE place = ?", place)
+        return self._desk.drop_draft(place)
 
     # Peers
 
@@ -346,8 +291,7 @@ class Local:
         self._write_run(is_dirty=not self._is_clean)
         self._write_log_end(None)
         # Numbers of receipt mean nothing in another log.
-        self._read_marks.clear()
-        self._db.execute("DELETE FROM read_marks")
+        self._desk.forget_all_marks()
         self._guard = Guard(is_guarded=True)
         self._write_guard(self._guard)
 
@@ -379,30 +323,9 @@ class Local:
                 self._db.execute("INSERT INTO log_seen VALUES(1,?,?)", (end.received_no, end.key))
         self._log_end = end
 
-    def _forget_marks(self) -> None:
-        """Let go of the marks of threads that were read longest ago."""
-        read_first = list(islice(self._read_marks, len(self._read_marks) - READ_MARKS_KEPT))
-        for thread in read_first:
-            del self._read_marks[thread]
-
-        def forget() -> None:
-            with immediate(self._db):
-                self._db.executemany(
-                    "DELETE FROM read_marks WHERE thread = ?", [(thread,) for thread in read_first]
-                )
-
-        self._submit(forget)
-
     def _write(self, sql: str, *bindings: str | float) -> Future[None]:
         def write() -> None:
             with immediate(self._db):
                 self._db.execute(sql, bindings)
 
         return self._submit(write)
-
-
-def _done() -> Future[None]:
-    """Return the future of what needs no writing."""
-    done: Future[None] = Future()
-    done.set_result(None)
-    return done

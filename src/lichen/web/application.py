@@ -10,7 +10,7 @@ from http import HTTPStatus
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp
@@ -63,6 +63,7 @@ class Application:
             routes=routes,
             exception_handlers={
                 HTTPException: self._show_http_fault,
+                ClientDisconnect: _answer_nobody,
                 Exception: self._show_own_fault,
             },
         )
@@ -236,6 +237,11 @@ def _fault_page(error: ApiError | StoreError, visit: Visit) -> Shown:
     message, hint = fault.told(visit.words)
     data = {"message": message, "hint": hint, "typed": dict(visit.form)}
     return Shown("web/fault.html", data, STATUSES.get(fault.slug, 500))
+
+
+async def _answer_nobody(_request: Request, _error: Exception) -> Response:
+    """End a request whose sender hung up in the middle of a form: nobody reads what is answered."""
+    return Response(status_code=HTTPStatus.BAD_REQUEST)
 
 
 def _path_of(request: Request) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import msgspec
 from starlette.requests import Request
 
-from lichen.apps.social.faces import NOBODY, Face, faces
+from lichen.apps.social.reading.faces import NOBODY, Face, faces
 from lichen.feed.canonical import JsonValue
 from lichen.node.page import Upload, Visit, Watch
 from lichen.node.service import Service

@@ -14,16 +14,17 @@ import msgspec
 from jinja2.runtime import Context
 from markupsafe import Markup
 
-from lichen.apps.social.profiles import Face
+from lichen.apps.social.reading.profiles import Face
+from lichen.apps.social.rules import clean_line
 from lichen.feed.canonical import JsonValue, encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.app import App
 from lichen.node.paths import segment_of
 from lichen.web.forms import draw_once
-from lichen.web.links import PATHS
 from lichen.web.map import label_of
-from lichen.web.markdown import render
-from lichen.web.rendered import RenderCache
+from lichen.web.text.links import PATHS
+from lichen.web.text.markdown import render
+from lichen.web.text.rendered import RenderCache
 from lichen.words import LANGUAGES, Words
 
 FOLDER = Path(__file__).parent
@@ -95,6 +96,8 @@ class Renderer:
             "once": draw_once,
         }
         made.filters |= {
+            # A text of a stranger that stands in a sentence or a title of ours.
+            "line": clean_line,
             "segment": segment_of,
             "short_id": short_id,
             "label": label_of,

@@ -1,5 +1,6 @@
 """People: profiles, names, follow and block, edit with pictures; whoever they are."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from io import BytesIO
@@ -239,7 +240,7 @@ def test_a_name_that_cannot_be_is_typed_still(name: str, visit: Visit, writer: A
         answer = await house.post(path_of(house.own, "/edit"), fields)
         assert answer.status_code == 400
         assert f'value="{name}"' in answer.text
-        assert ">my words</textarea>" in answer.text
+        assert ">\nmy words</textarea>" in answer.text
         answer = await house.post("/welcome/name", {"name": name})
         assert answer.status_code == 400
         assert f'value="{name}"' in answer.text
@@ -348,3 +349,50 @@ def test_search_finds_or_says_that_nothing_fits(visit: Visit, writer: Any) -> No
             assert (await house.get(path)).status_code == 200
 
     visit(scene)
+
+
+def test_a_picture_beside_a_name_that_cannot_be_is_not_kept(visit: Visit, blobs: Blobs) -> None:
+    async def scene(house: Any) -> None:
+        path, files = path_of(house.own, "/edit"), {"picture": ("a.png", picture())}
+        for fields in ({"name": "\x07"}, {"name": "me", "description": "x" * 9000}):
+            assert (await house.post(path, fields, files=files)).status_code == 400
+            assert blobs.added == []
+        assert (await house.post(path, {"name": "me"}, files=files)).status_code == 303
+        assert len(blobs.added) == 1
+
+    visit(scene)
+
+
+def test_only_faces_of_people_who_are_kept_are_asked_for(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        asked: list[str] = []
+        house.service.shell.blobs.want = asked.append
+        anna, bert = writer(1), writer(2)
+        pictures = {
+            each.id: blob_id_from_bytes(bytes([number]) * 32)
+            for number, each in enumerate((anna, bert))
+        }
+        for feed, image in pictures.items():
+            anna.write(type="about", about=feed, image=image)
+        await house.call("social.follow", {"id": anna.id})
+        await house.receive(anna)
+        await until_kept(house, anna.id, is_kept=True)
+        for feed in pictures:
+            await house.get(path_of(feed))
+        assert set(asked) == {pictures[anna.id]}
+        asked.clear()
+        await house.call("social.block", {"id": anna.id})
+        await until_kept(house, anna.id, is_kept=False)
+        await house.get(path_of(anna.id))
+        assert asked == []
+
+    visit(scene)
+
+
+async def until_kept(house: Any, feed: str, *, is_kept: bool) -> None:
+    """Wait for the brain, which takes in follows a little later."""
+    for _ in range(1000):
+        if (house.service.shell.brain.hops().get(feed, -1) >= 0) is is_kept:
+            return
+        await asyncio.sleep(0.02)
+    pytest.fail("in vain")

@@ -410,3 +410,26 @@ def test_pages_say_that_much_is_still_being_sorted(
             assert "Much has just come in." in page.text, path
 
     visit(scene)
+
+
+def test_no_text_of_a_stranger_turns_a_sentence_around(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna, turned, long = writer(1), "so\u202e\u2066\x07", "w" * 4000
+        anna.write(type="about", about=anna.id, name=turned + "anna")
+        root = anna.write(type="post", text="so\u202e title\nx", channel=turned + "tree")
+        anna.write(type=turned + "kind"[:2] + "x" * 30, root=root)
+        anna.write(type="post", text="x", contentWarning=turned + long, root=root)
+        vote = {"link": root, "value": 1, "expression": turned}
+        anna.write(type="vote", vote=vote)
+        await house.call("social.follow", {"id": anna.id})
+        await house.receive(anna)
+        for path in ("/", f"/thread/{segment_of(root)}", f"/people/{segment_of(anna.id)}"):
+            page = (await house.get(path)).text
+            assert "so" in page
+            assert not set(page) & set("\u202e\u2066\x07"), path
+            assert long not in page
+        page = (await house.get("/channel/so%E2%80%AEtree")).text
+        assert "#sotree" in page
+        assert "\u202e" not in page
+
+    visit(scene)

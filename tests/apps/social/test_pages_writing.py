@@ -55,7 +55,7 @@ def test_drafts_are_kept_by_place_and_dropped_when_emptied(visit: Visit, writer:
             assert (answer.status_code, answer.content) == (200, b"")
         assert (draft_of(house), draft_of(house, root)) == ("new one", "reply")
         thread = (await house.get(f"/thread/{segment_of(root)}")).text
-        assert ">reply</textarea>" in thread
+        assert ">\nreply</textarea>" in thread
         assert "new one" not in thread
         await house.post("/write", {"text": "reply!", "root": root, "act": "publish"})
         assert (draft_of(house), draft_of(house, root)) == ("new one", None)
@@ -90,7 +90,7 @@ def test_while_publishing_waits_nothing_is_lost(visit: Visit) -> None:
         answer = await house.post("/write", {"text": "hello", "act": "publish"})
         assert answer.status_code == 400
         assert "Nothing is published yet" in answer.text
-        assert ">hello</textarea>" in answer.text
+        assert ">\nhello</textarea>" in answer.text
         for path, fields in (
             ("/welcome/name", {"name": "Anna"}),
             (f"/people/{segment_of(house.own)}/edit", {"name": "Anna"}),
@@ -117,7 +117,9 @@ def test_what_cannot_be_said_is_told_how_to_mend(visit: Visit) -> None:
             answer = await house.post("/write", {**fields, "act": "publish"})
             assert answer.status_code == 400, fields
             assert words in answer.text
-            assert f">{fields.get('text', '').replace(chr(34), '&#34;')}</textarea>" in answer.text
+            assert (
+                f">\n{fields.get('text', '').replace(chr(34), '&#34;')}</textarea>" in answer.text
+            )
         assert house.own_messages() == []
 
     visit(scene)
@@ -161,5 +163,58 @@ def test_the_first_steps_tick_themselves_off(visit: Visit, writer: Any) -> None:
         await house.post("/network/lan", {"lan": "announce", "back": "/welcome"})
         assert "People on this Wi-Fi can see you." in await look()
         assert len(versions) == 5
+
+    visit(scene)
+
+
+def test_an_answer_to_nothing_is_no_new_post(visit: Visit) -> None:
+    async def scene(house: Any) -> None:
+        await house.post("/draft", {"text": "another"})
+        for act in ("publish", "preview"):
+            for root in ("%nothing", " ", "@" + "A" * 43 + "=.ed25519"):
+                fields = {"text": "only for them", "root": root, "act": act}
+                answer = await house.post("/write", fields)
+                assert answer.status_code == 400
+                assert "not clear what this answers" in answer.text
+                assert ">\nonly for them</textarea>" in answer.text
+        assert house.own_messages() == []
+        assert draft_of(house) == "another", "the draft of a new post is left alone"
+
+    visit(scene)
+
+
+def test_the_size_of_an_answer_counts_where_it_stands(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        root = anna.write(type="post", text="root")
+        for _ in range(3):
+            reply = anna.write(type="post", text="reply", root=root, branch=root)
+        await house.receive(anna)
+        for fields in (
+            {"root": root},
+            {"root": reply},
+            {"channel": "#Garden"},
+        ):
+            page = (await house.post("/write", {**fields, "text": "x", "act": "preview"})).text
+            base = re.search(r'data-size-base="(\d+)" data-size-limit="(\d+)"', page)
+            assert base is not None
+            room = int(base[2]) - int(base[1])
+            longer = {**fields, "text": "x" * (room + 1), "act": "publish"}
+            answer = await house.post("/write", longer)
+            assert answer.status_code == 400, fields
+            assert "about 1 character too long" in answer.text
+            fits = await house.post("/write", {**fields, "text": "x" * room, "act": "publish"})
+            assert fits.status_code == 303, fields
+
+    visit(scene)
+
+
+def test_a_first_empty_line_is_kept(visit: Visit) -> None:
+    async def scene(house: Any) -> None:
+        page = (await house.post("/write", {"text": "\nx", "act": "preview"})).text
+        assert ">\n\nx</textarea>" in page, "a browser drops the first"
+        edit = f"/people/{segment_of(house.own)}/edit"
+        page = (await house.post(edit, {"name": "\x07", "description": "\ny"})).text
+        assert ">\n\ny</textarea>" in page
 
     visit(scene)

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from lichen.apps.social import profiles
-from lichen.apps.social.circle import Circle, circle_of
 from lichen.apps.social.content import encode_block, encode_follow, encode_unfollow
-from lichen.apps.social.faces import Reaction, own_vote, reactions
-from lichen.apps.social.profiles import (
+from lichen.apps.social.reading import profiles
+from lichen.apps.social.reading.circle import Circle, circle_of
+from lichen.apps.social.reading.faces import Reaction, own_vote, reactions
+from lichen.apps.social.reading.profiles import (
     Face,
     Lookalike,
     OtherName,

@@ -1,5 +1,6 @@
 """The methods of the social app on a real store, as local programs call them."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
@@ -26,6 +27,24 @@ def test_following_twice_publishes_once(play: Play, anna: Any) -> None:
         second = await village.call("social.follow", {"id": anna.id})
         assert second["already"] is True
         assert await village.own_count() == 1
+
+    play(scene)
+
+
+def test_at_once_is_one_after_the_other(play: Play, anna: Any) -> None:
+    async def scene(village: Any) -> None:
+        key = anna.write(type="post", text="hello")
+        await village.receive(*anna.messages)
+        for method, options in (
+            ("social.follow", {"id": anna.id}),
+            ("social.vote", {"id": key}),
+            ("social.setName", {"id": anna.id, "name": "Anna"}),
+            ("social.setProfile", {"name": "me"}),
+        ):
+            before = await village.own_count()
+            answers = await asyncio.gather(*(village.call(method, options) for _ in range(5)))
+            assert sum("message" in answer for answer in answers) == 1, method
+            assert await village.own_count() == before + 1
 
     play(scene)
 

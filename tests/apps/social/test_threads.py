@@ -5,10 +5,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from lichen.apps.social import threads
 from lichen.apps.social.content import Place
-from lichen.apps.social.entries import Entry, Gap, Hidden, read_entry
-from lichen.apps.social.threads import Participant, count_replies_after, open_thread
+from lichen.apps.social.reading import threads
+from lichen.apps.social.reading.entries import Entry, Gap, Hidden, read_entry
+from lichen.apps.social.reading.threads import Participant, count_replies_after, open_thread
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.store.log import Stored
 
@@ -99,6 +99,12 @@ def test_messages_of_any_type_are_there_with_their_type(desk: Any, anna: Any) ->
     assert sorted(kinds) == ["chess_move", "contact", "git-update"]
     vote = open_thread(desk.store, desk.id, anna.messages[-1].key)
     assert vote.thread == root
+
+
+def test_title_tells_nothing_of_what_care_is_asked_for(desk: Any, anna: Any) -> None:
+    root = anna.write(type="post", text="They kept me two nights.", contentWarning="hospital")
+    desk.receive(anna)
+    assert open_thread(desk.store, desk.id, root).title == "hospital"
 
 
 def test_thread_of_another_type_has_its_own_title(desk: Any, anna: Any) -> None:

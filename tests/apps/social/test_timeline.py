@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from lichen.apps.social import timeline
-from lichen.apps.social.circle import Circle
-from lichen.apps.social.entries import Entry, Gap
-from lichen.apps.social.timeline import channel_page, count_fresh, home_page, profile_page
+from lichen.apps.social.reading import timeline
+from lichen.apps.social.reading.circle import Circle
+from lichen.apps.social.reading.entries import Entry, Gap
+from lichen.apps.social.reading.timeline import channel_page, count_fresh, home_page, profile_page
 from lichen.feed.refs import msg_id_from_bytes
 
 NOWHERE = msg_id_from_bytes(b"\x11" * 32)

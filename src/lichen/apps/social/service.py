@@ -10,11 +10,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
 from lichen.apps.social import content as social
-from lichen.apps.social import threads
-from lichen.apps.social.circle import BLOCKS, FOLLOWS
-from lichen.apps.social.entries import Gap
-from lichen.apps.social.faces import own_vote
 from lichen.apps.social.fields import profile_fields, profile_name
+from lichen.apps.social.reading import threads
+from lichen.apps.social.reading.circle import BLOCKS, FOLLOWS
+from lichen.apps.social.reading.entries import Gap
+from lichen.apps.social.reading.faces import own_vote
 from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, clean_line
 from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.canonical import JsonValue, parse_json
@@ -22,7 +22,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.words import N_, N_many, Phrase
 
 BRANCH_MAX = 20
@@ -250,26 +250,24 @@ def _check_size(call: Call, content: dict[str, JsonValue]) -> None:
 def _reply_place(call: Call, answered: MsgId) -> social.Place:
     """Return where a reply belongs, by the options ``branch`` and ``fork`` of the call."""
     options = call.options()
-    store = call.service.store
     given = options.get("branch", [])
     chosen = given if isinstance(given, list) else [given]
     if len(chosen) > BRANCH_MAX or not all(is_msg_id(key) for key in chosen):
         raise ApiError(
             "usage", N_("branch is a list of at most {most} message ids.", most=BRANCH_MAX)
         )
-    root, fork = threads.thread_root(store, answered), None
-    if options.get("fork") and root != answered:
-        root, fork = answered, root
-    known = threads.read_thread(store, root)
+    branch = [MsgId(str(key)) for key in chosen]
+    place = threads.reply_place(
+        call.service.store, answered, branch, is_fork=bool(options.get("fork"))
+    )
     # A thread whose root has not come, or is out of reach, can be answered all the same.
-    if not known:
+    if place is None:
         raise ApiError(
             "not-found",
             N_("The message {id} is not here, so it cannot be answered yet.", id=answered),
             N_("Connect to a peer that has it."),
         )
-    branch = [MsgId(str(key)) for key in chosen] or threads.thread_heads(known)
-    return social.Place(root=root, fork=fork, branch=tuple(branch) or (root,))
+    return place
 
 
 def _relation(call: Call, feed: FeedId) -> int | None:
@@ -321,6 +319,17 @@ def _answering(function: Callable[[Call], Awaitable[JsonValue]]) -> Method:
     return Method("async", method)
 
 
+def _one_at_a_time(kind: str, function: Callable[[Call], Awaitable[JsonValue]]) -> Method:
+    """Return a method that looks and publishes in one step: of its kind no other runs meanwhile."""
+
+    async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
+        async with call.service.alone(kind):
+            answer = await function(call)
+        await send(answer)
+
+    return Method("async", method)
+
+
 def _streaming(function: Callable[[Call], AsyncIterator[JsonValue | Encoded]]) -> Method:
     async def method(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> None:
         async for item in function(call):
@@ -336,10 +345,10 @@ METHODS: dict[str, Method] = {
     "social.byName": _answering(by_name),
     "social.timeline": _streaming(timeline),
     "social.post": _answering(post),
-    "social.follow": _answering(follow),
-    "social.unfollow": _answering(unfollow),
-    "social.block": _answering(block),
-    "social.vote": _answering(vote),
-    "social.setName": _answering(set_name),
-    "social.setProfile": _answering(set_profile),
+    "social.follow": _one_at_a_time("social.relation", follow),
+    "social.unfollow": _one_at_a_time("social.relation", unfollow),
+    "social.block": _one_at_a_time("social.relation", block),
+    "social.vote": _one_at_a_time("social.vote", vote),
+    "social.setName": _one_at_a_time("social.about", set_name),
+    "social.setProfile": _one_at_a_time("social.about", set_profile),
 }

@@ -133,6 +133,8 @@ class Calls:
         if feed != parts.own and (not parts.replication.is_wanted(feed) or feed in blockers):
             session.send(parts.out, EndCall(event.call))
             return
+        if session.caller is not None and session.caller.hint(feed):
+            parts.pump_history(session, now)
         session.server.set_friend(is_friend=parts.replication.is_wanted(session.peer))
         stream = ServedStream(event.call, request, parts.log.received(feed))
         if session.server.add(stream):

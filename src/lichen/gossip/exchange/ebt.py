@@ -85,12 +85,15 @@ class Ebt:
     def clock_of(self, session: EbtSession) -> dict[FeedId, int]:
         """Return what to remember of a peer: its claims on feeds that we exchange with it.
 
-        A feed that we declined is left out, so that it is noted anew if it is exchanged later.
+        A feed that we declined is left out, so that it is noted anew if it is exchanged later. So
+        is one that we declined for a while: if the note that took this back was lost, the peer
+        remembers the refusal and says nothing of the feed, and both would be silent for ever.
         """
+        slots = session.slots
         return {
             feed: claim
             for feed, claim in session.claims.items()
-            if not (feed in session.slots and session.slots[feed].is_refused)
+            if not (feed in slots and (slots[feed].is_refused or slots[feed].is_rejoined))
         }
 
     def _introduce(self, session: EbtSession, now: float) -> None:
@@ -273,6 +276,7 @@ class Ebt:
         session.note(feed, own, receives=False)
         if noted is None:
             return True
+        slot.is_rejoined = True
         claim = session.claims[feed] = decode_note(noted).sequence
         if claim < 0:
             return False

@@ -253,6 +253,17 @@ class HistoryCaller:
         else:
             self._misses.pop(feed, None)
 
+    def hint(self, feed: FeedId) -> bool:
+        """Put a feed that waits first in time: the peer asks for it, so by now it replicates it.
+
+        Tell whether that changes anything.
+        """
+        if self.queue.get(feed, 0.0) <= 0.0:
+            return False
+        self._misses.pop(feed, None)
+        self.queue[feed] = self._earliest = 0.0
+        return True
+
     def heard(self, feed: FeedId) -> None:
         """Take note that messages of a feed have come."""
         self._misses.pop(feed, None)

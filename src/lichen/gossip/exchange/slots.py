@@ -21,6 +21,7 @@ class Slot:
         "heard_at",
         "is_asked",
         "is_refused",
+        "is_rejoined",
         "resync_at",
         "sent",
         "wants",
@@ -34,6 +35,8 @@ class Slot:
         """Our last note was even: this peer is the feed's source."""
         self.is_refused = False
         """The peer sent something invalid: nothing of this feed is taken from it any more."""
+        self.is_rejoined = False
+        """We had declined the feed before on this call, and the peer may not hear otherwise."""
         self.broken = 0
         """Promises in a row that the peer did not keep."""
         self.asked_at = 0.0

@@ -15,7 +15,7 @@ import apsw
 import msgspec
 
 from lichen import __version__
-from lichen.node.lan import ANNOUNCE, LISTEN, OFF
+from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
 from lichen.words import N_, N_many
 
 if TYPE_CHECKING:

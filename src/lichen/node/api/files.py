@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
+from lichen.feed.canonical import JsonValue, encode_compact, parse_json
 from lichen.feed.message import MsgId, RawMessage, Rejected
 from lichen.node import limits
 from lichen.node.app import Call, Send, finish, to_json
@@ -164,6 +164,28 @@ def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
+def _open_line(line: bytes) -> tuple[bytes, MsgId | None]:
+    """Return the text of a line's message, and the id that the line gives it."""
+    try:
+        decoded = _decode_line(line)
+        return bytes(decoded.value) or line.strip(), MsgId(decoded.key) if decoded.key else None
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return _open_odd_line(line)
+
+
+def _open_odd_line(line: bytes) -> tuple[bytes, MsgId | None]:
+    """Open a line with a surrogate that stands alone: msgspec reads none."""
+    try:
+        members = parse_json(line)
+    except ValueError:
+        return line, None
+    if not isinstance(members, dict) or not isinstance(members.get("value"), dict):
+        return line, None
+    key = members.get("key")
+    text = encode_compact(members["value"])
+    return text.encode(), MsgId(key) if isinstance(key, str) else None
+
+
 def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch]:
     """Read the file in batches; lines that are no messages are counted as refused."""
     parse = call.service.format.parse
@@ -171,16 +193,12 @@ def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch
     try:
         for number, line in _lines(file):
             tally.read += 1
-            try:
-                decoded = _decode_line(line)
-                data = bytes(decoded.value) or line.strip()
-            except (msgspec.DecodeError, UnicodeDecodeError):
-                data, decoded = line, _Line()
+            data, key = _open_line(line)
             raw = parse(data)
             if isinstance(raw, Rejected):
                 _refuse(tally, raw, number)
                 continue
-            batch.append((raw, None if decoded.key is None else MsgId(decoded.key)))
+            batch.append((raw, key))
             if len(batch) == limits.IMPORT_BATCH:
                 yield batch
                 batch = []

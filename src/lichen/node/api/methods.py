@@ -18,7 +18,7 @@ from lichen.node.api.files import import_file
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.store.log import Stored
 from lichen.words import N_, Phrase, phrase_of
 

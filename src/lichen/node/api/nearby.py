@@ -11,7 +11,7 @@ from lichen.gossip.connections.schedule import AddressStatus
 from lichen.node.api.people import explain_failure, parse_peer_address
 from lichen.node.app import Call, Send, to_json
 from lichen.node.errors import ApiError
-from lichen.node.lan import MODES
+from lichen.node.net.lan import MODES
 from lichen.words import N_
 
 Inbound = AsyncIterator[JsonValue]

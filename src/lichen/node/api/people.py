@@ -140,7 +140,38 @@ FAILURES = {
     "handshake-accept": N_("it cannot prove that it is who the address says"),
     "closed-by-peer": N_("it hung up"),
     "connection-reset": N_("it broke off the connection"),
+    "replaced": N_("it connected anew"),
+    "gave-way": N_("it made room for somebody you keep"),
+    "never-reads": N_("it does not read what it is sent"),
+    "peer-does-not-read": N_("it does not read what it is sent"),
+    "invalid-messages": N_("it sent messages that are not valid"),
+    "call-flood": N_("it asked for too much at once"),
+    "ebt-flood": N_("it asked for too much at once"),
+    "wants-flood": N_("it asked for too much at once"),
+    "too-many-calls": N_("it asked for too much at once"),
+    "too-many-connections": N_("there was no room for another connection"),
+    "too-many-handshakes": N_("too many wanted to come in at once"),
+    "other-user": N_("it is a program of another user"),
+    **dict.fromkeys(
+        (
+            "box-length",
+            "box-tampered",
+            "call-number-reused",
+            "frame-body-type",
+            "frame-cut-short",
+            "frame-too-long",
+            "handshake-early-data",
+            "handshake-hello",
+            "handshake-key",
+            "handshake-low-order",
+            "malformed-calls",
+            "malformed-items",
+            "unexpected-hangup",
+        ),
+        N_("it broke the rules of the protocol"),
+    ),
 }
+"""Why connections do not come about or end, by the slugs under which they are counted."""
 
 
 def explain_failure(reason: str) -> str:

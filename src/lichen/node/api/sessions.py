@@ -11,6 +11,7 @@ import os
 import socket
 import struct
 from collections.abc import AsyncIterator, Mapping
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import orjson
@@ -21,7 +22,7 @@ from lichen.feed.message import FeedId
 from lichen.node import limits
 from lichen.node.app import Binary, Call, Encoded, Method
 from lichen.node.errors import ApiError, store_fault
-from lichen.node.links import Link
+from lichen.node.net.links import Link
 from lichen.store.errors import StoreError
 from lichen.wire.events import (
     Answer,
@@ -113,6 +114,7 @@ class LocalSession:
                 await self._room.wait()
 
         end = EndCall(event.call)
+        mistake: Exception | None = None
         try:
             args = parse_json(event.args)
             if not isinstance(args, list):
@@ -123,8 +125,8 @@ class LocalSession:
             end = _end_with(event.call, error)
         except asyncio.CancelledError:
             end = EndCall(event.call)
-        except Exception:
-            log.exception("method-failed", method=".".join(event.name))
+        except Exception as error:  # noqa: BLE001 (logged below, once the caller has its answer)
+            mistake = error
             fault = ApiError(
                 "failed", N_("The peer made a mistake of its own; its log says which.")
             )
@@ -132,6 +134,10 @@ class LocalSession:
         if event.kind is not CallKind.ASYNC or end.error is not None:
             link.perform(end)
             link.flush()
+        if mistake is not None:
+            # Where the log goes to may be closed or full: that concerns no caller.
+            with suppress(OSError, ValueError):
+                log.error("method-failed", method=".".join(event.name), exc_info=mistake)
 
 
 def _end_with(call: int, error: ApiError | StoreError | JsonError) -> EndCall:

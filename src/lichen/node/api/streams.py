@@ -19,7 +19,7 @@ from lichen.feed.refs import is_feed_id
 from lichen.node import limits
 from lichen.node.app import Call, Encoded, Send
 from lichen.node.errors import ApiError
-from lichen.node.runs import encode_key_value
+from lichen.node.net.runs import encode_key_value
 from lichen.store.log import Stored
 from lichen.store.views.queries import EVERYTHING, Page
 from lichen.words import N_

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 import msgspec
 
 from lichen.apps.social.pages.shared import digest_of, known_faces
+from lichen.apps.social.rules import clean_line
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.api.people import FAILURES
@@ -16,6 +17,8 @@ from lichen.words import Words
 
 RATE_S = 10.0
 """The speed of catching up is measured over so long."""
+FAULT_CHARACTERS_MAX = 200
+"""Characters of a reason: ours are a sentence."""
 
 
 class LinkRow(msgspec.Struct, frozen=True):
@@ -120,7 +123,8 @@ def fault_words(reason: str | None, words: Words) -> str:
     """Return in words why a connection did not come about or did not last."""
     if not reason:
         return ""
-    return words.tell(FAILURES.get(reason, reason))
+    # An unknown reason may be a text of the peer.
+    return clean_line(words.tell(FAILURES.get(reason, reason)), FAULT_CHARACTERS_MAX)
 
 
 def _way(source: str) -> str:

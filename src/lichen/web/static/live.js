@@ -74,5 +74,8 @@ function tellTimes() {
   }
 }
 
+// Of tabs that are wider than the window, the one that is open is in sight.
+document.querySelector(".tabs [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
+
 openLine();
 setInterval(tellTimes, MINUTE_S * 1000);

@@ -8,16 +8,26 @@ for (const text of document.querySelectorAll("textarea[data-draft]")) {
   const state = form.querySelector("[data-draft-state]");
   const bar = form.querySelector("[data-size-bar]");
   const used = form.querySelector("[data-size-used]");
+  const channel = form.elements.channel;
   let timer;
   let isSent = false;
 
+  // A message is signed as JSON, where some characters take more room than one, and a channel is a
+  // line of its own. The base holds the channel that the page came with.
+  const lineOf = (name) => (name.trim() ? JSON.stringify(name.trim().replace(/^#/, "")).length + 17 : 0);
+  function measure() {
+    if (!bar) return;
+    const units =
+      Number(text.dataset.sizeBase) +
+      (JSON.stringify(text.value).length - 2) +
+      (channel ? lineOf(channel.value) - lineOf(channel.defaultValue) : 0);
+    bar.value = units;
+    used.textContent = units.toLocaleString(document.documentElement.lang);
+  }
+
+  channel?.addEventListener("input", measure);
   text.addEventListener("input", () => {
-    if (bar) {
-      // A message is signed as JSON, where some characters take more room than one.
-      const units = Number(text.dataset.sizeBase) + JSON.stringify(text.value).length - 2;
-      bar.value = units;
-      used.textContent = units.toLocaleString(document.documentElement.lang);
-    }
+    measure();
     clearTimeout(timer);
     timer = setTimeout(save, SAVE_MS);
   });

@@ -1,8 +1,8 @@
 """People: who is known here, a person's page, what I call them, follow and block."""
 
 import asyncio
+import hashlib
 
-from lichen.apps.social import profiles, timeline
 from lichen.apps.social.pages.shared import (
     feed_at,
     folded,
@@ -11,7 +11,9 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pictures import prepare_face
+from lichen.apps.social.reading import profiles, timeline
 from lichen.feed.canonical import JsonValue
+from lichen.feed.refs import blob_id_from_bytes
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Shown, Visit
@@ -113,6 +115,7 @@ async def save_profile(visit: Visit) -> Answer:
     """Publish what has changed of a person's name, words and picture."""
     feed, own = feed_at(visit), viewer_of(visit)
     form, service = visit.form, visit.service
+    client = OfflineClient(service)
     options: dict[str, JsonValue] = {"id": feed}
     try:
         # A field that was emptied takes back what one said.
@@ -124,8 +127,11 @@ async def save_profile(visit: Visit) -> Answer:
                 options["description"] = described or None
             if (picture := visit.uploads.get("picture")) is not None:
                 face = await asyncio.to_thread(prepare_face, picture.data)
+                # First all that can be refused: a picture that nothing names would be left over.
+                image = blob_id_from_bytes(hashlib.sha256(face).digest())
+                await client.call("social.setProfile", {**options, "image": image, "dryRun": True})
                 options["image"] = await service.blobs.add(face)
-        await OfflineClient(service).call("social.setProfile", options)
+        await client.call("social.setProfile", options)
     except ApiError as fault:
         profile = await asyncio.to_thread(profiles.open_profile, service.store, own, feed)
         name, description = form.get("name", ""), form.get("description", "")

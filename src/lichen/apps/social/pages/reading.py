@@ -2,9 +2,6 @@
 
 import asyncio
 
-from lichen.apps.social import threads, timeline
-from lichen.apps.social.entries import Entry, Hidden, Item
-from lichen.apps.social.faces import reactions
 from lichen.apps.social.pages.shared import (
     digest_of,
     folded,
@@ -15,6 +12,9 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pages.writing import composer_of
+from lichen.apps.social.reading import threads, timeline
+from lichen.apps.social.reading.entries import Entry, Hidden, Item
+from lichen.apps.social.reading.faces import reactions
 from lichen.feed.canonical import JsonValue, encode_indented, parse_json
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id, normalize_channel

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import msgspec
 
-from lichen.apps.social.profiles import Face, faces
+from lichen.apps.social.reading.profiles import Face, faces
 from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.node.errors import ApiError
 from lichen.node.page import Visit
@@ -32,15 +32,26 @@ async def folded(visit: Visit) -> bool:
 
 
 async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Face]:
-    """Return names and pictures; a picture that is not here is asked for and left out till then."""
+    """Return names and pictures; a picture that is not here is asked for and left out till then.
+
+    Asked for are pictures of people whose feeds are kept: whoever is only named here, or blocked,
+    makes this peer ask nobody for anything.
+    """
     service = visit.service
     own = viewer_of(visit)
     found = await asyncio.to_thread(faces, service.store, own, {own, *feeds})
     for feed, face in found.items():
         if face.image is not None and not is_here(visit, face.image):
-            service.blobs.want(face.image)
+            if is_kept(visit, feed):
+                service.blobs.want(face.image)
             found[feed] = msgspec.structs.replace(face, image=None)
     return found
+
+
+def is_kept(visit: Visit, feed: FeedId) -> bool:
+    """Tell whether this peer keeps a feed: its own, and those within the steps that are set."""
+    steps = visit.service.shell.brain.hops().get(feed, -1)
+    return feed == viewer_of(visit) or 0 <= steps <= visit.service.hops_max
 
 
 def near_of(visit: Visit) -> list[FeedId]:

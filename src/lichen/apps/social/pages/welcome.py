@@ -4,8 +4,6 @@ import asyncio
 
 import msgspec
 
-from lichen.apps.social import profiles
-from lichen.apps.social.circle import circle_of
 from lichen.apps.social.pages.reading import WELCOMED_SETTING
 from lichen.apps.social.pages.shared import (
     digest_of,
@@ -14,6 +12,8 @@ from lichen.apps.social.pages.shared import (
     near_of,
     viewer_of,
 )
+from lichen.apps.social.reading import profiles
+from lichen.apps.social.reading.circle import circle_of
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.node.client import OfflineClient

@@ -3,21 +3,23 @@
 Each step keeps a draft on this machine first; only a message that was published takes it away.
 """
 
+import asyncio
 from contextlib import suppress
 
 import msgspec
 
 from lichen.apps.social import content as social
-from lichen.apps.social import threads
-from lichen.apps.social.pages.shared import known_faces, message_at
+from lichen.apps.social.pages.shared import folded, known_faces, message_at, viewer_of
+from lichen.apps.social.reading import threads
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import is_msg_id
+from lichen.feed.refs import is_msg_id, normalize_channel
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Sent, Shown, Visit
 from lichen.node.paths import segment_of
 from lichen.store.errors import StoreError
+from lichen.store.store import Store
 
 NEW_PLACE = "new"
 """The draft of a post that answers nothing; a reply's is kept by its thread."""
@@ -26,7 +28,7 @@ NEW_PLACE = "new"
 class Composer(msgspec.Struct, frozen=True):
     """A form to write in: what is answered, what is typed so far, how much room there is.
 
-    Sizes are UTF-16 code units of the message as it will be signed.
+    Sizes are UTF-16 code units of the message as it will be signed; 0 where they are not shown.
     """
 
     place: str
@@ -38,26 +40,47 @@ class Composer(msgspec.Struct, frozen=True):
 
 
 def composer_of(visit: Visit, root: MsgId | None = None) -> Composer:
-    """Return the composer of a place with what was typed there before."""
+    """Return the composer of a place with what was typed there before; not measured yet."""
     place = root or NEW_PLACE
     draft = visit.service.store.local.draft(place)
     text = "" if draft is None else draft.text
-    return _measured(visit, Composer(place, root, text, visit.query.get("channel", "")))
+    return Composer(place, root, text, visit.query.get("channel", ""))
 
 
-def _measured(visit: Visit, composer: Composer) -> Composer:
+def _measured(store: Store, own: FeedId, composer: Composer) -> Composer:
+    """Return a composer with the size of the message as it would be published now."""
+    place = social.Place()
+    if composer.root is not None:
+        found = threads.reply_place(store, composer.root, is_fork=True)
+        place = found or social.Place(root=composer.root, branch=(composer.root,))
     content = social.encode_post(
-        social.Post(composer.text, root=composer.root, mentions=social.mentions_in(composer.text))
+        social.Post(
+            composer.text,
+            root=place.root,
+            branch=place.branch,
+            fork=place.fork,
+            channel=normalize_channel(composer.channel),
+            mentions=social.mentions_in(composer.text),
+        )
     )
-    used, limit = social.post_size(content)
+    used, limit = social.post_size(content, store.log.received(own) + 1)
     return msgspec.structs.replace(composer, used=used, limit=limit)
 
 
 def _typed(visit: Visit) -> Composer:
-    """Return the composer with what a form holds; a draft of it is kept at once."""
+    """Return the composer with what a form holds; a draft of it is kept at once. Raises ApiError.
+
+    What answers a message that cannot be is no new post: it was meant for one thread.
+    """
     form = visit.form
     root = form.get("root", "")
-    place = MsgId(root) if is_msg_id(root) else None
+    if root and not is_msg_id(root):
+        raise ApiError(
+            "usage",
+            visit.words.gettext("It is not clear what this answers, so it was not said."),
+            visit.words.gettext("Copy your words, open the thread again and answer there."),
+        )
+    place = MsgId(root) if root else None
     composer = Composer(
         place=place or NEW_PLACE,
         root=place,
@@ -67,7 +90,7 @@ def _typed(visit: Visit) -> Composer:
     # Where a draft cannot be kept (too long, disk full), the page that answers holds the text.
     with suppress(StoreError):
         _keep_draft(visit, composer.place, composer.text)
-    return _measured(visit, composer)
+    return composer
 
 
 def _keep_draft(visit: Visit, place: str, text: str) -> None:
@@ -86,6 +109,8 @@ async def show_write(visit: Visit) -> Answer:
 async def _show_composer(
     visit: Visit, composer: Composer, *, is_preview: bool = False, fault: ApiError | None = None
 ) -> Answer:
+    await folded(visit)
+    composer = await asyncio.to_thread(_measured, visit.service.store, viewer_of(visit), composer)
     mentions = social.mentions_in(composer.text)
     people = [FeedId(each.link) for each in mentions if each.link.startswith("@")]
     return Shown(
@@ -110,8 +135,7 @@ async def write(visit: Visit) -> Answer:
     if composer.root is not None:
         options["root"] = composer.root
         # The root of a thread that is itself a reply is that of a side thread.
-        store = visit.service.store
-        options["fork"] = threads.thread_root(store, composer.root) != composer.root
+        options["fork"] = True
     if composer.channel:
         options["channel"] = composer.channel
     try:

@@ -20,7 +20,7 @@ from lichen.cli.commands.laboratory.running import (
 from lichen.cli.exits import Exit
 from lichen.cli.output import Output
 from lichen.cli.session import Session
-from lichen.cli.words import _, ngettext
+from lichen.cli.words import WORDS, _, ngettext
 from lichen.lab.experiments.catalogue import EXPERIMENTS
 from lichen.lab.experiments.experiment import Experiment, Value
 from lichen.node.errors import ApiError
@@ -45,7 +45,8 @@ def _sweep_command(experiment: Experiment) -> LichenCommand:
         **given: str | None,
     ) -> int:
         need_libraries()
-        from lichen.lab.sweeps import Results, parse_seeds, plan  # noqa: PLC0415 (see above)
+        from lichen.lab.seeds import parse_seeds  # noqa: PLC0415 (see above)
+        from lichen.lab.sweeps import Results, plan  # noqa: PLC0415 (see above)
 
         with words_for_impossible():
             grid: dict[str, list[Value]] = {
@@ -140,13 +141,17 @@ def _sweep(
     except ClusterFault as error:
         raise ApiError(
             Exit.UNREACHABLE.slug,
-            _("{words}; {count} runs are kept.").format(words=error, count=len(results.runs)),
+            _("{words}; {count} runs are kept.").format(
+                words=WORDS.tell(error.args[0]), count=len(results.runs)
+            ),
             _("Start it, look at the address, or leave out --scheduler."),
         ) from error
     except WorkerLost as error:
         raise ApiError(
             Exit.FAILED.slug,
-            _("{words}; {count} runs are kept.").format(words=error, count=len(results.runs)),
+            _("{words}; {count} runs are kept.").format(
+                words=WORDS.tell(error.args[0]), count=len(results.runs)
+            ),
             _("Perhaps memory ran out: try fewer --jobs, then the same command again."),
         ) from error
     except OSError as error:

@@ -12,7 +12,7 @@ from lichen.cli.commands.laboratory.running import need_libraries
 from lichen.cli.exits import Exit
 from lichen.cli.output import Output
 from lichen.cli.session import Session
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.lab.reproduce.catalogue import NAMES, PAGES, named
 from lichen.node.errors import ApiError
 
@@ -72,7 +72,9 @@ def reproduce_command(
                 shown += 1
     except WorkerLost as error:
         raise ApiError(
-            Exit.FAILED.slug, f"{error}.", _("Perhaps memory ran out: try fewer --jobs.")
+            Exit.FAILED.slug,
+            WORDS.tell(error.args[0]) + ".",
+            _("Perhaps memory ran out: try fewer --jobs."),
         ) from error
     return _judge(session.out, [row for name in names for row in found[name]])
 

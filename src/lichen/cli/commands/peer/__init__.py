@@ -1,0 +1,1 @@
+"""Being a peer: running it, showing what it hears, whom it meets, its pages."""

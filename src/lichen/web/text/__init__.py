@@ -1,0 +1,1 @@
+"""What strangers wrote, made fit for a page."""
