@@ -30,6 +30,19 @@ def test_list_names_everything(lichen: Lichen) -> None:
     assert all(value["parameters"] for value in values if value["kind"] == "experiment")
 
 
+def test_every_experiment_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lab.md").read_text("utf-8")
+    for name, experiment in EXPERIMENTS.items():
+        assert f"\n## {name}: " in page
+        start = page.index(f"\n## {name}: ")
+        section = page[start : page.find("\n## ", start + 1)]
+        assert "**The picture.**" in section
+        assert f"lichen lab run {name}" in section or f"lichen lab sweep {name}" in section
+        known = {one.flag for one in experiment.parameters}
+        used = set(re.findall(r"--[a-z-]+", section)) - {"--out", "--seeds", "--report"}
+        assert used <= known, name
+
+
 def test_run_says_the_same_as_table_and_as_json(lichen: Lichen) -> None:
     command = ("lab", "run", "flood", "--peers", "500", "--seed", "7")
     ended = lichen(*command)
