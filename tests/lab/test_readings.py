@@ -52,7 +52,7 @@ def test_faults_under_loss_are_said_and_no_others() -> None:
     noisy = reading([perform(EXPERIMENTS["election"], 1, values)])
     assert re.search(r"names, coordinated: 0 pairs of adjacent leaders, [1-9]\d* peers", noisy)
     tree = reading([perform(EXPERIMENTS["broadcast"], 1, {"peers": 200})])
-    assert re.search(r"acknowledged tree reaches \d\d\.\d%, flooding reaches 100\.0%", tree)
+    assert re.search(r"acknowledged tree reaches \d\d\.\d %, flooding reaches 100\.0 %", tree)
 
 
 def test_the_page_has_the_reading_and_experiments_without_one_have_none() -> None:

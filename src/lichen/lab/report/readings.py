@@ -45,7 +45,7 @@ def _topology(runs: Sequence[Run]) -> str:
         "free": "Where sending costs nothing",
     }
     said = [f"{name} ({_rounds(row[0])}, robustness {row[1]:.3f})" for name, row in front.items()]
-    noise = f"{100 * number(runs[0].parameters['loss']):g} % of copies lost"
+    noise = f"{_percent(number(runs[0].parameters['loss']))} of copies lost"
     first = f"{costs[str(runs[0].parameters['cost'])]} and with {noise}, "
     first += f"no net beats {_list(said)} in both" if said else "no net tells 90 %"
     if late:
@@ -63,7 +63,7 @@ def _small_world(came: dict[str, list[float]]) -> str:
     if "regular" not in came:
         return (
             f"The small world needs {own[2]:.3g} steps of links a peer, and after an attack "
-            f"{own[3]:.0%} of those left are reached."
+            f"{_percent(own[3])} of those left are reached."
         )
     other = came["regular"]
     verdict = {
@@ -102,8 +102,8 @@ def _election(runs: Sequence[Run]) -> str:
         for way, row in found.items()
         if any(row[3:])
     ]
-    world = f"With {number(values['loss']):.0%} of messages lost and "
-    world += f"{number(values['silent']):.0%} of peers silent"
+    world = f"With {_percent(number(values['loss']))} of messages lost and "
+    world += f"{_percent(number(values['silent']))} of peers silent"
     return f"{first}. {world}, {'; '.join(faults) or 'every way ends without a fault'}."
 
 
@@ -114,15 +114,19 @@ def _broadcast(runs: Sequence[Run]) -> str:
         for way, row in found.items()
     ]
     values = runs[0].parameters
-    reach = [f"{way} reaches {row[3]:.1%}" for way, row in found.items()]
+    reach = [f"{way} reaches {100 * row[3]:.1f} %" for way, row in found.items()]
     return (
-        f"Cost: {'; '.join(costs)}. With {number(values['loss']):.0%} of messages lost and "
-        f"{number(values['gone']):.0%} of peers gone, {_list(reach)} of those left."
+        f"Cost: {'; '.join(costs)}. With {_percent(number(values['loss']))} of messages lost and "
+        f"{_percent(number(values['gone']))} of peers gone, {_list(reach)} of those left."
     )
 
 
 def _rounds(rounds: float) -> str:
     return f"{rounds:.3g} rounds"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.3g} %"
 
 
 def _list(words: Sequence[str]) -> str:
