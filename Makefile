@@ -74,6 +74,10 @@ campaign-lab: setup ## thousands of lives under faults, and every planted bug un
 campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
 	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz
 
+.PHONY: campaign-wired
+campaign-wired: setup ## 50 peers with real crypto on every link leave the trace of the sealed run
+	LICHEN_WIRED_PEERS=50 $(BIN)/pytest --timeout 0 tests/lab/conformance/test_wired.py
+
 lock: setup ## renew the lock files from pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	printf 'hatchling\neditables\n' > $(BUILD)/backend.in

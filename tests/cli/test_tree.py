@@ -50,9 +50,10 @@ def test_all_promised_commands_are_there() -> None:
         ("identity", "import"),
         ("lab", "corpus"),
         ("lab", "list"),
+        ("lab", "replay"),
         ("lab", "reproduce"),
     }
-    experiments = ["broadcast", "degree", "election", "flood", "topology"]
+    experiments = ["broadcast", "degree", "election", "flood", "gossip", "topology"]
     assert {path for path in PATHS if len(path) > 2} == {
         ("lab", way, name) for way in ("run", "sweep") for name in experiments
     }

@@ -8,7 +8,7 @@ import pytest
 
 from lichen.lab.arrays.ants import rates
 from lichen.lab.arrays.beeps import Schedule, conflicts, elect, heal, uncovered
-from lichen.lab.arrays.flood import flood
+from lichen.lab.arrays.flood import flood, settled
 from lichen.lab.arrays.forks import choice, crowd, equal_branches
 from lichen.lab.arrays.quorum import SCOUTS, Swarm, committed_at
 from lichen.lab.arrays.repair import mend
@@ -187,3 +187,28 @@ def test_mould_joins_cities_with_more_than_a_tree() -> None:
     assert 1.0 <= mould.cost < 3.0
     assert 0.4 < mould.distance < 1.2
     assert 0.0 <= mould.fault_tolerance <= 1.0
+
+
+def test_settled_sources_are_the_tree_of_shortest_delays() -> None:
+    square = Graph(5, np.array([0, 0, 1, 2, 1]), np.array([1, 2, 3, 3, 2]))
+    delays_s = np.where(np.repeat(np.arange(5), square.degrees) == 2, 1.0, 3.0)
+    told = settled(square, delays_s, 0, 0.5)
+    # 0 tells 1 and 2 at once, both know at 3.5; 2 is the quicker one and tells 3 at 5.
+    assert told.at_s.tolist() == [0.0, 3.5, 3.5, 5.0, np.inf]
+    assert told.hops.tolist() == [0, 1, 1, 2, -1]
+    assert told.sends == 3
+    assert told.reached == 4
+    assert told.redundancy == 0.0
+    # 1 and 2 note to each other, so do 1 and 3: nobody's note comes before the other's.
+    assert told.notes == 4
+
+
+def test_a_note_is_spared_where_the_other_side_has_told_before() -> None:
+    triangle = Graph(3, np.array([0, 1, 0]), np.array([1, 2, 2]))
+    speakers = np.repeat(np.arange(3), triangle.degrees)
+    is_slow = (speakers != 1) & (triangle.ends != 1)
+    # By way of 1 the message is in the log of 2 at 3.0; what 0 notes to it comes at 5.0, or 2.7.
+    for slow_s, notes in ((5.0, 2), (2.7, 1)):
+        told = settled(triangle, np.where(is_slow, slow_s, 1.0), 0, 0.5)
+        assert (told.hops.tolist(), told.at_s.tolist()) == ([0, 1, 2], [0.0, 1.5, 3.0])
+        assert (told.sends, told.notes) == (2, notes)

@@ -156,3 +156,60 @@ def test_a_gate_that_is_missed_is_said_and_fails_the_command(
     assert "FAIL" in ended.out
     assert "FAIL  stigmergy/traces: made up" in ended.err
     assert tables.MARKS in ended.err
+
+
+def test_a_life_is_lived_again_from_its_seed(lichen: Lichen) -> None:
+    first, again, other = (lichen("lab", "replay", seed) for seed in ("7", "7", "8"))
+    assert first.code == 0
+    assert first.out == again.out != other.out
+    assert "all checks hold" in first.out
+    assert "Looked at: " in first.err
+    told, looks = map(msgspec.json.decode, lichen("lab", "replay", "7", "--json").out.splitlines())
+    assert sum(looks["looks"].values()) > 100
+    assert told["trace_hash"] in first.out
+    assert told["plan"]["seed"] == told["seed"] == 7
+
+
+def test_lives_in_which_a_checker_never_fired_prove_nothing(lichen: Lichen) -> None:
+    ended = lichen("lab", "replay", "1,2")
+    assert ended.code == 3
+    assert "Never anything to check: " in ended.err
+    assert len(ended.out.splitlines()) == 2
+    told = msgspec.json.decode(lichen("lab", "replay", "1,2", "--json").out.splitlines()[-1])
+    assert all(name in ended.err for name in told["idle"])
+
+
+def test_a_checker_that_objects_is_said_and_its_life_made_small(
+    lichen: Lichen, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def forget(_brain: Any, _event: Any, _now: float) -> list[Any]:
+        raise RuntimeError("planted")
+
+    monkeypatch.setattr("lichen.gossip.node.Node._on_messages_sent", forget)
+    ended = lichen("lab", "replay", "7", "--shrink")
+    assert ended.code == 1
+    assert "exception: RuntimeError: planted" in ended.out
+    assert "In 1 of 1 lives a checker objects" in ended.err
+    small = tmp_path / "small.json"
+    small.write_text(ended.out[ended.out.index("{") :], encoding="utf-8")
+    assert lichen("lab", "replay", "--plan", str(small)).code == 1
+    monkeypatch.undo()
+    assert lichen("lab", "replay", "--plan", str(small)).code == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        ((), 2, "Name a seed"),
+        (("x",), 2, "seeds are whole numbers"),
+        (("7", "--plan", "life.json"), 2, "Name a seed, or a file"),
+        (("--plan", "no such file"), 4, "There is no file no such file"),
+        (("--plan", __file__), 1, "is not a plan of a life"),
+    ],
+)
+def test_what_cannot_be_replayed(
+    arguments: tuple[str, ...], code: int, words: str, lichen: Lichen
+) -> None:
+    ended = lichen("lab", "replay", *arguments)
+    assert ended.code == code
+    assert words in ended.err

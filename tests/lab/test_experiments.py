@@ -12,6 +12,7 @@ from lichen.lab.experiments.catalogue import (
     ELECTION,
     EXPERIMENTS,
     FLOOD,
+    GOSSIP,
     TOPOLOGY,
 )
 from lichen.lab.experiments.experiment import Impossible, ResultRow, Values, perform
@@ -23,6 +24,7 @@ SMALL: dict[str, Values] = {
     "election": {"peers": 120, "net": "random", "loss": 0.05},
     "broadcast": {"peers": 200},
     "flood": {"peers": 3000, "loss": 0.1, "gone": 0.1},
+    "gossip": {"peers": 30, "churn": 0.2, "loss": 0.5, "byzantine": 0.2},
 }
 
 
@@ -52,7 +54,7 @@ def test_nothing_depends_on_pythons_hash_seed() -> None:
         "from lichen.lab.reproduce.catalogue import load\n"
         "from lichen.lab.reproduce.table import Effort\n"
         "for name, one in EXPERIMENTS.items():\n"
-        "    run = perform(one, 7, {'peers': 200})\n"
+        "    run = perform(one, 7, {'peers': 30 if name == 'gossip' else 200})\n"
         "    print(run.line())\n"
         "    print(report([run]))\n"
         "for name in ('gossip/trees', 'beeps/loss', 'small_world/repair', 'slime/shortest-path'):\n"
@@ -177,3 +179,30 @@ def test_flood_counts_exactly() -> None:
 def test_impossible_nets_are_refused(name: str, values: Values) -> None:
     with pytest.raises(Impossible, match=r"\w+ \w+"):
         perform(EXPERIMENTS[name], 1, values)
+
+
+def test_the_deployed_code_reaches_everybody_with_less_than_a_flood() -> None:
+    (calm,) = perform(GOSSIP, 3, {"peers": 60}).results
+    assert calm["delivery"] == 1.0
+    assert number(calm, "redundancy") < 1.0, "a flood over six links has four"
+    assert 0.1 < number(calm, "latency_p50_s") < number(calm, "latency_p99_s") < 5.0
+    assert 2 <= number(calm, "hops_p50") < number(calm, "hops_p99") < 12
+    curve = calm["delay_curve_ms"]
+    assert isinstance(curve, list)
+    assert curve == sorted(curve)
+    (rough,) = perform(GOSSIP, 3, {"peers": 60, "churn": 0.3, "loss": 1, "byzantine": 0.1}).results
+    assert rough["delivery"] == 1.0, "who was away, or cut off, catches up"
+    assert number(rough, "latency_p99_s") > 10 * number(calm, "latency_p99_s")
+    assert number(rough, "bytes_each") > number(calm, "bytes_each")
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"peers": 10, "degree": 10}, "fewer links than peers"),
+        ({"peers": 9, "feeds": 10}, "10 feeds take as many peers"),
+    ],
+)
+def test_a_net_that_cannot_be_is_refused(values: Values, words: str) -> None:
+    with pytest.raises(Impossible, match=words):
+        perform(GOSSIP, 1, values)

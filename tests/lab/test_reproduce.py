@@ -110,6 +110,8 @@ MEETS = {
     "stigmergy/double-bridge": 1.0,
     "stigmergy/unequal-branches": 1.0,
     "stigmergy/traces": 1.0,
+    "crosscheck/flood": 0.3,
+    "crosscheck/sources": 0.3,
 }
 SHOWN = {"gossip/ssb-connectivity": 0.2, "stigmergy/evaporation": 0.2, "stigmergy/crowd": 0.2}
 

@@ -16,7 +16,8 @@ import pytest
 from lichen.lab import parallel
 from lichen.lab.experiments.catalogue import FLOOD
 from lichen.lab.experiments.experiment import Impossible, Run
-from lichen.lab.sweeps import RESULTS, Failed, Results, parse_seeds, perform_task, plan, sweep
+from lichen.lab.seeds import parse_seeds
+from lichen.lab.sweeps import RESULTS, Failed, Results, perform_task, plan, sweep
 
 Lichen = Callable[..., Any]
 LICHEN = (sys.executable, "-m", "lichen")

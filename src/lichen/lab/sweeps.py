@@ -23,10 +23,9 @@ from lichen.lab.experiments.experiment import (
     run_key,
 )
 from lichen.lab.parallel import perform_here, perform_on_cluster
+from lichen.lab.seeds import RUNS_MAX
 
 RESULTS = "results.jsonl"
-RUNS_MAX = 100_000
-"""More runs than this are a slip of the keyboard: they would take days."""
 
 
 class Task(msgspec.Struct, frozen=True):
@@ -47,20 +46,6 @@ class Failed(msgspec.Struct, frozen=True):
 
     task: Task
     reason: str
-
-
-def parse_seeds(text: str) -> list[int]:
-    """Read seeds such as ``7``, ``1-20`` or ``1,2,5-9``. Raises Impossible."""
-    seeds: list[int] = []
-    for part in text.split(","):
-        first, _dash, last = part.partition("-")
-        if not first.isdecimal() or (_dash and not last.isdecimal()):
-            raise Impossible(f"seeds are whole numbers such as 7, 1-20 or 1,2,5-9, not {text}")
-        end = int(last) if _dash else int(first)
-        if not 0 <= end - int(first) < RUNS_MAX:
-            raise Impossible(f"{part} is not a range of at most {RUNS_MAX} seeds")
-        seeds += range(int(first), end + 1)
-    return list(dict.fromkeys(seeds))
 
 
 def plan(

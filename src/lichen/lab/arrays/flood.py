@@ -4,6 +4,12 @@ That is what peers with eager links do with a new message. Time is counted in ho
 what is sent over it, and peers may be gone; both are drawn before, link by link, so that numpy and
 numba give the same flood.
 
+``settled`` is what the deployed exchange (EBT) comes to. Every peer asks one neighbour for a feed
+and takes from the others only notes of how far they are. A neighbour whose note comes before the
+source's message is asked instead, so that after a while the sources of a feed make the tree of
+shortest delays from its author. A message then goes once over each link of the tree; over every
+other link goes a note, unless the other side's own note has come first.
+
 Words of the trade: redundancy RMR = sends / (reached - 1) - 1, and LDH = the hop of the last
 delivery (J. Leitão, J. Pereira, L. Rodrigues, SRDS 2007).
 """
@@ -12,8 +18,10 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from scipy import sparse
+from scipy.sparse import csgraph
 
-from lichen.lab.chance import Chance, Flags, Ints
+from lichen.lab.chance import Chance, Flags, Floats, Ints
 from lichen.lab.compiled import Engine, best_engine, compiled
 from lichen.lab.graphs.graph import Graph
 
@@ -127,4 +135,66 @@ def _spread_loop(starts: Any, ends: Any, is_heard: Any, source: int) -> Any:
                     queue[tail] = end
                     tail += 1
         head = frontier_end
+    return hops
+
+
+class Settled(msgspec.Struct, frozen=True):
+    """What one message of a settled feed does."""
+
+    hops: Ints
+    """For each peer how many links the message crosses, -1 where it never comes."""
+    at_s: Floats
+    """For each peer when it is in the log."""
+    sends: int
+    notes: int
+
+    @property
+    def reached(self) -> int:
+        """Return how many peers have the message in the end, the author among them."""
+        return int((self.hops >= 0).sum())
+
+    @property
+    def redundancy(self) -> float:
+        """Return how many copies too many each delivery cost."""
+        return self.sends / max(self.reached - 1, 1) - 1
+
+
+def settled(graph: Graph, delays_s: Floats, author: int, ingest_s: float) -> Settled:
+    """Spread one message. ``delays_s`` is for each slot of ``graph.ends`` the delay to that end."""
+    speakers = np.repeat(np.arange(graph.peers), graph.degrees)
+    shape = (graph.peers, graph.peers)
+    costs = sparse.csr_array((delays_s + ingest_s, graph.ends, graph.starts), shape=shape)
+    at_s, before = csgraph.dijkstra(costs, indices=author, return_predecessors=True)
+    hops = _hops(at_s, before, author)
+    is_tree = before[graph.ends] == speakers
+    is_back = before[speakers] == graph.ends
+    is_other = ~(is_tree | is_back) & np.isfinite(at_s[speakers])
+    # A note back is spared if the other's own note has come before the message was written.
+    reverse = _reverse(graph, delays_s)
+    has_heard = at_s[graph.ends] + reverse <= at_s[speakers]
+    return Settled(hops, at_s, int(is_tree.sum()), int((is_other & ~has_heard).sum()))
+
+
+def _reverse(graph: Graph, delays_s: Floats) -> Floats:
+    """Return for each slot the delay of the same link the other way."""
+    shape = (graph.peers, graph.peers)
+    back = sparse.csr_array((delays_s, graph.ends, graph.starts), shape=shape).T.tocsr()
+    back.sort_indices()
+    return np.asarray(back.data, dtype=np.float64)
+
+
+def _hops(at_s: Floats, before: Ints, author: int) -> Ints:
+    """Count the links to each peer: parents are told before their children."""
+    hops = np.full(len(at_s), -1, dtype=np.int64)
+    hops[author] = 0
+    depth, frontier = 0, np.array([author])
+    children = np.argsort(before, kind="stable")
+    firsts = np.searchsorted(before[children], np.arange(len(at_s) + 1))
+    while len(frontier):
+        depth += 1
+        counts = firsts[frontier + 1] - firsts[frontier]
+        offsets = np.cumsum(counts) - counts
+        slots = np.repeat(firsts[frontier] - offsets, counts) + np.arange(int(counts.sum()))
+        frontier = children[slots]
+        hops[frontier] = depth
     return hops

@@ -92,4 +92,28 @@ FLOOD = Experiment(
     ),
 )
 
-EXPERIMENTS = {one.name: one for one in (TOPOLOGY, DEGREE, ELECTION, BROADCAST, FLOOD)}
+GOSSIP = Experiment(
+    "gossip",
+    "The deployed code in virtual time: thousands of peers that write and pass on",
+    f"{_HERE}.gossip",
+    (
+        Parameter("peers", 1000, "how many peers", low=3, high=20_000),
+        Parameter("degree", 6, "links of a peer", low=2, high=100),
+        Parameter("graph", "regular", "the shape of the net", choices=GRAPHS),
+        Parameter("feeds", 10, "feeds that are written, and carried by everybody", low=1),
+        Parameter("rate", 60.0, "messages that each feed gets in an hour", low=0.1, high=36_000),
+        Parameter("minutes", 5.0, "how long is written, in virtual time", low=0.1, high=1440),
+        Parameter(
+            "latency",
+            "lognormal",
+            "delay of links: a median of 80 ms with a long tail, 5 to 50 ms, by distance on a "
+            "map, or 50 ms each",
+            choices=("lognormal", "uniform", "map", "steady"),
+        ),
+        Parameter("loss", 0.0, "share of links that break in a minute", high=10),
+        Parameter("churn", 0.0, "share of peers that are away at any time", high=0.9),
+        Parameter("byzantine", 0.0, "share of peers that lie, withhold or talk nonsense", high=0.5),
+    ),
+)
+
+EXPERIMENTS = {one.name: one for one in (TOPOLOGY, DEGREE, ELECTION, BROADCAST, FLOOD, GOSSIP)}

@@ -62,7 +62,8 @@ def _head(title: str, runs: Sequence[Run]) -> str:
 
 
 def _figures(runs: Sequence[Run], names: Sequence[str]) -> str:
-    columns = [column for column in runs[0].results[0] if column != "reached_at"]
+    first = runs[0].results[0]
+    columns = [column for column, value in first.items() if not isinstance(value, list)]
     head = "".join(f"<th>{escape(name)}</th>" for name in ("seed", *names, *columns))
     lines = []
     for run in runs:

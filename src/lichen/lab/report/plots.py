@@ -154,10 +154,28 @@ def _flood(runs: Sequence[Run], figure: Figure) -> None:
     right.set_title("Time to all against redundancy")
 
 
+def _gossip(runs: Sequence[Run], figure: Figure) -> None:
+    left, right = figure.subplots(1, 2)
+    for number, run in enumerate(runs):
+        row = run.results[0]
+        curve = row["delay_curve_ms"]
+        assert isinstance(curve, list), "the delays of a run"
+        shares = [100 * place / (len(curve) - 1) for place in range(len(curve))]
+        color = f"C{number % 10}"
+        left.plot([_number(delay) / 1000 for delay in curve], shares, color=color)
+        redundancy, last = _number(row["redundancy"]), _number(row["latency_p99_s"])
+        right.scatter([redundancy], [last], color=color, s=30)
+    left.set(xlabel="seconds since writing", ylabel="share of deliveries, %")
+    left.set_title("How fast messages come")
+    right.set(xlabel="redundancy (copies too many)", ylabel="seconds until 99 % are delivered")
+    right.set_title("Time to all against redundancy")
+
+
 PICTURES: dict[str, Draw] = {
     "topology": _topology,
     "degree": _degree,
     "election": _election,
     "broadcast": _broadcast,
     "flood": _flood,
+    "gossip": _gossip,
 }

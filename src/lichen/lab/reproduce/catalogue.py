@@ -27,6 +27,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "slime": ("tero", "shortest-path"),
     "ants": ("open-loop",),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
+    "crosscheck": ("flood", "sources"),
 }
 NAMES = tuple(f"{page}/{table}" for page, tables in PAGES.items() for table in tables)
 

@@ -253,10 +253,14 @@ class World:
             sender, receiver = end.owner, end.other.owner
             base_s = self.latency.draw_s(sender.chance, sender.number, receiver.number)
             end.pipe = Pipe(self, end, self._arrive, base_s, self.bytes_per_s)
+        self._fit(near, far)
         self._open(far)
         self.after(
             self.latency.draw_s(server.chance, server.number, client.number), self._open, near
         )
+
+    def _fit(self, near: End, far: End) -> None:
+        """Do what else a new link needs: here nothing."""
 
     def _make_end(self, peer: LabPeer, *, is_client: bool, address: str) -> End:
         self._connection_last += 1

@@ -2,6 +2,7 @@
 
 from lichen.cli.command import section
 from lichen.cli.commands.laboratory.corpus import corpus_command
+from lichen.cli.commands.laboratory.replaying import replay_command
 from lichen.cli.commands.laboratory.running import list_command, run_section
 from lichen.cli.commands.laboratory.sweeping import sweep_section
 from lichen.cli.commands.laboratory.tables import reproduce_command
@@ -14,6 +15,7 @@ lab_command = section(
     run_section,
     sweep_section,
     reproduce_command,
+    replay_command,
     corpus_command,
 )
 

@@ -4,6 +4,7 @@ An experiment's options come from its parameters: a new one in the catalogue is 
 """
 
 import math
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,8 +93,11 @@ def _run_command(experiment: Experiment) -> LichenCommand:
             for one in experiment.parameters:
                 if given[one.name] is not None:
                     values[one.name] = one.parse(given[one.name])
+            began = time.perf_counter()
             made = perform(experiment, seed, values)
+            lasted_s = time.perf_counter() - began
         _show_run(session.out, made)
+        _show_pace(session.out, made, lasted_s)
         if report is not None:
             write_report_of(session.out, report, [made])
 
@@ -138,7 +142,7 @@ def _show_run(out: Output, run: "Run") -> None:
         return
     from lichen.lab.report.page import figure  # noqa: PLC0415 (slow, and not for --help)
 
-    columns = [name for name in run.results[0] if name != "reached_at"]
+    columns = [name for name, value in run.results[0].items() if not isinstance(value, list)]
     rows: Sequence[ResultRow] = run.results
     out.table(columns, [[figure(row[name]) for name in columns] for row in rows])
     for row in rows:
@@ -148,6 +152,18 @@ def _show_run(out: Output, run: "Run") -> None:
             hops = "  ".join(f"{hop}: {count}" for hop, count in enumerate(counts))
             out.text(_("Reached at hop  {hops}").format(hops=hops))
     out.text(_("hash {hash}").format(hash=run.hash))
+
+
+def _show_pace(out: Output, run: "Run", lasted_s: float) -> None:
+    """Say how fast brains were, where a run has any; it is no result, for it never is the same."""
+    told = [row.get("events") for row in run.results]
+    count = sum(events for events in told if isinstance(events, int))
+    if count:
+        out.words(
+            _("{count} events of brains in {seconds} s: {pace} a second").format(
+                count=count, seconds=f"{lasted_s:.1f}", pace=round(count / lasted_s)
+            )
+        )
 
 
 def write_report_of(out: Output, path: Path, runs: "Sequence[Run]") -> None:

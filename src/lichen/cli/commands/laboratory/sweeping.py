@@ -45,7 +45,8 @@ def _sweep_command(experiment: Experiment) -> LichenCommand:
         **given: str | None,
     ) -> int:
         need_libraries()
-        from lichen.lab.sweeps import Results, parse_seeds, plan  # noqa: PLC0415 (see above)
+        from lichen.lab.seeds import parse_seeds  # noqa: PLC0415 (see above)
+        from lichen.lab.sweeps import Results, plan  # noqa: PLC0415 (see above)
 
         with words_for_impossible():
             grid: dict[str, list[Value]] = {
