@@ -242,10 +242,10 @@ class Acts:
                 self.blobs.append(blob)
 
     def want_blob(self, fault: Fault) -> None:
-        """Want one of the blobs there are."""
+        """Want one of the newest blobs."""
         peer = self._world.peers[fault.first]
         if self.blobs and peer.is_up:
-            blob = self.blobs[fault.count % len(self.blobs)]
+            blob = self.blobs[-1 - fault.count % min(3, len(self.blobs))]
             self.wanted[peer.number, blob] = peer.run_count
             self._world.tell(peer, events.BlobWanted(blob))
 

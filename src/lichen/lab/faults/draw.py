@@ -61,7 +61,9 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
     if chance.happens(0.5):
         return {}
     count = chance.between(1, max(1, peers // 3))
-    return {number: chance.pick(ROLES) for number in chance.sample(range(peers), count)}
+    return {
+        number: chance.pick((*ROLES, "withhold")) for number in chance.sample(range(peers), count)
+    }
 
 
 def _draw_fault(
