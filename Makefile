@@ -67,6 +67,10 @@ bench-web: setup js ## measure the web app: pages, live updates in two browsers,
 campaign-canonical: setup js ## one million values and messages compared with V8
 	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
 
+.PHONY: campaign-lab
+campaign-lab: setup ## thousands of lives under faults, and every planted bug until it is found
+	LICHEN_LAB_SEEDS=1000 $(BIN)/pytest --timeout 0 -s tests/lab/faults
+
 campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
 	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz
 

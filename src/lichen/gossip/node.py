@@ -132,8 +132,10 @@ class Node:
             if connection in parts.sessions:
                 self._lifecycle.close(parts.sessions[connection], reason, now)
         blobs = self._calls.blobs
-        blobs.downloads.start(now)
-        blobs.save_pushes()
+        if parts.blobs.must_choose:
+            blobs.downloads.start(now)
+        if parts.blobs.unsaved:
+            blobs.save_pushes()
         dirty = parts.ebt.dirty
         for connection in list(dirty):
             del dirty[connection]

@@ -39,8 +39,10 @@ class Timers:
 
     def take_due(self, now: float) -> list[TimerName]:
         """Remove and return the names that are due, earliest first."""
-        names = []
         heap = self._heap
+        if not heap or heap[0][0] > now:
+            return []
+        names = []
         while heap and heap[0][0] <= now:
             at, _, name = heappop(heap)
             if self._at.get(name) == at:

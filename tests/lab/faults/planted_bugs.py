@@ -256,7 +256,9 @@ def old_peers_are_not_told_of_news(patch: Patch) -> None:
 
 
 def a_failed_write_is_forgotten(patch: Patch) -> None:
-    patch.setattr(Verdicts, "on_ingest_failed", lambda self, event, _now: self._count_pending(event))
+    patch.setattr(
+        Verdicts, "on_ingest_failed", lambda self, event, _now: self._count_pending(event)
+    )
 
 
 def a_dropped_connection_is_kept_in_mind(patch: Patch) -> None:
@@ -285,5 +287,5 @@ def ends_of_blobs_are_not_noticed(patch: Patch) -> None:
 BUGS: dict[str, Callable[[Patch], None]] = {
     name: plant
     for name, plant in list(globals().items())
-    if callable(plant) and getattr(plant, "__module__", "") == __name__ and name[0] not in "_"
+    if callable(plant) and getattr(plant, "__module__", "") == __name__ and name[0] != "_"
 }

@@ -18,7 +18,17 @@ from lichen.lab.faults.shrink import shrink
 BUGS = runpy.run_path(str(Path(__file__).parent / "planted_bugs.py"))["BUGS"]
 SEEDS_QUICK = 60
 SEEDS = int(os.environ.get("LICHEN_LAB_SEEDS", "0"))
-RARE: set[str] = set()
+RARE = {
+    "the_hash_of_a_blob_is_not_checked",
+    "clocks_are_trusted_after_a_crash",
+    "a_block_is_never_lifted",
+    "a_lower_claim_is_not_believed",
+    "the_rest_of_a_long_feed_is_forgotten",
+    "a_blocked_peer_is_sent_what_was_ready",
+    "old_peers_are_not_told_of_news",
+    "a_failed_write_is_forgotten",
+    "a_stalled_blob_is_waited_for",
+}
 """Bugs that take more lives than every test run has time for."""
 FOUND_SHARE = 0.95
 

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 import pytest
 
 from lichen.feed.identity import generate_identity
+from lichen.lab.world.chance import Chance
 from lichen.lab.world.links import ROOM_BYTES, End, frame_bytes
 from lichen.lab.world.network import Lognormal, Square, Steady
-from lichen.lab.world.chance import Chance
 from lichen.lab.world.peers import LabPeer
 from lichen.lab.world.world import World
 from lichen.wire.connection import Connection

@@ -1,5 +1,6 @@
 """A world is a pure function of its seed; its disks fail as disks do."""
 
+import itertools
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ def friends(world: World, count: int) -> list[LabPeer]:
     peers = [world.add_peer() for _ in range(count)]
     for peer in peers:
         peer.follow(*(other for other in peers if other is not peer))
-    for first, second in zip(peers, peers[1:], strict=False):
+    for first, second in itertools.pairwise(peers):
         world.connect(first, second)
     return peers
 

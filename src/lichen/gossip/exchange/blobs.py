@@ -52,13 +52,13 @@ class BlobExchange:
 
     __slots__ = (
         "_dirty",
-        "_must_choose",
         "_own",
         "_ready",
         "_spent",
         "downloads",
         "fault_count",
         "is_held",
+        "must_choose",
         "peers",
         "pushes",
         "store",
@@ -82,7 +82,7 @@ class BlobExchange:
         self._own: dict[BlobId, None] = {}
         self._ready: dict[BlobId, None] = {}
         """Wanted blobs that somebody has and nobody is asked for."""
-        self._must_choose = False
+        self.must_choose = False
         self._spent: dict[FeedId, int] = {}
         """Bytes fetched on behalf of each peer."""
         self._dirty = dirty
@@ -227,13 +227,13 @@ class BlobExchange:
         want.claims[peer.connection] = size
         if blob not in self.downloads:
             self._ready[blob] = None
-            self._must_choose = True
+            self.must_choose = True
 
     def choose(self) -> Iterator[tuple[BlobPeer, BlobId, int | None]]:
         """Yield what to ask of whom now; each is to be answered by ``begin`` at once."""
-        if not self._must_choose or self.is_held:
+        if not self.must_choose or self.is_held:
             return
-        self._must_choose = False
+        self.must_choose = False
         own_first = sorted(self._ready, key=lambda blob: self.wants[blob].hops)
         for blob in own_first:
             if len(self.downloads) >= DOWNLOADS_MAX:
@@ -294,7 +294,7 @@ class BlobExchange:
     def retry(self) -> None:
         """Ask again whoever failed to give something, and let the disk try."""
         self.is_held = False
-        self._must_choose = True
+        self.must_choose = True
         for peer in self.peers.values():
             failed, peer.failed = peer.failed, {}
             for blob in failed.keys() & self.wants.keys():
@@ -302,7 +302,7 @@ class BlobExchange:
 
     def _free(self, blob: BlobId) -> None:
         """Have a blob chosen again that is fetched no longer, if it is wanted at all."""
-        self._must_choose = True
+        self.must_choose = True
         want = self.wants.get(blob)
         if want is not None and want.claims:
             self._ready[blob] = None
@@ -316,7 +316,7 @@ class BlobExchange:
         """
         self._own.pop(blob, None)
         self._ready.pop(blob, None)
-        self._must_choose = True
+        self.must_choose = True
         want = self.wants.pop(blob, None)
         if want is not None and not want.is_own:
             nearest = min(want.askers, key=want.askers.__getitem__, default=None)

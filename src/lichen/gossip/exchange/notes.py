@@ -42,6 +42,8 @@ def encode_note(sequence: int, *, receives: bool) -> int:
 
 def decode_note(value: object) -> Note:
     """Read the number of a note as JavaScript does; what is no 32-bit integer has sequence -1."""
+    if type(value) is int and 0 <= value <= _INT32_MAX:
+        return Note(value >> 1, True, not value & 1)
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if not isinstance(value, int) or isinstance(value, bool):

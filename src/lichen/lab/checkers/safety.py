@@ -217,7 +217,7 @@ class Safety:
                         self._hold("behind", feed in ebt.sources.behind, words)
 
     def _look_at_set(self, peer: LabPeer) -> None:
-        """Compute the replication set anew from the log, unless a change is about to be worked in."""
+        """Compute the replication set anew from the log, unless a change waits to be worked in."""
         parts = peer.node._parts
         if ("graph", 0) in parts.timers._at or peer.untold:
             return

@@ -1,4 +1,4 @@
-"""What can happen in a life. Each kind of fault is a method here, with the fault as its argument."""
+"""What can happen in a life: each kind of fault is a method that takes the fault."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from lichen.feed.message import ChainedMessage, FeedId, FeedState, RawMessage
 from lichen.gossip.connections.answers import EBT_REPLICATE
 from lichen.gossip.exchange.notes import encode_note
 from lichen.lab.world.peers import START_MS, Crook, LabPeer
-from lichen.wire.events import BodyType, Command, OpenCall, SendItems
+from lichen.wire.events import BodyType, Command, EndCall, OpenCall, SendItems
 
 if TYPE_CHECKING:
     from lichen.lab.world.chance import Chance
@@ -61,10 +61,12 @@ class Liar:
 
 
 class Withholder:
-    """Tells truly what it has, and sends nothing of it."""
+    """Tells truly what it has, sends nothing of it, and ends no stream that it was asked for."""
 
     def say(self, end: End, command: Command) -> Command | None:
         """Keep messages and blobs back."""
+        if isinstance(command, EndCall) and command.call < 0:
+            return None
         if not isinstance(command, SendItems):
             return command
         is_blob = command.body_type is BodyType.BINARY

@@ -39,7 +39,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
     blocks = chance.happens(0.5)
     for _ in range(faults):
         at_s += chance.exponential(1.2)
-        fault = _draw_fault(chance, round(at_s, 3), peers, links)
+        fault = _draw_fault(chance, round(at_s, 3), peers, links, tuple(roles))
         if blocks or fault.kind not in {"block", "unblock"}:
             found.append(fault)
     return Plan(
@@ -64,7 +64,13 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
     return {number: chance.pick(ROLES) for number in chance.sample(range(peers), count)}
 
 
-def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, int]]) -> Fault:
+def _draw_fault(
+    chance: Chance,
+    at_s: float,
+    peers: int,
+    links: list[tuple[int, int]],
+    roles: tuple[int, ...],
+) -> Fault:
     kind = chance.pick(_ACTS)
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
@@ -78,7 +84,11 @@ def _draw_fault(chance: Chance, at_s: float, peers: int, links: list[tuple[int, 
         count = chance.between(1, 10)
     elif kind in {"restore", "change_hops"}:
         count = chance.between(0, 3)
-    elif kind in {"push_blob", "keep_blob"}:
+    elif kind == "keep_blob":
+        first = chance.pick(roles) if roles else first
+        second = second if second != first else (first + 1) % peers
+        count = chance.between(1, 50_000)
+    elif kind == "push_blob":
         count = chance.between(1, chance.pick((10_000, 200_000, 1_500_000)))
     elif kind in {"want_blob", "remove_blob"}:
         count = chance.below(8)

@@ -144,7 +144,7 @@ def _make_world(peers: int, seed: int, links: int, authors: int, is_sealed: bool
 
 
 def _neighbours(chance: Chance, peers: int, number: int, links: int) -> list[int]:
-    """Whom a peer dials: one before it, so that nobody is left out, and half its links at random."""
+    """Return whom a peer dials: one before it, so that nobody is left out, and some at random."""
     found: dict[int, None] = {}
     if number:
         found[chance.below(number)] = None

@@ -145,7 +145,8 @@ class Pipe:
             sender.uplink_free_at = left
         self._leaving.append((left, size))
         self._leaving_bytes += size
-        self._note_peak()
+        if self._leaving_bytes + self._unread_bytes > self.queued_bytes_peak:
+            self._note_peak()
         delay_s = self._base_s
         if world.jitter:
             delay_s *= 1.0 + world.jitter * sender.chance.random()
@@ -156,8 +157,7 @@ class Pipe:
         world.at(at, self._arrive, command, size)
 
     def _note_peak(self) -> None:
-        if self._leaving_bytes + self._unread_bytes > self.queued_bytes_peak:
-            self.queued_bytes_peak = max(self.queued_bytes_peak, self.queued_bytes)
+        self.queued_bytes_peak = max(self.queued_bytes_peak, self.queued_bytes)
 
     def await_room(self) -> None:
         """Report room as soon as there is some."""
@@ -210,6 +210,9 @@ class CallTable:
     def perform(self, command: Command) -> bool:
         """Take note of a command of this side; tell whether it goes onto the wire."""
         call = command.call
+        if type(command) is SendItems:
+            known = self._calls.get(call)
+            return known is not None and not known[1]
         if isinstance(command, OpenCall):
             assert call > 0, "own calls have positive numbers"
             assert call not in self._calls, "call numbers are not used twice"
@@ -229,16 +232,17 @@ class CallTable:
     def receive(self, command: Command) -> tuple[MuxrpcEvent | None, EndCall | None]:
         """Return what a command of the other side is here, and the end that answers an end."""
         call = -command.call
+        known = self._calls.get(call)
+        if isinstance(command, SendItems):
+            if known is None or known[1]:
+                return None, None
+            return ItemsReceived(call, command.body_type, list(command.items)), None
         if isinstance(command, OpenCall):
             self._calls[call] = (command.kind, False)
             return CallReceived(call, command.name, command.args, command.kind), None
-        known = self._calls.get(call)
         if known is None:
             return None, None
         kind, is_ended = known
-        if isinstance(command, SendItems):
-            event = ItemsReceived(call, command.body_type, list(command.items))
-            return (None if is_ended else event), None
         del self._calls[call]
         if isinstance(command, Answer):
             return AnswerReceived(call, command.body_type, command.body), None

@@ -42,10 +42,10 @@ class Performer:
             effects.Send: lambda peer, end, effect: self._send(peer, end, effect.command),
             effects.SendMessages: self._send_messages,
             effects.ReadBlob: self._send_blob,
-            effects.AwaitRoom: lambda peer, end, effect: end.pipe.await_room(),
-            effects.Close: lambda peer, end, effect: world.close(end),
-            effects.PauseReading: lambda peer, end, _: end.other.pipe.set_read(is_read=False),
-            effects.ResumeReading: lambda peer, end, _: end.other.pipe.set_read(is_read=True),
+            effects.AwaitRoom: lambda _, end, _effect: end.pipe.await_room(),
+            effects.Close: lambda _, end, _effect: world.close(end),
+            effects.PauseReading: lambda _, end, _effect: end.other.pipe.set_read(is_read=False),
+            effects.ResumeReading: lambda _, end, _effect: end.other.pipe.set_read(is_read=True),
         }
 
     def perform(self, peer: LabPeer, effect: Effect) -> None:
@@ -56,7 +56,11 @@ class Performer:
             self._on_peer[kind](peer, effect)
             return
         end = peer.ends.get(effect.connection)  # type: ignore[union-attr]
-        if end is not None and end.is_open:
+        if end is None or not end.is_open:
+            return
+        if type(effect) is effects.Send:  # what there is most of
+            self._send(peer, end, effect.command)
+        else:
             on_link(peer, end, effect)
 
     def _send(self, peer: LabPeer, end: End, command: Command) -> None:

@@ -43,15 +43,15 @@ class Watcher(Protocol):
     """Somebody who is told of every step, and raises what is wrong with it."""
 
     def handled(self, peer: LabPeer, event: Event, answer: Sequence[Effect]) -> None:
-        """A brain was told an event and has answered; nothing of it is performed yet."""
+        """Look at what a brain was told and answered; nothing of it is performed yet."""
         ...
 
     def delivered(self, end: End, command: Command) -> None:
-        """A command has come to the end of a link."""
+        """Look at a command that has come to the end of a link."""
         ...
 
     def published(self, peer: LabPeer, sequence: int, data: bytes, branch: int) -> None:
-        """A peer has written a message, in one version of its feed."""
+        """Note a message that a peer has written, in one version of its feed."""
         ...
 
 
