@@ -33,6 +33,8 @@ def test_both_hear_what_either_writes(open_peer: OpenPeer, link_up: LinkUp, unti
             for one, other in ((anna, bert), (bert, anna)):
                 await one.publish([POST] * 300)
                 await one.publish([follow(other)])
+                # Else each would decline the other at first, and remember no clock of it.
+                await until(lambda one=one: one.shell.brain.snapshot().feeds_wanted == 2)
             await link_up(anna, bert)
             for one, other in ((anna, bert), (bert, anna)):
                 own = other.keyring.id
