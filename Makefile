@@ -53,9 +53,16 @@ chromium: setup ## find Chromium, or install Debian's
 js: setup ## install the JavaScript peers that the tests talk to, into build/js
 	$(BIN)/python tests/js/install.py
 
+RIVALS := $(BUILD)/rivals
+
 .PHONY: bench-lab
-bench-lab: setup ## measure the lab, beside networkx on equal models; no network needed
+bench-lab: setup $(RIVALS)/ready ## measure the lab, beside networkx, NDlib and SimPy on equal models
 	$(BIN)/python bench/lab.py
+
+$(RIVALS)/ready: bench/rivals.lock
+	$(PYTHON) -m venv $(RIVALS)
+	$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	touch $@
 
 bench: setup js ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
@@ -83,6 +90,7 @@ lock: setup ## renew the lock files from pyproject.toml
 	printf 'hatchling\neditables\n' > $(BUILD)/backend.in
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml -o requirements.lock
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header pyproject.toml $(BUILD)/backend.in --extra dev -o requirements-dev.lock
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header bench/rivals.in -o bench/rivals.lock
 
 words: setup ## find new texts in the source and put them into the catalogues
 	$(BIN)/python tests/words/collect.py

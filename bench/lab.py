@@ -5,29 +5,37 @@ python bench/lab.py broadcast rivals    some of it
 python bench/lab.py --json              a line of JSON for each row
 
 Rivals compute the same model on the same graph; results are compared before times are. The best of
-three is taken on both sides, since other programs share the machine.
+three is taken on both sides, since other programs share the machine. NDlib and SimPy run in an
+environment of their own, build/rivals, that ``make bench-lab`` installs.
 """
 
 import argparse
+import json
 import subprocess
 import sys
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from pathlib import Path
+from typing import Any, TypeVar
 
 import figures
 import networkx as nx
+import numpy as np
 
 from lichen.lab.arrays.flood import flood
 from lichen.lab.arrays.rounds import Way, rounds_to_all
-from lichen.lab.chance import Chance
+from lichen.lab.chance import Chance, Floats
 from lichen.lab.compiled import Engine, best_engine
+from lichen.lab.experiments.spreading import delivery_rounds
 from lichen.lab.graphs.graph import Graph
 from lichen.lab.graphs.measures import anybody, largest_part, mean_distance
 from lichen.lab.graphs.random import random_regular, small_world
 
 MILLION = 1_000_000
 RIVAL_PEERS = 100_000
+EVENTS_PEERS = 20_000
+"""For rivals that go from event to event: more would take minutes."""
+RIVALS = Path("build/rivals/bin/python")
 REPEATS = 3
 
 Result = TypeVar("Result")
@@ -35,7 +43,7 @@ Result = TypeVar("Result")
 
 def main() -> None:
     """Run what was asked for."""
-    parser = argparse.ArgumentParser(description="Measure the lab beside networkx.")
+    parser = argparse.ArgumentParser(description="Measure the lab beside other programs.")
     benches: dict[str, Callable[[], list[figures.Row]]] = {
         "broadcast": broadcast,
         "rivals": rivals,
@@ -108,6 +116,67 @@ def rivals() -> list[figures.Row]:
             lambda: 5 < rounds_to_all(Way.BOTH, 10_000, Chance(1, "rounds")) < 20,
             lambda: 5 < plain_push_pull(10_000) < 20,
         ),
+        *cascade(),
+        *arrivals(),
+    ]
+
+
+def cascade() -> list[figures.Row]:
+    """Spread something that each link passes on with probability 0.3, beside NDlib."""
+    graph = random_regular(EVENTS_PEERS, 8, Chance(1, "cascade"))
+    asked = {"first": graph.first.tolist(), "second": graph.second.tolist(), "probability": 0.3}
+    told = ask_rival({"model": "cascade", "runs": REPEATS, **asked})
+
+    def ours() -> int:
+        return flood(graph, 0, loss=0.7, chance=Chance(1, "caught")).reached
+
+    ours()
+    seconds, reached = best(ours)
+    assert abs(reached - told["result"]) < 0.03 * told["result"], (reached, told["result"])
+    return pair(f"cascade among {EVENTS_PEERS:,} peers, p = 0.3", seconds, told)
+
+
+def arrivals() -> list[figures.Row]:
+    """Tell everybody over links that take their time, as events, beside SimPy."""
+    graph = random_regular(EVENTS_PEERS, 8, Chance(1, "arrivals"))
+    delays = Chance(1, "delays").fractions(len(graph.ends))
+    told = ask_rival(
+        {
+            "model": "arrivals",
+            "starts": graph.starts.tolist(),
+            "ends": graph.ends.tolist(),
+            "delays": (1 + delays).tolist(),
+        }
+    )
+    sources = np.zeros(1, dtype=np.int64)
+
+    def ours() -> Floats:
+        chance = Chance(1, "arrivals")
+        return delivery_rounds(graph, sources, chance, uplink=None, loss=0, delays=delays)
+
+    seconds, heard = best(ours)
+    assert np.allclose(heard[0], told["result"])
+    return pair(f"when each of {EVENTS_PEERS:,} peers hears, links 1 to 2 s", seconds, told)
+
+
+def ask_rival(asked: dict[str, Any]) -> dict[str, Any]:
+    """Let the program in the rivals' environment compute a model."""
+    if not RIVALS.exists():
+        sys.exit(f"{RIVALS} is not there: make bench-lab installs the rivals.")
+    script = Path(__file__).with_name("rivals.py")
+    done = subprocess.run(
+        [RIVALS, script], input=json.dumps(asked), capture_output=True, check=True, text=True
+    )
+    answer: dict[str, Any] = json.loads(done.stdout)
+    return answer
+
+
+def pair(name: str, seconds: float, told: dict[str, Any]) -> list[figures.Row]:
+    """Return the rows of one comparison with a program elsewhere."""
+    faster = told["seconds"] / seconds
+    return [
+        figures.Row(name, "lichen", {"seconds": seconds, "times_faster": faster}),
+        figures.Row(name, told["rival"], {"seconds": told["seconds"]}),
     ]
 
 

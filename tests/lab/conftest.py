@@ -9,6 +9,9 @@ import msgspec
 import pytest
 
 from lichen.cli.main import run
+from lichen.lab.extras import one_thread_each
+
+one_thread_each()
 
 
 class Ended(msgspec.Struct):

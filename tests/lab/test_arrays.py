@@ -11,12 +11,13 @@ from lichen.lab.arrays.beeps import Schedule, conflicts, elect, heal, uncovered
 from lichen.lab.arrays.flood import flood, settled
 from lichen.lab.arrays.forks import choice, crowd, equal_branches
 from lichen.lab.arrays.quorum import SCOUTS, Swarm, committed_at
+from lichen.lab.arrays.reconcile import Control, fairness, reconcile
 from lichen.lab.arrays.repair import mend
 from lichen.lab.arrays.rounds import Way, rounds_to_all
 from lichen.lab.arrays.routing import greedy_steps
 from lichen.lab.arrays.rumours import pull_feedback, push_blind, push_feedback
 from lichen.lab.arrays.shortest import maze, solve
-from lichen.lab.arrays.slime import Mesh, grow
+from lichen.lab.arrays.slime import Mesh, grow, one_in_each_cell, strewn
 from lichen.lab.chance import Chance
 from lichen.lab.compiled import Engine
 from lichen.lab.graphs.graph import Graph
@@ -182,11 +183,43 @@ def test_mould_finds_the_shortest_path() -> None:
 
 def test_mould_joins_cities_with_more_than_a_tree() -> None:
     chance = Chance(3, "mould")
-    mould = grow(Mesh(150, 8, 0.25, chance), chance, flow=3.65, gamma=1.8, dt=0.03, steps=800)
+    mesh = Mesh(strewn(150, chance), 8, 0.25, chance)
+    mould = grow(mesh, chance, flow=3.65, gamma=1.8, dt=0.03, steps=800)
     assert mould.is_connected
     assert 1.0 <= mould.cost < 3.0
     assert 0.4 < mould.distance < 1.2
     assert 0.0 <= mould.fault_tolerance <= 1.0
+    assert mould.share_whole == 1
+
+
+def test_an_even_mesh_has_one_point_in_each_cell() -> None:
+    places = one_in_each_cell(4, 3, Chance(1, "mesh"))
+    cells = (places * [4, 3]).astype(int)
+    assert {(int(column), int(row)) for column, row in cells} == {
+        (column, row) for column in range(4) for row in range(3)
+    }
+
+
+def test_flow_control_bounds_how_stale_news_gets_and_is_fair() -> None:
+    # 32 participants, about 50 updates a second for each: 1.56 of every origin.
+    wanted = np.full(32, 4.0)
+    free = reconcile(wanted, 25, 120, None, Chance(1, "free"))
+    assert free.staleness[-1] > 1.5 * free.staleness[60]
+    assert free.staleness[-1] > 60
+    held = reconcile(wanted, 25, 120, Control(step=0.02, share=0.2), Chance(1, "held"))
+    assert held.staleness[60:].max() < 15
+    assert fairness(held.rates) > 0.95
+    assert 0.3 < held.rates.mean() < 1.6
+
+
+def test_what_fits_arrives_within_the_rounds_that_gossip_takes() -> None:
+    done = reconcile(np.full(16, 1.0), 100, 40, None, Chance(1, "fits"))
+    assert done.staleness[10:].max() <= 8
+
+
+def test_fairness_is_jains_index() -> None:
+    assert fairness(np.array([2.0, 2.0, 2.0])) == pytest.approx(1)
+    assert fairness(np.array([1.0, 0.0, 0.0, 0.0])) == pytest.approx(0.25)
 
 
 def test_settled_sources_are_the_tree_of_shortest_delays() -> None:

@@ -30,6 +30,19 @@ def test_list_names_everything(lichen: Lichen) -> None:
     assert all(value["parameters"] for value in values if value["kind"] == "experiment")
 
 
+def test_every_experiment_is_explained() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "lab.md").read_text("utf-8")
+    for name, experiment in EXPERIMENTS.items():
+        assert f"\n## {name}: " in page
+        start = page.index(f"\n## {name}: ")
+        section = page[start : page.find("\n## ", start + 1)]
+        assert "**The picture.**" in section
+        assert f"lichen lab run {name}" in section or f"lichen lab sweep {name}" in section
+        known = {one.flag for one in experiment.parameters}
+        used = set(re.findall(r"--[a-z-]+", section)) - {"--out", "--seeds", "--report"}
+        assert used <= known, name
+
+
 def test_run_says_the_same_as_table_and_as_json(lichen: Lichen) -> None:
     command = ("lab", "run", "flood", "--peers", "500", "--seed", "7")
     ended = lichen(*command)
@@ -146,7 +159,7 @@ def test_reproduce_tells_paper_ours_tolerance_and_pass(lichen: Lichen) -> None:
 def test_a_gate_that_is_missed_is_said_and_fails_the_command(
     lichen: Lichen, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    missed = Row("stigmergy/traces", "made up", 1.0, "S", None, 2.0, "± 0", False)
+    missed = Row("stigmergy/traces", "made up", 1.0, "S", None, 2.0, "± 0", False, "known why")
     monkeypatch.setattr(
         "lichen.lab.reproduce.work.reproduce",
         lambda names, effort, jobs: iter([(names[0], [missed])]),
@@ -154,7 +167,7 @@ def test_a_gate_that_is_missed_is_said_and_fails_the_command(
     ended = lichen("lab", "reproduce", "stigmergy/traces")
     assert ended.code == 1
     assert "FAIL" in ended.out
-    assert "FAIL  stigmergy/traces: made up" in ended.err
+    assert "FAIL  stigmergy/traces: made up\n      known why\n" in ended.err
     assert tables.MARKS in ended.err
 
 

@@ -89,7 +89,8 @@ def test_parameters_say_what_they_are(name: str) -> None:
 
 
 def test_hubs_fall_to_an_attack_and_sparse_nets_without_hubs_do_not() -> None:
-    rows = by(perform(TOPOLOGY, 1, {"peers": 400}).results, "net")
+    values: Values = {"peers": 400, "cost": "equal", "loss": 0.0, "latency": 0.0}
+    rows = by(perform(TOPOLOGY, 1, values).results, "net")
     assert number(rows["star"], "reach_attack") < 0.02
     assert number(rows["scale-free"], "reach_attack") < 0.7
     assert number(rows["regular"], "reach_attack") > 0.98
@@ -102,12 +103,40 @@ def test_hubs_fall_to_an_attack_and_sparse_nets_without_hubs_do_not() -> None:
 
 
 def test_free_cost_makes_the_star_fast_and_noise_breaks_the_tree() -> None:
-    free = by(perform(TOPOLOGY, 1, {"peers": 400, "cost": "free"}).results, "net")
+    quiet: Values = {"peers": 400, "cost": "free", "loss": 0.0, "latency": 0.0}
+    free = by(perform(TOPOLOGY, 1, quiet).results, "net")
     assert number(free["star"], "rounds_p99") <= 2
     assert number(free["clique"], "rounds_p99") == 1
-    noisy = by(perform(TOPOLOGY, 1, {"peers": 400, "loss": 0.2}).results, "net")
+    values: Values = {"peers": 400, "cost": "equal", "loss": 0.2}
+    noisy = by(perform(TOPOLOGY, 1, values).results, "net")
     assert noisy["tree"]["rounds_p90"] is None
+    assert number(noisy["tree"], "rounds_p90_quiet") < 40
     assert number(noisy["regular"], "reach") > 0.98
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_small_worlds_win_where_links_cost_their_length_and_only_there(seed: int) -> None:
+    dear = by(perform(TOPOLOGY, seed, {}).results, "net")
+    small, regular = dear["small-world"], dear["regular"]
+    assert small["is_best_of_both"] is True
+    assert number(small, "rounds_p90") < number(regular, "rounds_p90")
+    assert number(small, "robustness") > number(regular, "robustness") + 0.1
+    assert "clique" not in dear
+    assert all(number(row, "length_each") <= 20 for row in dear.values())
+    cheap = by(perform(TOPOLOGY, seed, {"length": 40.0}).results, "net")
+    assert number(cheap["regular"], "rounds_p90") < number(cheap["small-world"], "rounds_p90")
+    assert cheap["regular"]["is_best_of_both"] is True
+
+
+def test_a_longer_way_takes_longer() -> None:
+    values: Values = {"peers": 300, "cost": "equal", "loss": 0.0}
+    near, far = (
+        by(perform(TOPOLOGY, 1, {**values, "latency": latency}).results, "net")
+        for latency in (0.0, 1.0)
+    )
+    # Every step on the lattice is one to two long; random links are several times that.
+    assert number(far["lattice"], "rounds_p90") < 2.5 * number(near["lattice"], "rounds_p90")
+    assert number(far["regular"], "rounds_p90") > 2.5 * number(near["regular"], "rounds_p90")
 
 
 def test_best_of_both_is_a_pareto_front() -> None:
@@ -174,6 +203,7 @@ def test_flood_counts_exactly() -> None:
         ("flood", {"peers": 50, "degree": 60}),
         ("flood", {"peers": 101, "degree": 3}),
         ("topology", {"peers": 20, "degree": 30}),
+        ("topology", {"peers": 40, "length": 0.5}),
         ("broadcast", {"peers": 5, "degree": 5}),
         ("election", {"peers": 5, "degree": 50, "net": "random"}),
     ],

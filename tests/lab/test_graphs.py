@@ -16,6 +16,7 @@ from lichen.lab.graphs.measures import (
     mean_distance,
 )
 from lichen.lab.graphs.orderly import clique, grid, ring, star, tree
+from lichen.lab.graphs.plane import Plane
 from lichen.lab.graphs.random import (
     likely_links,
     links_made,
@@ -38,6 +39,8 @@ GRAPHS = {
     "sparse": random_graph(70, 40, Chance(1, "h")),
     "likely": likely_links(40, 0.5, Chance(1, "l")),
     "made": links_made(100, 2.5, Chance(1, "m")),
+    "near": Plane(97).near(6),
+    "near and far": Plane(97).near_and_far(6, 0.2, Chance(1, "n")),
 }
 
 
@@ -141,3 +144,23 @@ def test_what_cannot_be_is_refused_in_words(make: object) -> None:
     assert callable(make)
     with pytest.raises(ImpossibleGraph, match=r"\w+ \w+"):
         make()
+
+
+@pytest.mark.parametrize("peers", [16, 97, 1000])
+def test_everybody_sees_the_same_plane_around(peers: int) -> None:
+    plane = Plane(peers)
+    columns = int(peers**0.5)
+    places = np.arange(peers)
+    for step, length in ((1, 1), (columns, 1), (columns + 1, 2**0.5), (peers - 1, 1), (0, 0)):
+        assert plane.distance(places, (places + step) % peers) == pytest.approx(length)
+    ways = plane.distance(places, np.zeros(peers, dtype=np.int64))
+    assert ways.max() < 1.1 * (peers / 2) ** 0.5 + 1
+    near = plane.near(4)
+    assert set(near.degrees.tolist()) == {4}
+    assert plane.length_each(near) == pytest.approx(2)
+
+
+def test_a_plane_refuses_what_cannot_be() -> None:
+    for degree in (3, -2, 10):
+        with pytest.raises(ImpossibleGraph, match="even degree below 10"):
+            Plane(10).near(degree)

@@ -15,6 +15,11 @@ from lichen.lab.chance import Chance, Flags, Floats, Ints
 
 FLOOR = 1e-8
 """A tube that is gone keeps so little that pressures stay defined everywhere."""
+KEPT = 0.02
+"""A tube of less is not seen in a picture."""
+PICTURE_EVERY = 250
+PICTURES_AFTER = 0.6
+"""By this share of its steps a mould has found its form; what still changes is chance."""
 
 
 class Mould(msgspec.Struct, frozen=True):
@@ -24,16 +29,18 @@ class Mould(msgspec.Struct, frozen=True):
     cost: float
     distance: float
     fault_tolerance: float
+    share_whole: float
+    """In how many of the pictures taken in the last part of its growth every city hung together."""
 
 
 class Mesh:
-    """Points in the unit square, the short edges between them, and the cities among them."""
+    """Places in the unit square, the short edges between them, and the cities among them."""
 
     __slots__ = ("cities", "first", "lengths", "places", "points", "second")
 
-    def __init__(self, points: int, cities: int, longest: float, chance: Chance) -> None:
-        self.points = points
-        self.places = chance.fractions(points, 2)
+    def __init__(self, places: Floats, cities: int, longest: float, chance: Chance) -> None:
+        self.points = len(places)
+        self.places = places
         corners = Delaunay(self.places).simplices
         pairs = np.sort(
             np.concatenate([corners[:, [0, 1]], corners[:, [1, 2]], corners[:, [0, 2]]])
@@ -42,7 +49,19 @@ class Mesh:
         lengths = np.linalg.norm(self.places[pairs[:, 0]] - self.places[pairs[:, 1]], axis=1)
         pairs, lengths = pairs[lengths < longest], lengths[lengths < longest]
         self.first, self.second, self.lengths = pairs[:, 0], pairs[:, 1], lengths
-        self.cities = chance.order(points)[:cities]
+        self.cities = chance.order(self.points)[:cities]
+
+
+def strewn(points: int, chance: Chance) -> Floats:
+    """Return places anywhere in the unit square: with clumps and gaps, as chance has it."""
+    return chance.fractions(points, 2)
+
+
+def one_in_each_cell(columns: int, rows: int, chance: Chance) -> Floats:
+    """Return a place by lot in each cell of a lattice: an even sheet of tubes."""
+    across, up = np.meshgrid(np.arange(columns), np.arange(rows))
+    corners = np.stack([across.ravel(), up.ravel()], axis=1)
+    return np.asarray((corners + chance.fractions(len(corners), 2)) / [columns, rows])
 
 
 def grow(mesh: Mesh, chance: Chance, *, flow: float, gamma: float, dt: float, steps: int) -> Mould:
@@ -53,11 +72,15 @@ def grow(mesh: Mesh, chance: Chance, *, flow: float, gamma: float, dt: float, st
     cities = len(mesh.cities)
     sources = chance.below(cities, steps)
     sinks = chance.others(cities, sources)
-    for source, sink in zip(mesh.cities[sources], mesh.cities[sinks], strict=True):
+    pictures = []
+    pairs = zip(mesh.cities[sources], mesh.cities[sinks], strict=True)
+    for step, (source, sink) in enumerate(pairs, 1):
         pressure = solver.solve(tubes / lengths, int(source), int(sink), flow)
         carried = np.abs(tubes / lengths * (pressure[mesh.first] - pressure[mesh.second])) ** gamma
         tubes = np.maximum(FLOOR, tubes + dt * (carried / (1 + carried) - tubes))
-    return _measure(mesh, tubes > 0.02)
+        if step > PICTURES_AFTER * steps and not step % PICTURE_EVERY:
+            pictures.append(_is_whole(mesh, tubes > KEPT))
+    return _measure(mesh, tubes > KEPT, float(np.mean(pictures)))
 
 
 class _Pressures:
@@ -94,7 +117,13 @@ class _Pressures:
         return np.asarray(found[self._rank])
 
 
-def _measure(mesh: Mesh, is_kept: Flags) -> Mould:
+def _is_whole(mesh: Mesh, is_kept: Flags) -> bool:
+    roads = _roads(mesh.points, mesh.first[is_kept], mesh.second[is_kept], mesh.lengths[is_kept])
+    _, labels = csgraph.connected_components(roads, directed=False)
+    return len(np.unique(labels[mesh.cities])) == 1
+
+
+def _measure(mesh: Mesh, is_kept: Flags, share_whole: float) -> Mould:
     is_kept = _trim(mesh, is_kept)
     first, second, lengths = mesh.first[is_kept], mesh.second[is_kept], mesh.lengths[is_kept]
     apart = distance.squareform(distance.pdist(mesh.places[mesh.cities]))
@@ -103,7 +132,7 @@ def _measure(mesh: Mesh, is_kept: Flags) -> Mould:
     roads = _roads(mesh.points, first, second, lengths)
     ways = csgraph.dijkstra(roads, directed=False, indices=mesh.cities)[:, mesh.cities]
     if not np.isfinite(ways).all():
-        return Mould(False, np.nan, np.nan, np.nan)
+        return Mould(False, np.nan, np.nan, np.nan, share_whole)
     bridges = sum(
         float(lengths[edge])
         for edge in range(len(lengths))
@@ -114,6 +143,7 @@ def _measure(mesh: Mesh, is_kept: Flags) -> Mould:
         float(lengths.sum() / spanning.sum()),
         float(ways.sum() / apart_in_tree.sum()),
         float(1 - bridges / lengths.sum()),
+        share_whole,
     )
 
 

@@ -20,12 +20,18 @@ TOPOLOGY = Experiment(
         Parameter("degree", 6, "links of a peer, where the net leaves a choice", low=2, high=100),
         Parameter(
             "cost",
-            "equal",
-            "equal: everybody sends so many copies a round; free: any number",
-            choices=("equal", "free"),
+            "length",
+            "length: every net gets the same length of links; equal: the same number; free: and "
+            "everybody sends any number of copies a round",
+            choices=("length", "equal", "free"),
         ),
-        Parameter("uplink", 3, "copies a peer sends in a round, at equal cost", low=1, high=1000),
-        LOSS,
+        Parameter("length", 20.0, "most length of links for each peer, in steps", high=10_000.0),
+        Parameter("rewired", 0.1, "share of a small world's links that lead anywhere", high=1.0),
+        Parameter("latency", 0.05, "rounds that a copy needs for each step of its way", high=10.0),
+        Parameter(
+            "uplink", 3, "copies a peer sends in a round, unless it is free", low=1, high=1000
+        ),
+        Parameter("loss", 0.1, "share of messages that a link loses", high=0.99),
         GONE,
         Parameter("catching", 0.2, "probability that a bad message is passed on", high=1.0),
     ),

@@ -12,13 +12,20 @@ from lichen.lab.graphs.graph import Graph
 
 
 def delivery_rounds(
-    graph: Graph, sources: Ints, chance: Chance, *, uplink: int | None, loss: float
+    graph: Graph,
+    sources: Ints,
+    chance: Chance,
+    *,
+    uplink: int | None,
+    loss: float,
+    delays: Floats | None = None,
 ) -> Floats:
     """Return the round in which everybody hears from each source, infinite for never.
 
     With an ``uplink`` a peer tells its neighbours a few at a time, in an order by lot, so the copy
     for the last of many comes late; without one all copies leave in one round. A copy that is lost
-    is not sent again: others may bring the message.
+    is not sent again: others may bring the message. ``delays`` are what each way over a link takes
+    beside its turn, row by row.
     """
     speakers = np.repeat(np.arange(graph.peers), graph.degrees)
     turns = np.ones(len(speakers))
@@ -26,11 +33,13 @@ def delivery_rounds(
         order = np.lexsort((chance.fractions(len(speakers)), speakers))
         places = np.arange(len(speakers)) - graph.starts[speakers]
         turns[order] = 1 + places // uplink
+    if delays is not None:
+        turns += delays
     turns[chance.flags(loss, len(turns))] = 0
     shape = (graph.peers, graph.peers)
-    delays = sparse.csr_array((turns, graph.ends, graph.starts), shape=shape)
-    delays.eliminate_zeros()
-    return np.asarray(csgraph.dijkstra(delays, indices=sources))
+    taken = sparse.csr_array((turns, graph.ends, graph.starts), shape=shape)
+    taken.eliminate_zeros()
+    return np.asarray(csgraph.dijkstra(taken, indices=sources))
 
 
 def percentile(rounds: Floats, share: float) -> float | None:

@@ -76,8 +76,13 @@ def _without_links_of(graph: Graph) -> Graph:
 
 def small_world(peers: int, degree: int, rewired: float, chance: Chance) -> Graph:
     """Return a ring of neighbours of which a share of the links leads anywhere."""
+    return rewire(ring(peers, degree), rewired, chance)
+
+
+def rewire(nearest: Graph, rewired: float, chance: Chance) -> Graph:
+    """Return a graph with one end of a share of its links moved to anybody."""
     _check_share(rewired)
-    nearest = ring(peers, degree)
+    peers = nearest.peers
     is_loose = chance.flags(rewired, nearest.links)
     # Links that stay come first: of two that are the same, the later one is drawn again.
     order = np.argsort(is_loose, kind="stable")
@@ -88,7 +93,7 @@ def small_world(peers: int, degree: int, rewired: float, chance: Chance) -> Grap
         loose = loose[_repeats(peers, first, second)[loose]]
         if not len(loose):
             return Graph(peers, first, second)
-    raise ImpossibleGraph(f"no small world of {peers} peers with {degree} links each was found")
+    raise ImpossibleGraph(f"no small world of {peers} peers with {nearest.links} links was found")
 
 
 def scale_free(peers: int, links_each: int, chance: Chance) -> Graph:

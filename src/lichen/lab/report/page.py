@@ -7,6 +7,7 @@ from pathlib import Path
 from lichen.lab.experiments.catalogue import EXPERIMENTS
 from lichen.lab.experiments.experiment import Measured, Run
 from lichen.lab.report.plots import draw
+from lichen.lab.report.readings import reading
 from lichen.lab.sweeps import label, varying
 
 PICTURES_MAX = 24
@@ -37,7 +38,9 @@ def report(runs: Sequence[Run]) -> str:
             parts.append(f"<p>{len(groups) - number} more pictures are left out.</p>")
             break
         heading = f"<h2>{escape(title)}</h2>" if title else ""
-        parts.append(f"<section>{heading}{draw(own)}</section>")
+        said = reading(own)
+        words = f"<p>{escape(said)}</p>" if said else ""
+        parts.append(f"<section>{heading}{draw(own)}{words}</section>")
     parts.append(_figures(runs, names))
     return "\n".join(parts) + "\n</body></html>\n"
 

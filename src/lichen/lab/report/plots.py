@@ -14,7 +14,9 @@ mpl.use("svg")
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lichen.lab.experiments.experiment import ResultRow, Run
+from lichen.lab.experiments.experiment import Run
+from lichen.lab.experiments.topology import NETS
+from lichen.lab.report.readings import means, number
 
 _STYLE: Any = {
     "svg.hashsalt": "lichen",
@@ -43,48 +45,36 @@ def draw(runs: Sequence[Run]) -> str:
     return svg[svg.index("<svg") :]
 
 
-def means(runs: Sequence[Run], key: str, *columns: str) -> dict[str, list[float]]:
-    """Return the means of columns over runs, for each value of the column ``key``.
-
-    A value that is not there (a round that never came) makes the mean not a number.
-    """
-    rows: dict[str, list[ResultRow]] = {}
-    for run in runs:
-        for row in run.results:
-            rows.setdefault(str(row[key]), []).append(row)
-    return {
-        name: [sum(_number(row[column]) for row in own) / len(own) for column in columns]
-        for name, own in rows.items()
-    }
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
-
-
 def _scatter(axes: Axes, points: dict[str, list[float]]) -> None:
-    for number, (name, (across, up)) in enumerate(points.items()):
-        axes.scatter([across], [up], color=f"C{number}", s=36, zorder=3)
+    for place, (name, (across, up)) in enumerate(points.items()):
+        axes.scatter([across], [up], color=f"C{place}", s=36, zorder=3)
         axes.annotate(name, (across, up), xytext=(5, 4), textcoords="offset points")
     axes.margins(0.15, 0.1)
 
 
 def _topology(runs: Sequence[Run], figure: Figure) -> None:
     left, right = figure.subplots(1, 2)
-    points = means(runs, "net", "rounds_p90", "robustness")
-    reached = {name: point for name, point in points.items() if point[0] == point[0]}
-    _scatter(left, reached)
+    found = means(runs, "net", "rounds_p90", "rounds_p90_quiet", "robustness", "length_each")
+    for name, (noisy, quiet, robustness, length) in found.items():
+        color = f"C{list(NETS).index(name)}"
+        left.plot([quiet, noisy], [robustness] * 2, color=color, lw=1)
+        hollow = {"facecolors": "none", "edgecolors": color, "s": 36, "zorder": 3}
+        left.scatter([quiet], [robustness], **hollow)
+        left.scatter([noisy], [robustness], color=color, s=36, zorder=3)
+        right.scatter([length], [quiet], **hollow)
+        right.scatter([length], [noisy], color=color, s=36, zorder=3, label=name)
+    reached = [(row[0], row[2]) for row in found.values() if row[0] == row[0]]
     front = sorted(
-        point
-        for point in reached.values()
-        if not any(o != point and o[0] <= point[0] and o[1] >= point[1] for o in reached.values())
+        own
+        for own in reached
+        if not any(other != own and other[0] <= own[0] and other[1] >= own[1] for other in reached)
     )
     left.plot([x for x, _y in front], [y for _x, y in front], color="0.4", lw=1, zorder=2)
     left.set(xscale="log", xlabel="rounds until 90 % know (left is fast)", ylabel="robustness")
-    left.set_title("Speed against robustness; on the line: best of both")
-    _scatter(right, means(runs, "net", "sends_each", "rounds_p90"))
-    right.set(xscale="log", yscale="log", xlabel="copies sent for each peer", ylabel="rounds")
-    right.set_title("Time to tell against redundancy")
+    left.set_title("Hollow: quiet; full: with loss; on the line: best")
+    right.set(xscale="log", yscale="log", xlabel="length of links for each peer", ylabel="rounds")
+    right.set_title("Time to tell against the length of links")
+    figure.legend(loc="outside lower center", ncols=len(NETS))
 
 
 def _degree(runs: Sequence[Run], figure: Figure) -> None:
@@ -115,9 +105,9 @@ def _election(runs: Sequence[Run], figure: Figure) -> None:
     left.set_title("Cost: simple against complex")
     faults = means(runs, "way", "conflicts", "undecided")
     places = range(len(faults))
-    for number, name in enumerate(("pairs of adjacent leaders", "peers that never decide")):
-        sizes = [row[number] for row in faults.values()]
-        right.barh([place + 0.4 * number for place in places], sizes, 0.4, label=name)
+    for part, name in enumerate(("pairs of adjacent leaders", "peers that never decide")):
+        sizes = [row[part] for row in faults.values()]
+        right.barh([place + 0.4 * part for place in places], sizes, 0.4, label=name)
     right.set_yticks([place + 0.2 for place in places], list(faults))
     right.set_xlim(left=0, right=max(1.0, *(max(row) for row in faults.values())))
     right.set_title("Behaviour under loss and silence")
@@ -139,31 +129,31 @@ def _flood(runs: Sequence[Run], figure: Figure) -> None:
     row = runs[0].results[0]
     reached_at = row["reached_at"]
     assert isinstance(reached_at, list), "the hops of a flood"
-    counts = [_number(count) for count in reached_at]
+    counts = [number(count) for count in reached_at]
     known = [sum(counts[: hop + 1]) / sum(counts) for hop in range(len(counts))]
     step = max(1, -(-len(counts) // FRAMES_MAX))
     hops = list(range(0, len(counts), step))
     left.bar([str(hop) for hop in hops], [known[hop] for hop in hops], color="C0")
     left.set(xlabel="hop", ylabel="share that knows")
     left.set_title(f"Frames of one broadcast (seed {runs[0].seed})")
-    for number, run in enumerate(runs):
+    for place, run in enumerate(runs):
         told = run.results[0]
-        last, redundancy = _number(told["hops_last"]), _number(told["redundancy"])
-        right.scatter([redundancy], [last], color=f"C{number % 10}", s=30)
+        last, redundancy = number(told["hops_last"]), number(told["redundancy"])
+        right.scatter([redundancy], [last], color=f"C{place % 10}", s=30)
     right.set(xlabel="redundancy (copies too many)", ylabel="hops until all know")
     right.set_title("Time to all against redundancy")
 
 
 def _gossip(runs: Sequence[Run], figure: Figure) -> None:
     left, right = figure.subplots(1, 2)
-    for number, run in enumerate(runs):
+    for place, run in enumerate(runs):
         row = run.results[0]
         curve = row["delay_curve_ms"]
         assert isinstance(curve, list), "the delays of a run"
-        shares = [100 * place / (len(curve) - 1) for place in range(len(curve))]
-        color = f"C{number % 10}"
-        left.plot([_number(delay) / 1000 for delay in curve], shares, color=color)
-        redundancy, last = _number(row["redundancy"]), _number(row["latency_p99_s"])
+        shares = [100 * step / (len(curve) - 1) for step in range(len(curve))]
+        color = f"C{place % 10}"
+        left.plot([number(delay) / 1000 for delay in curve], shares, color=color)
+        redundancy, last = number(row["redundancy"]), number(row["latency_p99_s"])
         right.scatter([redundancy], [last], color=color, s=30)
     left.set(xlabel="seconds since writing", ylabel="share of deliveries, %")
     left.set_title("How fast messages come")

@@ -14,6 +14,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "ssb-connectivity",
         "trees",
     ),
+    "reconciliation": ("flow-control",),
     "small_world": ("watts-strogatz", "kleinberg", "errors-attacks", "threshold", "repair"),
     "beeps": (
         "feedback",
@@ -24,7 +25,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "five-sites",
         "threshold",
     ),
-    "slime": ("tero", "shortest-path"),
+    "slime": ("tero", "tero-flow", "shortest-path"),
     "ants": ("open-loop",),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
     "crosscheck": ("flood", "sources"),

@@ -101,6 +101,8 @@ class Figure(msgspec.Struct, frozen=True):
     before: float | None = None
     """What was computed before, by an independent program."""
     gate: Gate | None = None
+    why: str = ""
+    """Why it is known to miss its gate: one sentence, shown where it does."""
 
 
 class Row(msgspec.Struct, frozen=True):
@@ -115,6 +117,8 @@ class Row(msgspec.Struct, frozen=True):
     tolerance: str
     passes: bool | None
     """None where there is no gate."""
+    why: str = ""
+    """Why it fails, if that is known."""
 
 
 class Effort(msgspec.Struct, frozen=True):
@@ -167,4 +171,5 @@ class Table(msgspec.Struct, frozen=True):
             ours,
             figure.gate.words if figure.gate else "",
             passes,
+            figure.why if passes is False else "",
         )

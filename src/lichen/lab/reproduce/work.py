@@ -8,7 +8,13 @@ from lichen.lab.parallel import perform_here
 from lichen.lab.reproduce.catalogue import load
 from lichen.lab.reproduce.table import Effort, Row
 
-_SLOW = ("gossip/demers-3", "slime/tero", "beeps/feedback", "small_world/watts-strogatz")
+_SLOW = (
+    "gossip/demers-3",
+    "slime/tero",
+    "slime/tero-flow",
+    "beeps/feedback",
+    "small_world/watts-strogatz",
+)
 """These begin first, so that no core waits for them at the end."""
 
 

@@ -132,4 +132,6 @@ def _judge(out: Output, rows: "Sequence[Row]") -> int:
     )
     for row in failed:
         out.words(_("FAIL  {table}: {label}").format(table=row.table, label=row.label))
+        if row.why:
+            out.words(f"      {_(row.why)}")
     return Exit.FAILED if failed else Exit.DONE
