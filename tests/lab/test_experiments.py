@@ -1,5 +1,6 @@
 """Experiments: the same bytes from the same seed, bounds, and what each is there to show."""
 
+import gc
 import os
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lichen.lab.experiments.catalogue import (
 )
 from lichen.lab.experiments.experiment import Impossible, ResultRow, Values, perform
 from lichen.lab.experiments.topology import best_of_both
+from lichen.lab.world.garbage import rare_collections
 
 SMALL: dict[str, Values] = {
     "topology": {"peers": 120, "loss": 0.05},
@@ -236,3 +238,10 @@ def test_the_deployed_code_reaches_everybody_with_less_than_a_flood() -> None:
 def test_a_net_that_cannot_be_is_refused(values: Values, words: str) -> None:
     with pytest.raises(Impossible, match=words):
         perform(GOSSIP, 1, values)
+
+
+def test_collections_are_as_often_as_before_when_a_world_ends() -> None:
+    before = gc.get_threshold()
+    with rare_collections():
+        assert gc.get_threshold() > before
+    assert gc.get_threshold() == before

@@ -21,6 +21,7 @@ from lichen.lab.faults.draw import ROLES
 from lichen.lab.graphs.graph import Graph, ImpossibleGraph
 from lichen.lab.world.chance import Chance
 from lichen.lab.world.formats import lab_identity
+from lichen.lab.world.garbage import rare_collections
 from lichen.lab.world.links import End
 from lichen.lab.world.network import Latency, Lognormal, Square, Steady, Uniform
 from lichen.lab.world.peers import LabPeer
@@ -225,4 +226,6 @@ def run(seed: int, values: Values) -> list[ResultRow]:
     """Let peers of the real brain gossip. Raises Impossible."""
     if int(values["feeds"]) > int(values["peers"]):
         raise Impossible(f"{values['feeds']} feeds take as many peers, not {values['peers']}")
-    return [Gossip(seed, values, make_graph(seed, values)).run()]
+    graph = make_graph(seed, values)
+    with rare_collections():
+        return [Gossip(seed, values, graph).run()]

@@ -19,6 +19,7 @@ from lichen.lab.reproduce.table import Effort, Figure, Table, within
 from lichen.lab.world.chance import Chance as Stream
 from lichen.lab.world.eager import EagerBrain
 from lichen.lab.world.formats import lab_identity
+from lichen.lab.world.garbage import rare_collections
 from lichen.lab.world.links import frame_bytes
 from lichen.lab.world.peers import Brain, LabPeer
 from lichen.lab.world.world import World
@@ -139,7 +140,8 @@ def _compare(
                 chance = effort.chance("crosscheck", name, shape, number)
                 graph = make(chance)
                 delays_s = delays(chance, len(graph.ends))
-                worlds.append(_world(graph, delays_s, number, brain))
+                with rare_collections():
+                    worlds.append(_world(graph, delays_s, number, brain))
                 arrays.append(spread(graph, delays_s))
             for figure in FIGURES:
                 world, array = (

@@ -93,9 +93,9 @@ def _run_command(experiment: Experiment) -> LichenCommand:
             for one in experiment.parameters:
                 if given[one.name] is not None:
                     values[one.name] = one.parse(given[one.name])
-            began = time.perf_counter()
+            began = time.process_time()
             made = perform(experiment, seed, values)
-            lasted_s = time.perf_counter() - began
+            lasted_s = time.process_time() - began
         _show_run(session.out, made)
         _show_pace(session.out, made, lasted_s)
         if report is not None:
@@ -160,7 +160,7 @@ def _show_pace(out: Output, run: "Run", lasted_s: float) -> None:
     count = sum(events for events in told if isinstance(events, int))
     if count:
         out.words(
-            _("{count} events of brains in {seconds} s: {pace} a second").format(
+            _("{count} events of brains in {seconds} s of one core: {pace} a second").format(
                 count=count, seconds=f"{lasted_s:.1f}", pace=round(count / lasted_s)
             )
         )
