@@ -59,7 +59,7 @@ def _head(title: str, runs: Sequence[Run]) -> str:
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{words}</title><style>{_STYLE}</style></head><body>\n<h1>{words}</h1>\n"
-        f"<p>{len(runs)} runs of <code>{escape(first.experiment)}</code>, Lichen "
+        f"<p>Runs: {len(runs)}, of <code>{escape(first.experiment)}</code>, Lichen "
         f"{escape(first.version)}. Parameters: {escape(said)}.</p>"
     )
 
