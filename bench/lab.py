@@ -11,6 +11,7 @@ environment of their own, build/rivals, that ``make bench-lab`` installs.
 
 import argparse
 import json
+import resource
 import subprocess
 import sys
 import time
@@ -35,6 +36,7 @@ MILLION = 1_000_000
 RIVAL_PEERS = 100_000
 EVENTS_PEERS = 20_000
 """For rivals that go from event to event: more would take minutes."""
+WORLD_PEERS = (100, 1_000, 4_000)
 RIVALS = Path("build/rivals/bin/python")
 REPEATS = 3
 
@@ -47,6 +49,7 @@ def main() -> None:
     benches: dict[str, Callable[[], list[figures.Row]]] = {
         "broadcast": broadcast,
         "rivals": rivals,
+        "world": world,
         "tables": tables,
     }
     parser.add_argument("names", nargs="*", metavar="NAME", help=", ".join(benches))
@@ -178,6 +181,34 @@ def pair(name: str, seconds: float, told: dict[str, Any]) -> list[figures.Row]:
         figures.Row(name, "lichen", {"seconds": seconds, "times_faster": faster}),
         figures.Row(name, told["rival"], {"seconds": told["seconds"]}),
     ]
+
+
+def world() -> list[figures.Row]:
+    """Run the deployed brains in virtual time, as a person would; events for each CPU second."""
+    rows = []
+    for peers in WORLD_PEERS:
+        command = [sys.executable, "-m", "lichen", "lab", "run", "gossip", "--json", "--peers"]
+        before = children_cpu_s()
+        seconds, done = timed(
+            lambda command=command, peers=peers: subprocess.run(
+                [*command, str(peers)], capture_output=True, check=True
+            )
+        )
+        (told,) = json.loads(done.stdout)["results"]
+        measured = {
+            "seconds": seconds,
+            "events": float(told["events"]),
+            "events_per_cpu_s": told["events"] / (children_cpu_s() - before),
+            "peak_memory_mib": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1024,
+        }
+        rows.append(figures.Row("lichen lab run gossip", f"{peers:,} peers", measured))
+    return rows
+
+
+def children_cpu_s() -> float:
+    """Return the CPU seconds of all programs that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def tables() -> list[figures.Row]:
