@@ -11,7 +11,6 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager, nullcontext
-from functools import partial
 
 import structlog
 
@@ -211,12 +210,16 @@ class Service:
         hmac_key = self.settings.hmac_key or (bound.hmac_key if bound is not None else None)
         self.format = ClassicFormat(hmac_key)
         loop = asyncio.get_running_loop()
+
+        def on_audit(news: AuditNews) -> None:
+            loop.call_soon_threadsafe(self._audited, news)
+
         store = Store.open(
             self.home.directory,
             binding=Binding(network_key, hmac_key),
             formats={"classic": self.format},
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
-            on_audit=partial(loop.call_soon_threadsafe, self._audited),
+            on_audit=on_audit,
         )
         try:
             identity = load_identity(self.home)

@@ -227,9 +227,7 @@ class MemoryLog:
         """Decide a batch and keep what is good; return what it came to."""
         return self.ingest_all(((connection, Claimed(batch, source, verifies_all)),))[0]
 
-    def ingest_all(
-        self, claims: Sequence[tuple[ConnectionId | None, Claimed]]
-    ) -> list[Ingested]:
+    def ingest_all(self, claims: Sequence[tuple[ConnectionId | None, Claimed]]) -> list[Ingested]:
         """Decide batches of several peers together, as one transaction does."""
         batches = [claim for _, claim in claims]
         decided = decide(batches, self._formats, self, self._signatures, self._own)
@@ -262,8 +260,8 @@ class MemoryLog:
             feed, sequence = self.doubted.pop(0)
             if sequence <= self.received(feed) and not self.is_audited(feed, sequence):
                 return self._audit(feed, sequence, sequence)
-        feed = next(iter(self.unaudited), None)
-        return [] if feed is None else self.audit_feed(feed, messages_max)
+        oldest = next(iter(self.unaudited), None)
+        return [] if oldest is None else self.audit_feed(oldest, messages_max)
 
     def audit_feed(self, feed: FeedId, messages_max: int) -> list[Audited | AuditFailed]:
         """Check some of the signatures of a feed that wait, the oldest first."""

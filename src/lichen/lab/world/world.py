@@ -176,7 +176,10 @@ class World:
         if peer.run_count != run or not peer.is_up:
             return
         claims = [
-            (each.connection, Claimed(each.batch, each.source, each.verifies_all or self.verifies_all))
+            (
+                each.connection,
+                Claimed(each.batch, each.source, each.verifies_all or self.verifies_all),
+            )
             for each in peer.waiting
         ]
         peer.waiting.clear()
