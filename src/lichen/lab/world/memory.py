@@ -74,7 +74,7 @@ class MemoryLog:
 
     __slots__ = (
         "_format", "_formats", "_fresh", "_own", "_signatures", "_states", "doubted", "feeds",
-        "forked", "unaudited",
+        "forked", "lost_contacts", "unaudited",
     )  # fmt: skip
 
     def __init__(self, own: FeedId, feed_format: FeedFormat = STAND_IN) -> None:
@@ -91,6 +91,8 @@ class MemoryLog:
         """What waits for the audit, by feed."""
         self.doubted: list[tuple[FeedId, int]] = []
         """Places to be audited before all others."""
+        self.lost_contacts: list[Contact] = []
+        """What was said about feeds in messages that had to go with a wrong one before them."""
 
     # What the brain and the store's rules look at
 
@@ -152,13 +154,13 @@ class MemoryLog:
 
     def contacts(self) -> tuple[Contact, ...]:
         """Return what the held messages say about feeds."""
-        found = (
-            parse_contact(self._read(data))
-            for messages in self.feeds.values()
-            for data in messages
-            if b'"contact"' in data
+        return tuple(
+            contact for messages in self.feeds.values() for contact in self._contacts_in(messages)
         )
-        return tuple(contact for contact in found if contact is not None)
+
+    def _contacts_in(self, messages: Sequence[bytes]) -> list[Contact]:
+        found = (parse_contact(self._read(data)) for data in messages if b'"contact"' in data)
+        return [contact for contact in found if contact is not None]
 
     # What is done to it
 
@@ -287,6 +289,7 @@ class MemoryLog:
         if wrong is not None:
             last = _FOR_EVER
             removed = (feed, self.feeds[feed][wrong - 1 :])
+            self.lost_contacts += self._contacts_in(removed[1])
             self._shorten(feed, wrong - 1)
         old = self._set_stretches({feed: without(stretches, first, last)})
         self._fresh.append(_Transaction(dict(old), removed=removed))

@@ -120,7 +120,7 @@ class LabPeer:
         self.audit_chance = Chance(world.seed, "audit", number)
         self.distrusted: dict[FeedId, None] = {}
         self.untold = 0
-        """Batches that are in the log, of which the brain does not know yet."""
+        """Batches and audits that have changed the log, of which the brain does not know yet."""
         self.uplink_bytes_per_s = world.uplink_bytes_per_s
         self.uplink_free_at = 0.0
         self.clock_offset_s = 0.0
@@ -153,6 +153,7 @@ class LabPeer:
         self.run_count += 1
         self.woken_at = None
         self.is_auditing = False
+        self.log.lost_contacts.clear()
         if not self._clean_end:
             self.distrust_clocks()
         self._clean_end = False

@@ -209,7 +209,9 @@ class World:
         peer.is_auditing = False
         was_flushed = not peer.log.unflushed
         if peer.disk.fault() is None:
-            for news in peer.log.audit(AUDIT_MESSAGES):
+            found = peer.log.audit(AUDIT_MESSAGES)
+            for number, news in enumerate(found, 1):
+                peer.untold = len(found) - number
                 self.tell(peer, news)
         if was_flushed and peer.log.unflushed:
             self.after(self.sync_s, peer.sync, run)
