@@ -17,7 +17,7 @@ from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, Message, RawMessage
-from lichen.store.auditor import AuditNews
+from lichen.store.auditor import AuditNews, Auditor
 from lichen.store.binding import (
     LOG_FILE,
     Binding,
@@ -40,6 +40,7 @@ from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
+from lichen.store.register import AuditRegister
 from lichen.store.schema import Readers, open_for_writing
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
@@ -85,10 +86,14 @@ class Store:
         self._log_writer: LogWriter
         self._engine: FoldEngine
         self._threads: SignatureThreads
+        self._auditor: Auditor
         self._publishing = Lane(self._publish, weight_max=TOGETHER_MAX)
         self._ingesting = Lane(self._ingest, weight_max=TOGETHER_MAX)
+        self._auditing = Lane(_do_jobs, weight_max=1)
         self._noting = Lane(_do_jobs, weight_max=TOGETHER_MAX)
-        self._writer = Writer((self._publishing, self._ingesting, self._noting), self._fold)
+        self._writer = Writer(
+            (self._publishing, self._ingesting, self._auditing, self._noting), self._fold
+        )
 
     @classmethod
     def open(
@@ -122,6 +127,9 @@ class Store:
             opened.callback(store._threads.close)
             store._writer.start()
             opened.callback(store._writer.close)
+            store._auditor = Auditor(store.log, formats, store._make_register())
+            opened.callback(store._auditor.close)
+            store._auditor.start()
             store._opened = opened.pop_all()
         return store
 
@@ -146,6 +154,10 @@ class Store:
         """
         claim = Claimed(batch, source, verifies_all or self._verifies_all)
         return self._writer.submit(self._ingesting, claim, weight=len(batch))
+
+    def wait_audited(self) -> Future[None]:
+        """Return a future for when every signature in the log now is checked."""
+        return self._auditor.when_audited()
 
     def publish(
         self, contents: Sequence[bytes], identity: Identity, now_ms: float
@@ -209,6 +221,7 @@ class Store:
         with writing():
             decided = decide(claims, self._formats, log, self._threads, self._own)
             log.append(decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms())
+        self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -245,6 +258,16 @@ class Store:
 
     def _fold(self) -> float | None:
         return self._engine.fold_slice()
+
+    def _make_register(self) -> AuditRegister:
+        return AuditRegister(
+            self.log,
+            self._log_writer,
+            self._engine,
+            self.local,
+            lambda job: self._writer.submit(self._auditing, job),
+            self._on_audit,
+        )
 
     def _submit(self, job: _Job) -> Future[None]:
         return self._writer.submit(self._noting, job)

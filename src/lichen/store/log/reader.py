@@ -85,7 +85,11 @@ class Log:
                     ),
                 )
             )
-            self._last_no = db.execute("SELECT ifnull(max(received_no), 0) FROM messages").get
+            # Numbers of messages that were cut off again are not given to others.
+            self._last_no = db.execute(
+                "SELECT max(ifnull((SELECT max(received_no) FROM messages), 0),"
+                " ifnull((SELECT value FROM meta WHERE name = 'last_no'), 0))"
+            ).get
 
     @property
     def last_no(self) -> int:
@@ -128,6 +132,23 @@ class Log:
         if not stretches:
             return True
         return not any(each.first <= sequence <= each.last for each in stretches)
+
+    @property
+    def cuts(self) -> int:
+        """Return how often the end of a feed was cut off since the log was opened."""
+        return self._cuts
+
+    def unaudited_feeds(self) -> list[FeedId]:
+        """Return the feeds with messages that wait for the audit of their signatures."""
+        return list(self._unaudited.copy())
+
+    def unaudited(self, feed: FeedId) -> Stretches:
+        """Return the stretches of a feed that wait for their audit, in order."""
+        return self._unaudited.get(feed, ())
+
+    def format_of(self, feed: FeedId) -> str:
+        """Return the format of a feed in the log."""
+        return self._feeds[self._feed_nos[feed]][1]
 
     def unaudited_count(self) -> int:
         """Return how many messages wait for the audit of their signatures. Never blocks."""

@@ -8,7 +8,7 @@ from lichen.feed.message import FeedId, FeedState, ForkProof, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Kept, Unaudited
 from lichen.store.log.reader import Log, LogRow
-from lichen.store.log.stretches import with_stretches
+from lichen.store.log.stretches import Stretches, with_stretches, without
 from lichen.store.schema import Schema, durable, immediate
 
 LOG_SCHEMA = Schema(
@@ -136,8 +136,59 @@ class LogWriter:
         self._last_ms = received_ms
         log._feed_nos.update(new_feeds)
         # Before the clock: what it says then is never taken for audited.
-        log._unaudited.update(stretches)
+        self._remember_stretches(stretches)
         self._remember(messages, forks, number)
+
+    def mark_audited(self, checked: Sequence[tuple[FeedId, int, int]]) -> None:
+        """Note that all signatures hold of some feeds' messages, from the first to the last."""
+        log = self._log
+        changed: dict[FeedId, Stretches] = {}
+        for feed, first, last in checked:
+            held = changed[feed] if feed in changed else log.unaudited(feed)
+            changed[feed] = without(held, first, last)
+        with immediate(self._db):
+            self._write_stretches(log._feed_nos, changed)
+        self._remember_stretches(changed)
+
+    def numbers_from(self, feed: FeedId, sequence: int) -> list[int]:
+        """Return the ``received_no`` of a feed's messages from one on."""
+        return [
+            number
+            for (number,) in self._db.execute(
+                "SELECT received_no FROM messages WHERE feed_no = ? AND sequence >= ?"
+                " ORDER BY sequence",
+                (self._log._feed_nos[feed], sequence),
+            )
+        ]
+
+    def newest_but(self, feed: FeedId, sequence: int) -> tuple[int, MsgId] | None:
+        """Return number and key of the newest message that a cut of this feed would leave."""
+        row = self._db.execute(
+            "SELECT received_no, key FROM messages WHERE feed_no <> ? OR sequence < ?"
+            " ORDER BY received_no DESC LIMIT 1",
+            (self._log._feed_nos[feed], sequence),
+        ).fetchone()
+        return None if row is None else (row[0], msg_id_from_bytes(row[1]))
+
+    def cut(self, feed: FeedId, sequence: int) -> None:
+        """Take away a feed's messages from one on, durably: a signature did not hold."""
+        log = self._log
+        number = log._feed_nos[feed]
+        left = without(log.unaudited(feed), sequence, log.received(feed))
+        with durable(self._db):
+            self._db.execute("REPLACE INTO meta VALUES('last_no', ?)", (log._last_no,))
+            self._db.execute(
+                "DELETE FROM messages WHERE feed_no = ? AND sequence >= ?", (number, sequence)
+            )
+            self._write_stretches(log._feed_nos, {feed: left})
+        self._states.pop(feed, None)
+        # The clock goes back first, so that nobody takes what is gone for audited.
+        if sequence > 1:
+            log._clock[feed] = sequence - 1
+        else:
+            log._clock.pop(feed, None)
+        log._cuts += 1
+        self._remember_stretches({feed: left})
 
     def flush(self) -> None:
         """Return once every message in the log has reached the disk itself."""
@@ -156,7 +207,7 @@ class LogWriter:
             self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
 
     def _write_stretches(
-        self, feed_nos: Mapping[FeedId, int], changed: Mapping[FeedId, tuple[Unaudited, ...]]
+        self, feed_nos: Mapping[FeedId, int], changed: Mapping[FeedId, Stretches]
     ) -> None:
         """Bring the table level with what the stretches of some feeds become."""
         gone: list[tuple[int, int]] = []
@@ -173,6 +224,13 @@ class LogWriter:
             ]
         self._db.executemany("DELETE FROM unaudited WHERE feed_no = ? AND first = ?", gone)
         self._db.executemany("INSERT OR REPLACE INTO unaudited VALUES(?,?,?,?)", rows)
+
+    def _remember_stretches(self, changed: Mapping[FeedId, Stretches]) -> None:
+        for feed, stretches in changed.items():
+            if stretches:
+                self._log._unaudited[feed] = stretches
+            else:
+                self._log._unaudited.pop(feed, None)
 
     def _add_feeds(self, messages: Sequence[Kept], forks: Sequence[ForkProof]) -> dict[FeedId, int]:
         known = self._log._feed_nos
