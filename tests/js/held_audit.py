@@ -2,7 +2,7 @@
 
     python held_audit.py FILE start --home ...
 
-Only the pace of the audit is changed: small errands, each written down, and a pause after the first.
+Only the pace of the audit is changed: small errands, each written down, and a pause in between.
 """
 
 import sys
