@@ -25,6 +25,7 @@ class AuditRegister:
         engine: FoldEngine,
         local: Local,
         submit: Callable[[Callable[[], None]], Future[None]],
+        is_receiving: Callable[[], bool],
         on_audit: Callable[[AuditNews], None],
     ) -> None:
         self._log = log
@@ -32,6 +33,7 @@ class AuditRegister:
         self._engine = engine
         self._local = local
         self._submit = submit
+        self.is_receiving = is_receiving
         self._on_audit = on_audit
 
     def mark_audited(self, pieces: list[Piece]) -> Future[None]:

@@ -266,6 +266,7 @@ class Store:
             self._engine,
             self.local,
             lambda job: self._writer.submit(self._auditing, job),
+            lambda: not self._ingesting.is_idle,
             self._on_audit,
         )
 
