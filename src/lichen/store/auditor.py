@@ -85,10 +85,6 @@ class Register(Protocol):
         """End a feed before a message whose signature does not hold."""
         ...
 
-    def is_receiving(self) -> bool:
-        """Tell whether messages are being taken in, or wait for it."""
-        ...
-
     def is_folding(self) -> bool:
         """Tell whether views are behind the log, and being brought up to it."""
         ...
@@ -220,8 +216,6 @@ class Auditor:
         with self._changed:
             while not self._is_closing:
                 now = time.monotonic()
-                if self._register.is_receiving():
-                    self._calm_at = now + CALM_S
                 at = min(self._calm_at, self._turn_at + WAIT_S_MAX)
                 if is_urgent or self._waiters or self._doubted or at <= now:
                     self._turn_at = now

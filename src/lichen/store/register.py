@@ -25,7 +25,6 @@ class AuditRegister:
         engine: FoldEngine,
         local: Local,
         submit: Callable[[Callable[[], None]], Future[None]],
-        is_receiving: Callable[[], bool],
         on_audit: Callable[[AuditNews], None],
     ) -> None:
         self._log = log
@@ -33,7 +32,6 @@ class AuditRegister:
         self._engine = engine
         self._local = local
         self._submit = submit
-        self.is_receiving = is_receiving
         self._on_audit = on_audit
 
     def mark_audited(self, pieces: list[Piece]) -> Future[None]:

@@ -266,7 +266,6 @@ class Store:
             self._engine,
             self.local,
             lambda job: self._writer.submit(self._auditing, job),
-            lambda: not self._ingesting.is_idle,
             self._on_audit,
         )
 

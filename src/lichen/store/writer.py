@@ -55,7 +55,7 @@ class Waiting(Protocol):
 class Lane(Generic[Asked, Got]):
     """Tasks of one urgency. ``perform`` gets several at once and must answer each of them."""
 
-    __slots__ = ("_is_busy", "_perform", "_tasks", "_weight_max")
+    __slots__ = ("_perform", "_tasks", "_weight_max")
 
     def __init__(
         self, perform: Callable[[Sequence[Task[Asked, Got]]], None], *, weight_max: int
@@ -63,12 +63,6 @@ class Lane(Generic[Asked, Got]):
         self._perform = perform
         self._weight_max = weight_max
         self._tasks: deque[Task[Asked, Got]] = deque()
-        self._is_busy = False
-
-    @property
-    def is_idle(self) -> bool:
-        """Tell whether nothing is being done or waits. From any thread."""
-        return not self._is_busy and not self._tasks
 
     def put(self, task: Task[Asked, Got]) -> None:
         """Add a task at the end."""
@@ -95,15 +89,12 @@ class Lane(Generic[Asked, Got]):
     def _do(self, tasks: Sequence[Task[Asked, Got]]) -> None:
         if not tasks:
             return
-        self._is_busy = True
         try:
             self._perform(tasks)
         except Exception as fault:  # noqa: BLE001 (handed to everyone who waits for it)
             for task in tasks:
                 if not task.future.done():
                     task.future.set_exception(fault)
-        finally:
-            self._is_busy = False
 
 
 class Writer:
