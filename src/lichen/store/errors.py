@@ -96,6 +96,19 @@ class Unreadable(StoreError):
         )
 
 
+class NotWritable(StoreError):
+    """The folder or a file in it cannot be written at all: permissions, a read-only disk."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            N_("{path} cannot be written: {words}.", path=path, words=phrase_of(reason)),
+            N_(
+                "Make it writable for you (its owner, its permissions, the disk it lies on), or "
+                "choose another folder with --home. Nothing in it is damaged."
+            ),
+        )
+
+
 class StoreWriteFailed(StoreError):
     """Nothing of a write is on disk; ``reason`` says why in a few words, e.g. ``disk full``."""
 
@@ -186,8 +199,25 @@ class BlobRefused(StoreError):
     """Bytes that cannot be kept as the blob they are meant to be."""
 
 
+class BackupRefused(StoreError):
+    """No backup can be made there, or put back from there."""
+
+
+class BackupDamaged(BackupRefused):
+    """A backup is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            N_("The backup is damaged: {path} is not what was written.", path=path),
+            N_("Nothing was restored. Take another backup."),
+        )
+
+
 DISK_FULL = N_("disk full")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNWRITABLE_ERRNOS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_UNWRITABLE = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)
+MAKE_ROOM = N_("Make room on the disk; what waits is tried again.")
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
     (apsw.ReadOnlyError, N_("the disk or the file is read-only")),
@@ -225,13 +255,24 @@ def reading() -> Iterator[None]:
         raise StoreReadFailed(reason_of(error)) from error
 
 
+def opening_fault(path: Path, error: apsw.Error | OSError) -> StoreError:
+    """Return what an error means that came while a file was being opened."""
+    reason = reason_of(error)
+    if reason == DISK_FULL:
+        return StoreWriteFailed(reason, MAKE_ROOM)
+    is_forbidden = isinstance(error, OSError) and error.errno in _UNWRITABLE_ERRNOS
+    if is_forbidden or isinstance(error, _UNWRITABLE):
+        return NotWritable(path, reason)
+    return Unreadable(path, reason)
+
+
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Turn database and system errors into ``Unreadable``."""
+    """Turn database and system errors into ``Unreadable``, or say why nothing can be written."""
     try:
         yield
     except (apsw.Error, OSError) as error:
-        raise Unreadable(path, reason_of(error)) from error
+        raise opening_fault(path, error) from error
     except StoreReadFailed as error:
         raise Unreadable(path, error.reason) from error
 
@@ -245,7 +286,7 @@ def writing() -> Iterator[None]:
         reason = reason_of(error)
         hint = ""
         if reason == DISK_FULL:
-            hint = N_("Make room on the disk; what waits is tried again.")
+            hint = MAKE_ROOM
         raise StoreWriteFailed(reason, hint) from error
     except StoreReadFailed as error:
         raise StoreWriteFailed(error.reason) from error

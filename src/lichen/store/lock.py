@@ -8,7 +8,9 @@ import fcntl
 import os
 from pathlib import Path
 
-from lichen.store.errors import DataDirLocked
+from lichen.store.errors import DataDirLocked, opening
+
+LOCK_FILE = "lock"
 
 
 class DirectoryLock:
@@ -17,8 +19,14 @@ class DirectoryLock:
     __slots__ = ("_descriptor",)
 
     def __init__(self, directory: Path) -> None:
-        """Take the lock, or raise ``DataDirLocked`` with the holder's process id."""
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock, or raise ``DataDirLocked`` with the holder's process id.
+
+        Raises ``NotWritable`` where nothing can be written.
+        """
+        with opening(directory):
+            descriptor = os.open(
+                directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

@@ -38,7 +38,7 @@ from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
-from lichen.store.schema import Readers, open_for_writing
+from lichen.store.schema import Readers, open_for_writing, refuse_newer
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import first_gap
@@ -236,8 +236,12 @@ class Store:
         opened: ExitStack,
     ) -> None:
         directory = self.directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with opening(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened.callback(DirectoryLock(directory).release)
+        # Before anything is brought forward: an older version could not go back to half of it.
+        refuse_newer(directory / LOG_FILE, LOG_SCHEMA)
+        refuse_newer(directory / LOCAL_FILE, LOCAL_SCHEMA)
         with opening(directory / LOG_FILE):
             self._open_log(binding, opened)
         is_local_new = not (directory / LOCAL_FILE).exists()
