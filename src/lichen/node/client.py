@@ -8,7 +8,6 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
-from pathlib import Path
 from typing import Protocol
 
 import orjson
@@ -250,7 +249,7 @@ async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> As
 
     Raises ApiError: no data directory could be made, it is locked, or it cannot be read.
     """
-    client = await _connect(home.socket)
+    client = await connect_to_peer(home)
     if client is not None:
         try:
             yield client
@@ -265,7 +264,9 @@ async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> As
         await service.close()
 
 
-async def _connect(path: Path) -> SocketClient | None:
+async def connect_to_peer(home: Home) -> SocketClient | None:
+    """Return a client of the peer that runs on a data directory, None if none does."""
+    path = home.socket
     try:
         if path.parent.stat().st_uid != os.getuid():
             return None

@@ -90,8 +90,8 @@ class Unreadable(StoreError):
         super().__init__(
             N_("{path} cannot be read: {words}.", path=path, words=reason),
             N_(
-                "Restore it from a backup; or move it away, and messages come again from peers, "
-                "while publishing waits until they were asked for your own feed."
+                "Run lichen fsck --heal, which keeps what can be read and lets peers give the rest "
+                "again; or restore a backup into a new folder: lichen restore"
             ),
         )
 

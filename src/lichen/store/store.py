@@ -174,6 +174,10 @@ class Store:
             self._submit(lambda: self._engine.when_folded(wanted, answer))
         return answer
 
+    def rebuild(self, names: Sequence[str]) -> Future[None]:
+        """Empty these views, so that they are folded anew from the whole log."""
+        return self._submit(lambda: self._engine.rebuild(names))
+
     def hold_folding(self, is_held: bool = True) -> None:
         """Leave folding for later, but for what somebody waits for; or take it up again."""
         self._submit(lambda: self._engine.hold(is_held))

@@ -180,16 +180,16 @@ class Check:
         self, db: apsw.Connection, feeds: Mapping[int, tuple[FeedId, str]]
     ) -> Iterator[Progress]:
         """Prove every fork again."""
-        rows: list[tuple[int, bytes, bytes, bytes, bytes]] = db.execute(
+        total: int = db.execute("SELECT count(*) FROM forks").get
+        for feed_no, *halves in db.execute(
             "SELECT feed_no, first_key, first_data, second_key, second_data FROM forks"
-        ).fetchall()
-        for number, (feed_no, *halves) in enumerate(rows):
-            feed, name = feeds[feed_no] if feed_no in feeds else (None, "")
+        ):
+            feed, name = feeds.get(feed_no, (None, ""))
             if not is_fork_proved(halves, self._formats.get(name), feed):
                 self._found(Damage("fork", N_("the proof that it is forked does not hold"), feed))
             self.report.forks += 1
-            if number % SLICE_ROWS == 0:
-                yield Progress("forks", number, len(rows))
+            if self.report.forks % SLICE_ROWS == 0:
+                yield Progress("forks", self.report.forks, total)
 
     def _blobs(self) -> Iterator[Progress]:
         """Hash every blob."""

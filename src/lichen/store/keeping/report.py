@@ -36,7 +36,7 @@ class Progress(msgspec.Struct, frozen=True):
     """How far a long work is. ``stage`` is a word for programs; a face has the words for people."""
 
     stage: str
-    done: int
+    count: int
     total: int
 
 
