@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from lichen.feed.message import BlobId, FeedId
 from lichen.words import N_, phrase_of
@@ -115,6 +116,14 @@ class StoreWriteFailed(StoreError):
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(N_("Nothing was written: {reason}.", reason=reason), hint)
         self.reason = reason
+
+
+class WriteTrouble(msgspec.Struct, frozen=True):
+    """Writing fails: why, since when, and how often by now."""
+
+    reason: str
+    since_ms: float
+    count: int = 1
 
 
 class StoreReadFailed(StoreError):
@@ -234,6 +243,9 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
 
 def reason_of(error: Exception) -> str:
     """Say in a few words what a database or system error means."""
+    extended = getattr(error, "extendedresult", 0)
+    if extended == apsw.SQLITE_IOERR_SHMSIZE:
+        return DISK_FULL  # there was no room for the index of a write-ahead log
     for kind, words in _REASONS:
         if isinstance(error, kind):
             return words

@@ -6,6 +6,7 @@ opened. The system drops it when the process ends, however it ends; the file its
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from lichen.store.errors import DataDirLocked, opening
@@ -36,13 +37,15 @@ class DirectoryLock:
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk it is held all the same, only by nobody's name
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
         """Let another process have the directory."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 

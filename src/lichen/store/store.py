@@ -7,10 +7,12 @@ and the next batch is tried as usual.
 """
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+
+import msgspec
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
@@ -29,6 +31,8 @@ from lichen.store.errors import (
     PublishGuarded,
     StoreClosed,
     StoreError,
+    StoreWriteFailed,
+    WriteTrouble,
     WrongIdentity,
     opening,
     writing,
@@ -76,6 +80,8 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
+        self._trouble: WriteTrouble | None = None
+        self._on_trouble: Callable[[WriteTrouble | None], None] = _drop_trouble
         self._log_writer: LogWriter
         self._engine: FoldEngine
         self._threads: SignatureThreads
@@ -93,17 +99,20 @@ class Store:
         formats: Mapping[str, FeedFormat],
         views: Sequence[View],
         on_notice: Callable[[str], None] | None = None,
+        on_trouble: Callable[[WriteTrouble | None], None] | None = None,
         clock_ms: Callable[[], float] = _wall_clock_ms,
         signature_threads: int | None = None,
     ) -> "Store":
         """Open or create a data directory. Raises ``StoreError`` in words.
 
         ``on_notice`` is told in words, also from the writer thread, what was repaired without
-        asking. ``signature_threads`` check signatures beside the writer: by default one for each
+        asking. ``on_trouble`` is told there when writing begins to fail, and when it works again
+        (None). ``signature_threads`` check signatures beside the writer: by default one for each
         further core.
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
+        store._on_trouble = on_trouble or _drop_trouble
         with ExitStack() as opened:
             store._open_files(binding, views, on_notice or _drop_notice, opened)
             store._threads = SignatureThreads(signature_threads)
@@ -147,6 +156,11 @@ class Store:
             assert self._own is not None, "the feed was just bound"
             raise WrongIdentity(self._own, feed)
 
+    @property
+    def trouble(self) -> WriteTrouble | None:
+        """Return why and since when writing fails, None while it works."""
+        return self._trouble
+
     def quick_check(self) -> str:
         """Read the whole log and return what is damaged in it, nothing if all is well."""
         return self.log.damage()
@@ -184,12 +198,38 @@ class Store:
 
     # In the writer thread
 
+    @contextmanager
+    def _watched(self, *, writes: bool = True) -> Iterator[None]:
+        """Note whether writing fails or, if something is written here, works again."""
+        try:
+            yield
+        except StoreWriteFailed as error:
+            self._note_trouble(error)
+            raise
+        if writes:
+            self._note_no_trouble()
+
+    def _note_trouble(self, error: StoreWriteFailed) -> None:
+        """Tell only when it begins: a full disk refuses everything that comes."""
+        if self._trouble is None:
+            self._trouble = WriteTrouble(error.reason, self._clock_ms())
+            self._on_trouble(self._trouble)
+        else:
+            self._trouble = msgspec.structs.replace(self._trouble, count=self._trouble.count + 1)
+
+    def _note_no_trouble(self) -> None:
+        if self._trouble is not None:
+            self._trouble = None
+            self._on_trouble(None)
+
     def _ingest(self, tasks: Sequence[Task[Sequence[RawMessage], IngestResult]]) -> None:
-        with writing():
+        with self._watched(writes=False), writing():
             decided = decide(
                 [task.asked for task in tasks], self._formats, self._log_writer, self._threads
             )
             self._log_writer.append(decided.messages, decided.forks, now_ms=self._clock_ms())
+        if decided.messages:
+            self._note_no_trouble()
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -205,6 +245,12 @@ class Store:
         publish_all(
             ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
         )
+        for task in ready:
+            fault = task.future.exception()
+            if isinstance(fault, StoreWriteFailed):
+                self._note_trouble(fault)
+            elif fault is None and task.asked.contents:
+                self._note_no_trouble()
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -229,6 +275,13 @@ class Store:
 
     def _submit(self, job: _Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
+
+    def _submit_write(self, job: _Job) -> Future[None]:
+        def write() -> None:
+            with self._watched(), writing():
+                job()
+
+        return self._submit(write)
 
     # Opening
 
@@ -276,7 +329,7 @@ class Store:
         opened.callback(db.close, True)
         readers = Readers(self.directory / LOCAL_FILE)
         opened.callback(readers.close)
-        self.local = Local(db, readers, self._submit, self._flush_log)
+        self.local = Local(db, readers, self._submit_write, self._flush_log)
 
     def _is_other_log(self, is_local_new: bool) -> bool:
         """Tell whether the log was put here without this machine's memory of it, or shortened."""
@@ -307,3 +360,7 @@ def _do_jobs(tasks: Sequence[Task[_Job, None]]) -> None:
             task.future.set_exception(error)
         else:
             task.future.set_result(None)
+
+
+def _drop_trouble(trouble: WriteTrouble | None) -> None:
+    """Nobody asked to be told."""

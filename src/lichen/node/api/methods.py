@@ -13,7 +13,7 @@ from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
 from lichen.node.api import blobs, keeping, nearby, people, streams
-from lichen.node.api.doctor import examine
+from lichen.node.api.doctor import examine, free_bytes
 from lichen.node.api.files import import_file
 from lichen.node.api.keeping import phrase_json
 from lichen.node.app import Call, Encoded, Method, Send, to_json
@@ -158,6 +158,8 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
                 "count": service.store.blobs.count,
                 "bytes": service.store.blobs.total_bytes,
             },
+            "freeBytes": free_bytes(service),
+            "writeTrouble": to_json(service.store.trouble),
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
