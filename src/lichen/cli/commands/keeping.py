@@ -196,7 +196,7 @@ def _show_healed(out: Output, healed: JsonValue) -> None:
 
 @command(
     "rebuild",
-    examples=("lichen rebuild", "lichen rebuild links contacts"),
+    examples=("lichen rebuild", "lichen rebuild contacts"),
     exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.DAMAGED),
 )
 @click.argument("views", nargs=-1, metavar="[VIEW]...")

@@ -26,13 +26,19 @@ FAULTS_TOLD_MAX = 10
 
 
 def open_for_looking(path: Path) -> apsw.Connection:
-    """Open a database that is not changed, also where nothing can be written."""
+    """Open a database that is not changed, also where nothing can be written.
+
+    There it can be read only if no write-ahead log waits beside it, which would be passed over.
+    """
     db = _open(str(path), apsw.SQLITE_OPEN_READONLY)
     try:
         db.execute("SELECT count(*) FROM sqlite_schema").fetchall()
     except apsw.CantOpenError:
         # Beside a file in write-ahead mode SQLite makes another one; here that is not possible.
         db.close(True)
+        waiting = Path(f"{path}-wal")
+        if waiting.exists() and waiting.stat().st_size:
+            raise
         return _open(
             f"file:{quote(str(path))}?immutable=1", apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI
         )
