@@ -3,8 +3,10 @@
 import random
 from typing import Any
 
+import apsw
 import pytest
 
+from lichen.store.keeping.heal import settle_audit
 from lichen.store.keeping.report import Depth
 
 Peer = Any
@@ -109,6 +111,26 @@ def test_blob_with_other_bytes(peer: Peer) -> None:
     path.write_bytes(b"x" + path.read_bytes()[1:])
     [damage] = peer.check().damages
     assert (damage.place, damage.blob) == ("blob", peer.blob)
+
+
+def test_full_check_settles_the_audit(peer: Peer) -> None:
+    """Every signature was checked just now: nothing waits for it but what is damaged."""
+    db = apsw.Connection(str(peer.log))
+    if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unaudited'").get is None:
+        db.execute("CREATE TABLE unaudited(feed_no, first, last, source)")
+    db.execute("INSERT INTO unaudited SELECT feed_no, 2, 59, NULL FROM feeds")
+    peer.change(
+        "UPDATE messages SET data = CAST(replace(data, ' of ', ' ov ') AS BLOB)"
+        " WHERE received_no = ?",
+        peer.number_of(peer.ada.id, 41),
+    )
+    settle_audit(peer.directory, peer.check(Depth.CHAIN))
+    assert len(db.execute("SELECT * FROM unaudited").fetchall()) == 4
+    settle_audit(peer.directory, peer.check(Depth.FULL))
+    assert db.execute("SELECT feed FROM unaudited JOIN feeds USING (feed_no)").fetchall() == [
+        (peer.ada.id,)
+    ]
+    db.close()
 
 
 @pytest.mark.parametrize("seed", range(12))

@@ -98,7 +98,7 @@ def progress_words(stage: str, done: int, total: int, elapsed_s: float) -> str:
         "lichen fsck --heal                   # with the peer stopped",
         "lichen fsck --json | tail -n 1 | jq .report.damages",
     ),
-    exits=(*OPENS_DATA, Exit.PARTLY_DONE, Exit.NO_IDENTITY, Exit.DAMAGED),
+    exits=(*OPENS_DATA, Exit.PARTLY_DONE, Exit.NO_IDENTITY),
 )
 @click.option("--quick", "depth", flag_value="quick", help=_("The files, and gaps; seconds."))
 @click.option("--full", "depth", flag_value="full", help=_("Every signature and picture, too."))
@@ -197,7 +197,7 @@ def _show_healed(out: Output, healed: JsonValue) -> None:
 @command(
     "rebuild",
     examples=("lichen rebuild", "lichen rebuild contacts"),
-    exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.DAMAGED),
+    exits=(*OPENS_DATA, Exit.NOT_FOUND),
 )
 @click.argument("views", nargs=-1, metavar="[VIEW]...")
 async def rebuild_command(session: Session, views: tuple[str, ...]) -> None:
@@ -237,7 +237,7 @@ def _slowest(record: JsonValue) -> tuple[int, int]:
         "lichen backup /media/stick/lichen-2026-11-26",
         "lichen backup ~/safe/lichen --with-secret    # the copy can write as you",
     ),
-    exits=(*OPENS_DATA, Exit.NO_IDENTITY, Exit.DAMAGED),
+    exits=(*OPENS_DATA, Exit.NO_IDENTITY),
 )
 @click.argument("dest", type=click.Path(path_type=Path))
 @click.option("--with-secret", is_flag=True, help=_("Copy your key, too. Keep it from others."))
@@ -277,7 +277,7 @@ async def backup_command(session: Session, dest: Path, with_secret: bool) -> Non
         "lichen restore /media/stick/lichen-2026-11-26",
         "lichen restore ~/safe/lichen --home ~/lichen-restored",
     ),
-    exits=(*OPENS_DATA, Exit.PARTLY_DONE, Exit.DAMAGED),
+    exits=(*OPENS_DATA, Exit.PARTLY_DONE),
 )
 @click.argument("src", type=click.Path(path_type=Path))
 async def restore_command(session: Session, src: Path) -> int:

@@ -49,9 +49,10 @@ class LoneKeeper:
 
     async def _fsck(self, options: Mapping[str, JsonValue]) -> Records:
         heals = bool(options.get("heal"))
-        with store_faults(), _locked(self._home.directory, is_needed=heals):
-            formats = formats_of(self._home.directory, self._settings)
-            async for record in check(self._home.directory, formats, options, heals=heals):
+        directory = self._home.directory
+        with store_faults(), _locked(directory, is_needed=heals) as is_held:
+            formats = formats_of(directory, self._settings)
+            async for record in check(directory, formats, options, heals=heals, settles=is_held):
                 yield record
 
     async def _backup(self, options: Mapping[str, JsonValue]) -> Records:
@@ -80,8 +81,11 @@ async def open_keeper(home: Home, settings: Settings) -> AsyncIterator[Keeper]:
 
 
 @contextmanager
-def _locked(directory: Path, *, is_needed: bool) -> Iterator[None]:
-    """Hold the lock of a folder; one that cannot be written needs none for being looked at."""
+def _locked(directory: Path, *, is_needed: bool) -> Iterator[bool]:
+    """Hold the lock of a folder; one that cannot be written needs none for being looked at.
+
+    Tells whether it is held.
+    """
     lock: DirectoryLock | None = None
     try:
         lock = DirectoryLock(directory)
@@ -89,7 +93,7 @@ def _locked(directory: Path, *, is_needed: bool) -> Iterator[None]:
         if is_needed:
             raise
     try:
-        yield
+        yield lock is not None
     finally:
         if lock is not None:
             lock.release()

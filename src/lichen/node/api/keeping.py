@@ -22,7 +22,7 @@ from lichen.store.binding import read_binding
 from lichen.store.errors import StoreError
 from lichen.store.keeping.backup import Backup
 from lichen.store.keeping.check import Check
-from lichen.store.keeping.heal import Heal
+from lichen.store.keeping.heal import Heal, settle_audit
 from lichen.store.keeping.report import Depth, Progress, Report
 from lichen.store.keeping.restore import Restore
 from lichen.store.signatures import SignatureThreads
@@ -88,9 +88,13 @@ async def check(
     options: Mapping[str, JsonValue],
     *,
     heals: bool = False,
+    settles: bool = False,
     is_gentle: bool = False,
 ) -> Records:
-    """Check a directory as ``{depth, blobs}`` says, and heal it if it is asked for."""
+    """Check a directory as ``{depth, blobs}`` says, and heal it if it is asked for.
+
+    ``settles``: note in the log which signatures were checked; the caller holds its lock.
+    """
     depth = Depth.FULL if heals else _depth(options.get("depth", "chain"))
     blobs = options.get("blobs")
     threads = await asyncio.to_thread(SignatureThreads, 1 if is_gentle else None)
@@ -105,6 +109,8 @@ async def check(
         )
         async for record in _drive(work.run(), is_gentle=is_gentle):
             yield record
+        if settles:
+            await asyncio.to_thread(settle_audit, directory, work.report)
         healed: JsonValue = None
         if heals and not work.report.is_whole:
             heal = Heal(directory, formats, threads)

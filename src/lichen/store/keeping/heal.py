@@ -18,16 +18,14 @@ from pathlib import Path
 import apsw
 
 from lichen.feed.formats import FeedFormat
-from lichen.feed.message import FeedId
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
 from lichen.store.errors import DISK_FULL, StoreWriteFailed, writing
 from lichen.store.keeping.files import LOCAL_FILE, VIEWS_FILE, open_for_looking
-from lichen.store.keeping.report import Damage, Healed, Progress
+from lichen.store.keeping.report import Damage, Depth, Healed, Progress, Report
 from lichen.store.keeping.rescue import Rescue, Rescued
 from lichen.store.keeping.walk import UNREADABLE
 from lichen.store.local import LOCAL_SCHEMA
-from lichen.store.log import LOG_SCHEMA
 from lichen.store.schema import delete_database, durable, immediate, open_for_writing
 from lichen.store.signatures import SignatureThreads
 from lichen.words import N_
@@ -166,15 +164,29 @@ def note_changed_log(path: Path, *, is_guarded: bool, is_renumbered: bool) -> No
             db.execute("DELETE FROM read_marks")
 
 
-def settle_audit(directory: Path, damaged: Sequence[FeedId]) -> None:
-    """Note that every signature was checked, but for the feeds that are damaged."""
-    with closing(open_for_writing(directory / LOG_FILE, LOG_SCHEMA)) as db, immediate(db):
+def settle_audit(directory: Path, report: Report) -> None:
+    """Note what a full check proved: every signature holds, but for feeds that are damaged.
+
+    The caller holds the directory's lock. A log of a format without audits is left alone.
+    """
+    if report.depth is not Depth.FULL or any(each.place == "log" for each in report.damages):
+        return
+    damaged = [each.feed for each in report.damages if each.feed is not None]
+    if report.omitted:
+        return
+    with (
+        writing(),
+        closing(apsw.Connection(str(directory / LOG_FILE), flags=apsw.SQLITE_OPEN_READWRITE)) as db,
+    ):
+        if db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'unaudited'").get is None:
+            return
         marks = ",".join("?" * len(damaged))
-        db.execute(
-            "DELETE FROM unaudited WHERE feed_no NOT IN"
-            f" (SELECT feed_no FROM feeds WHERE feed IN ({marks}))",
-            tuple(damaged),
-        )
+        with immediate(db):
+            db.execute(
+                "DELETE FROM unaudited WHERE feed_no NOT IN"
+                f" (SELECT feed_no FROM feeds WHERE feed IN ({marks}))",
+                damaged,
+            )
 
 
 def _is_own_in_doubt(rescued: Rescued, *, has_lost_log: bool) -> bool:
