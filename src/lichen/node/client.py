@@ -8,6 +8,7 @@ import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
 from typing import Protocol
 
 import orjson
@@ -249,13 +250,10 @@ async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> As
 
     Raises ApiError: no data directory could be made, it is locked, or it cannot be read.
     """
-    client = await connect_to_peer(home)
-    if client is not None:
-        try:
+    async with running_peer(home) as client:
+        if client is not None:
             yield client
-        finally:
-            client.link.close("done")
-        return
+            return
     service = Service(home, settings, apps)
     await service.open()
     try:
@@ -264,9 +262,18 @@ async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> As
         await service.close()
 
 
-async def connect_to_peer(home: Home) -> SocketClient | None:
-    """Return a client of the peer that runs on a data directory, None if none does."""
-    path = home.socket
+@asynccontextmanager
+async def running_peer(home: Home) -> AsyncIterator[SocketClient | None]:
+    """Connect to the peer that runs on a data directory; None if none does."""
+    client = await _connect(home.socket)
+    try:
+        yield client
+    finally:
+        if client is not None:
+            client.link.close("done")
+
+
+async def _connect(path: Path) -> SocketClient | None:
     try:
         if path.parent.stat().st_uid != os.getuid():
             return None

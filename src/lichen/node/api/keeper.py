@@ -11,7 +11,7 @@ from typing import Protocol
 
 from lichen.feed.canonical import JsonValue
 from lichen.node.api.keeping import Records, back_up, check, formats_of, store_faults
-from lichen.node.client import connect_to_peer
+from lichen.node.client import running_peer
 from lichen.node.errors import ApiError
 from lichen.node.home import Home, Settings
 from lichen.store.binding import LOG_FILE
@@ -64,13 +64,10 @@ class LoneKeeper:
 @asynccontextmanager
 async def open_keeper(home: Home, settings: Settings) -> AsyncIterator[Keeper]:
     """Connect to the running peer of a data directory, or keep the directory alone."""
-    client = await connect_to_peer(home)
-    if client is not None:
-        try:
+    async with running_peer(home) as client:
+        if client is not None:
             yield client
-        finally:
-            client.link.close("done")
-        return
+            return
     if not (home.directory / LOG_FILE).exists():
         raise ApiError(
             "no-identity",
