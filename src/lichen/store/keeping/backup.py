@@ -194,7 +194,7 @@ def read_facts(path: Path) -> Facts:
     """Count what is in a log. A gap in a feed is damage: raises ``BackupRefused``."""
     with closing(open_for_looking(path)) as db:
         own: bytes | None = db.execute("SELECT value FROM meta WHERE name = 'own'").get
-        feed = None if own is None else FeedId(own.decode())
+        feed = None if own is None else FeedId(own.decode("utf-8", "replace"))
         messages = feeds = own_sequence = 0
         for name, count, first, last in db.execute(
             "SELECT feed, count(*), min(sequence), max(sequence)"

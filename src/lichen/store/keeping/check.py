@@ -235,7 +235,7 @@ def is_fork_proved(
     halves: list[bytes], feed_format: FeedFormat | None, feed: FeedId | None
 ) -> bool:
     """Tell whether key and text of two messages prove that a feed is forked."""
-    if feed_format is None:
+    if feed_format is None or not all(isinstance(half, bytes) for half in halves):
         return False
     messages: list[Message] = []
     for key, data in (halves[:2], halves[2:]):

@@ -191,8 +191,8 @@ def settle_audit(directory: Path, report: Report) -> None:
 
 def _is_own_in_doubt(rescued: Rescued, *, has_lost_log: bool) -> bool:
     """Tell whether own messages may be missing: if rows of the log are, nobody knows whose."""
-    own = rescued.facts.get("own", b"").decode("utf-8", "replace")
-    return has_lost_log or rescued.unread > 0 or not own or any(c.feed == own for c in rescued.cuts)
+    is_cut = any(cut.feed == rescued.own for cut in rescued.cuts)
+    return has_lost_log or rescued.unread > 0 or rescued.own is None or is_cut
 
 
 def _join_write_ahead_log(path: Path) -> None:

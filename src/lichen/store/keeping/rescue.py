@@ -42,8 +42,8 @@ class Rescued(msgspec.Struct):
     aside: int = 0
     unread: int = 0
     cuts: tuple[Cut, ...] = ()
-    facts: dict[str, bytes] = {}
-    """What the log says of itself, as far as it was readable."""
+    own: FeedId | None = None
+    """The own feed, if the log says which, and it has messages."""
 
 
 class Rescue:
@@ -137,9 +137,20 @@ class Rescue:
             self._counts[found.author] += 1
 
     def _keep_facts(self, old: apsw.Connection, new: apsw.Connection) -> None:
+        """Keep what the log says of itself, as far as it makes sense.
+
+        Without an own feed the next start binds it anew, to the feed of the secret file.
+        """
+        facts: dict[object, object] = {}
         with suppress(*UNREADABLE):
-            for name, value in old.execute("SELECT name, value FROM meta"):
-                self.result.facts[name] = value
+            facts.update(old.execute("SELECT name, value FROM meta"))
+        own = facts.pop("own", None)
+        if isinstance(own, bytes) and own.decode("utf-8", "replace") in self._feed_nos:
+            self.result.own = FeedId(own.decode())
+            new.execute("REPLACE INTO meta VALUES('own', ?)", (own,))
+        for name, length in (("network_key", 32), ("hmac_key", 32), ("hmac_key", 0)):
+            value = facts.get(name)
+            if isinstance(value, bytes) and len(value) == length:
                 new.execute("REPLACE INTO meta VALUES(?,?)", (name, value))
 
     def _keep_forks(self, old: apsw.Connection, new: apsw.Connection, aside: BinaryIO) -> None:
@@ -156,11 +167,9 @@ class Rescue:
                         (self._feed_no(new, feed, name), sequence, *halves),
                     )
                     continue
-                aside.writelines(
-                    _line(key, data, 0.0, Reason.FORKED.value)
-                    for key, data in (halves[:2], halves[2:])
-                )
-                self.result.aside += 2
+                pairs = [(key, data) for key, data in (halves[:2], halves[2:]) if data and key]
+                aside.writelines(_line(*pair, 0.0, Reason.FORKED.value) for pair in pairs)
+                self.result.aside += len(pairs)
 
 
 def _line(key: bytes, data: bytes, received_ms: float, reason: str) -> bytes:

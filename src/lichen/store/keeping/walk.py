@@ -21,6 +21,7 @@ ROW_BYTES_MIN = 256
 
 UNREADABLE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError, apsw.MismatchError)
 """What SQLite says of parts that it cannot read."""
+_KINDS = (int, int, int, bytes, float, bytes)
 _COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
 
 
@@ -85,8 +86,8 @@ def _slice(db: apsw.Connection, first: int, last: int, rows_max: int) -> tuple[l
             " WHERE received_no BETWEEN ? AND ? ORDER BY received_no LIMIT ?",
             (first, last, rows_max),
         ):
-            if row[0] <= number:
-                return rows, True  # a damaged page that leads backwards
+            if row[0] <= number or not _is_row(row):
+                return rows, True  # a page that leads backwards, or is of something else
             number = row[0]
             rows.append(row)
     except UNREADABLE:
@@ -98,9 +99,15 @@ def _next_readable(db: apsw.Connection, first: int, last: int) -> int:
     """Return the first number from here on that has a readable row, else the one after the last."""
     for number in range(first, last + 1):
         with suppress(*UNREADABLE):
-            if db.execute(
+            row = db.execute(
                 f"SELECT {_COLUMNS} FROM messages WHERE received_no = ?",  # noqa: S608 (fixed texts)
                 (number,),
-            ).fetchone():
+            ).fetchone()
+            if row is not None and _is_row(row):
                 return number
     return last + 1
+
+
+def _is_row(row: tuple[object, ...]) -> bool:
+    """Tell whether the columns hold what they should; of a damaged page they may hold anything."""
+    return len(row) == len(_KINDS) and all(map(isinstance, row, _KINDS))
