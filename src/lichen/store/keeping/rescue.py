@@ -167,9 +167,10 @@ class Rescue:
                         (self._feed_no(new, feed, name), sequence, *halves),
                     )
                     continue
-                pairs = [(key, data) for key, data in (halves[:2], halves[2:]) if data and key]
-                aside.writelines(_line(*pair, 0.0, Reason.FORKED.value) for pair in pairs)
-                self.result.aside += len(pairs)
+                for key, data in (halves[:2], halves[2:]):
+                    if isinstance(key, bytes) and isinstance(data, bytes):
+                        aside.write(_line(key, data, 0.0, Reason.FORKED.value))
+                        self.result.aside += 1
 
 
 def _line(key: bytes, data: bytes, received_ms: float, reason: str) -> bytes:
