@@ -116,6 +116,19 @@ def test_of_a_running_peer_it_is_of_one_moment(peer: Peer, tmp_path: Path) -> No
         assert (report.damages, report.messages) == ([], manifest.messages)
 
 
+def test_it_ends_though_somebody_writes_between_all_steps(
+    peer: Peer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backing, "PAGES_AT_ONCE", 1)
+    store = peer.open()
+    work = Backup(peer.directory, tmp_path / "b", has_secret=False, program="test", now_ms=1.5e12)
+    for number, step in enumerate(work.run()):
+        assert number < 300, step
+        store.publish([b'{"type":"post","text":"more"}'], peer.me.identity, 1.6e12).result(10)
+    assert 181 <= work.manifest.messages < store.log.last_no
+    store.close()
+
+
 @pytest.mark.parametrize("name", ["log.db", "local.db", "secret", "manifest.json"])
 def test_damaged_backup_is_refused(backup: Path, tmp_path: Path, name: str) -> None:
     path = backup / name
