@@ -45,10 +45,10 @@ from lichen.store.errors import (
     StoreError,
     StoreWriteFailed,
     Unreadable,
-    WriteTrouble,
     opening,
 )
 from lichen.store.ingest import Grown, IngestResult
+from lichen.store.keeping.trouble import Trouble
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 from lichen.words import N_
@@ -244,11 +244,11 @@ class Service:
         self.keyring = Keyring(identity, network_key)
         return store
 
-    def _hear_trouble(self, trouble: WriteTrouble | None) -> None:
+    def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Pass on what the writer thread says."""
         self._loop.call_soon_threadsafe(self._tell_trouble, trouble)
 
-    def _tell_trouble(self, trouble: WriteTrouble | None) -> None:
+    def _tell_trouble(self, trouble: Trouble | None) -> None:
         """Tell once that nothing can be written, and once that it works again; try meanwhile."""
         if trouble is None:
             self.hub.tell("store-works")

@@ -13,7 +13,6 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
-import msgspec
 
 from lichen.feed.message import BlobId, FeedId
 from lichen.words import N_, phrase_of
@@ -116,14 +115,6 @@ class StoreWriteFailed(StoreError):
     def __init__(self, reason: str, hint: str = "") -> None:
         super().__init__(N_("Nothing was written: {reason}.", reason=reason), hint)
         self.reason = reason
-
-
-class WriteTrouble(msgspec.Struct, frozen=True):
-    """Writing fails: why, since when, and how often by now."""
-
-    reason: str
-    since_ms: float
-    count: int = 1
 
 
 class StoreReadFailed(StoreError):

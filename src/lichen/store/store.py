@@ -7,12 +7,10 @@ and the next batch is tried as usual.
 """
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from pathlib import Path
-
-import msgspec
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
@@ -31,13 +29,12 @@ from lichen.store.errors import (
     PublishGuarded,
     StoreClosed,
     StoreError,
-    StoreWriteFailed,
-    WriteTrouble,
     WrongIdentity,
     opening,
     writing,
 )
 from lichen.store.ingest import IngestResult, decide
+from lichen.store.keeping.trouble import Trouble, TroubleWatch
 from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
@@ -80,8 +77,7 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
-        self._trouble: WriteTrouble | None = None
-        self._on_trouble: Callable[[WriteTrouble | None], None] = _drop_trouble
+        self._trouble: TroubleWatch
         self._log_writer: LogWriter
         self._engine: FoldEngine
         self._threads: SignatureThreads
@@ -99,7 +95,7 @@ class Store:
         formats: Mapping[str, FeedFormat],
         views: Sequence[View],
         on_notice: Callable[[str], None] | None = None,
-        on_trouble: Callable[[WriteTrouble | None], None] | None = None,
+        on_trouble: Callable[[Trouble | None], None] | None = None,
         clock_ms: Callable[[], float] = _wall_clock_ms,
         signature_threads: int | None = None,
     ) -> "Store":
@@ -112,7 +108,7 @@ class Store:
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
-        store._on_trouble = on_trouble or _drop_trouble
+        store._trouble = TroubleWatch(clock_ms, on_trouble)
         with ExitStack() as opened:
             store._open_files(binding, views, on_notice or _drop_notice, opened)
             store._threads = SignatureThreads(signature_threads)
@@ -157,9 +153,9 @@ class Store:
             raise WrongIdentity(self._own, feed)
 
     @property
-    def trouble(self) -> WriteTrouble | None:
+    def trouble(self) -> Trouble | None:
         """Return why and since when writing fails, None while it works."""
-        return self._trouble
+        return self._trouble.now
 
     def quick_check(self) -> str:
         """Read the whole log and return what is damaged in it, nothing if all is well."""
@@ -198,38 +194,14 @@ class Store:
 
     # In the writer thread
 
-    @contextmanager
-    def _watched(self, *, writes: bool = True) -> Iterator[None]:
-        """Note whether writing fails or, if something is written here, works again."""
-        try:
-            yield
-        except StoreWriteFailed as error:
-            self._note_trouble(error)
-            raise
-        if writes:
-            self._note_no_trouble()
-
-    def _note_trouble(self, error: StoreWriteFailed) -> None:
-        """Tell only when it begins: a full disk refuses everything that comes."""
-        if self._trouble is None:
-            self._trouble = WriteTrouble(error.reason, self._clock_ms())
-            self._on_trouble(self._trouble)
-        else:
-            self._trouble = msgspec.structs.replace(self._trouble, count=self._trouble.count + 1)
-
-    def _note_no_trouble(self) -> None:
-        if self._trouble is not None:
-            self._trouble = None
-            self._on_trouble(None)
-
     def _ingest(self, tasks: Sequence[Task[Sequence[RawMessage], IngestResult]]) -> None:
-        with self._watched(writes=False), writing():
+        with self._trouble.watching(is_proof=False), writing():
             decided = decide(
                 [task.asked for task in tasks], self._formats, self._log_writer, self._threads
             )
             self._log_writer.append(decided.messages, decided.forks, now_ms=self._clock_ms())
         if decided.messages:
-            self._note_no_trouble()
+            self._trouble.note(None)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -246,11 +218,8 @@ class Store:
             ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
         )
         for task in ready:
-            fault = task.future.exception()
-            if isinstance(fault, StoreWriteFailed):
-                self._note_trouble(fault)
-            elif fault is None and task.asked.contents:
-                self._note_no_trouble()
+            if task.asked.contents:
+                self._trouble.note(task.future.exception())
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -278,7 +247,7 @@ class Store:
 
     def _submit_write(self, job: _Job) -> Future[None]:
         def write() -> None:
-            with self._watched(), writing():
+            with self._trouble.watching(), writing():
                 job()
 
         return self._submit(write)
@@ -360,7 +329,3 @@ def _do_jobs(tasks: Sequence[Task[_Job, None]]) -> None:
             task.future.set_exception(error)
         else:
             task.future.set_result(None)
-
-
-def _drop_trouble(trouble: WriteTrouble | None) -> None:
-    """Nobody asked to be told."""
