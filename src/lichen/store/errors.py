@@ -214,6 +214,7 @@ class BackupDamaged(BackupRefused):
 
 
 DISK_FULL = N_("disk full")
+DAMAGED = N_("the database is damaged")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNWRITABLE_ERRNOS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _UNWRITABLE = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)
@@ -225,7 +226,7 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.PermissionsError, N_("access is not permitted")),
     (apsw.BusyError, N_("another program holds the database")),
     (apsw.LockedError, N_("another program holds the database")),
-    (apsw.CorruptError, N_("the database is damaged")),
+    (apsw.CorruptError, DAMAGED),
     (apsw.NotADBError, N_("it is not a database")),
     (apsw.NoMemError, N_("out of memory")),
     (apsw.IOError, N_("the disk reports an input or output error")),
@@ -234,6 +235,8 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
 
 def reason_of(error: Exception) -> str:
     """Say in a few words what a database or system error means."""
+    if isinstance(error, UnicodeDecodeError):
+        return DAMAGED  # a text in the database is none any more
     extended = getattr(error, "extendedresult", 0)
     if extended == apsw.SQLITE_IOERR_SHMSIZE:
         return DISK_FULL  # there was no room for the index of a write-ahead log
@@ -254,11 +257,11 @@ def reading() -> Iterator[None]:
         yield
     except apsw.ConnectionClosedError as error:
         raise StoreClosed from error
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise StoreReadFailed(reason_of(error)) from error
 
 
-def opening_fault(path: Path, error: apsw.Error | OSError) -> StoreError:
+def opening_fault(path: Path, error: Exception) -> StoreError:
     """Return what an error means that came while a file was being opened."""
     reason = reason_of(error)
     if reason == DISK_FULL:
@@ -274,7 +277,7 @@ def opening(path: Path) -> Iterator[None]:
     """Turn database and system errors into ``Unreadable``, or say why nothing can be written."""
     try:
         yield
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         raise opening_fault(path, error) from error
     except StoreReadFailed as error:
         raise Unreadable(path, error.reason) from error
@@ -285,7 +288,7 @@ def writing() -> Iterator[None]:
     """Turn database and system errors into ``StoreWriteFailed``."""
     try:
         yield
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         hint = ""
         if reason == DISK_FULL:

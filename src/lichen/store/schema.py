@@ -57,7 +57,7 @@ def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
         db.pragma("synchronous", "normal")
         db.pragma("cache_size", -WRITE_CACHE_KIB)
         db.wal_autocheckpoint(CHECKPOINT_BYTES // schema.page_bytes)
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         _close(db)
         raise opening_fault(path, error) from error
     except BaseException:

@@ -6,6 +6,7 @@ from typing import Any
 import apsw
 import pytest
 
+from lichen.store.errors import Unreadable
 from lichen.store.keeping.heal import settle_audit
 from lichen.store.keeping.report import Depth
 
@@ -83,6 +84,16 @@ def test_low_byte_twin_is_found_by_its_signature_alone(peer: Peer) -> None:
 def test_columns_that_contradict_the_text(peer: Peer, sql: str, words: str) -> None:
     peer.change(sql, peer.number_of(peer.ada.id, 33))
     assert any(words in damage.words for damage in peer.check(Depth.CHAIN).damages)
+
+
+def test_text_that_is_none_is_damage_and_no_crash(peer: Peer) -> None:
+    peer.change("UPDATE feeds SET feed = CAST(x'40ff' AS TEXT) WHERE feed = ?", peer.ada.id)
+    for depth in Depth:
+        assert "log" in {damage.place for damage in peer.check(depth).damages}
+    with pytest.raises(Unreadable, match="damaged"):
+        peer.open()
+    assert peer.heal().messages == 181
+    assert peer.open().log.received(peer.ada.id) == 60
 
 
 def test_spoilt_proof_of_a_fork(peer: Peer) -> None:

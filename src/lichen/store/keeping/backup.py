@@ -18,7 +18,7 @@ import msgspec
 from lichen.feed.message import FeedId
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
-from lichen.store.errors import BackupRefused, writing
+from lichen.store.errors import BackupRefused, opening, writing
 from lichen.store.keeping.files import LOCAL_FILE, SCHEMAS, open_for_looking, structure_faults
 from lichen.store.keeping.manifest import (
     BACKUP_KIND,
@@ -108,7 +108,8 @@ class Backup:
                 blobs, blob_bytes = blobs + 1, blob_bytes + size
         if self._has_secret:
             files[SECRET_FILE] = self._copy_secret()
-        facts = read_facts(self._to / LOG_FILE)
+        with opening(self._directory / LOG_FILE):
+            facts = read_facts(self._to / LOG_FILE)
         manifest = Manifest(
             kind=BACKUP_KIND,
             version=BACKUP_VERSION,

@@ -66,7 +66,7 @@ def structure_faults(path: Path, schema: Schema, *, is_quick: bool) -> list[str]
             ]
         finally:
             db.close(True)
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         return [phrase_of(reason_of(error))]
     return [] if found == ["ok"] else found
 

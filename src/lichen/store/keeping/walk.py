@@ -19,8 +19,15 @@ SLICE_ROWS = 500
 ROW_BYTES_MIN = 256
 """No row of a log takes less; bounds the numbers that are tried when no index can be read."""
 
-UNREADABLE = (apsw.CorruptError, apsw.NotADBError, apsw.IOError, apsw.SQLError, apsw.MismatchError)
-"""What SQLite says of parts that it cannot read."""
+UNREADABLE = (
+    apsw.CorruptError,
+    apsw.NotADBError,
+    apsw.IOError,
+    apsw.SQLError,
+    apsw.MismatchError,
+    UnicodeDecodeError,
+)
+"""What SQLite says of parts that it cannot read; a text may be none any more, too."""
 _KINDS = (int, int, int, bytes, float, bytes)
 _COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
 
