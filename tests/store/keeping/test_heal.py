@@ -116,7 +116,7 @@ def test_destroyed_first_page_loses_no_message(peer: Peer, first_bytes: int) -> 
 
 def test_truncated_file(peer: Peer) -> None:
     content = peer.log.read_bytes()
-    peer.log.write_bytes(content[: len(content) // 2 - 100])
+    peer.log.write_bytes(content[: len(content) * 3 // 4 - 100])
     healed = peer.heal()
     assert 0 < healed.messages < 181
     assert peer.check().damages == []
