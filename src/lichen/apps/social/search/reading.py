@@ -13,7 +13,7 @@ description for which the same author gave another one later.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 import msgspec
 
@@ -30,14 +30,14 @@ from lichen.feed.message import FeedId
 if TYPE_CHECKING:
     from lichen.store.store import Store
 
-WINDOW = 2_000
+WINDOW = 1_000
 """Messages that are put in order at once: a few milliseconds' work."""
 BEST_WINDOW = 1_000
 """Newest messages among which the best are looked for: each is weighed on its own."""
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 200
 """Messages of one answer."""
-READ_AT_ONCE = 50
+READ_AT_ONCE = 25
 """Messages read from the log in one go."""
 WINDOWS_MAX = 5
 """Windows looked through for one answer, where most of what fits may not be shown."""
@@ -97,7 +97,7 @@ class Answer(msgspec.Struct, frozen=True):
 class _Window(msgspec.Struct, frozen=True):
     """Numbers of messages in the order of the answer, each with its second, and what is below."""
 
-    rows: tuple[tuple[int, int], ...]
+    rows: Sequence[tuple[int, int]]
     next_top: int | None
 
 
@@ -205,15 +205,11 @@ class _Asked:
                 "most": most + 1,
             },
         )
-        rows = [
-            (number, at_s, weight)
-            for number, at_s, weight in found
-            if isinstance(number, int) and isinstance(at_s, int) and isinstance(weight, int | float)
-        ]
+        rows = cast("list[tuple[int, int, float]]", found)
         next_top = rows[most][0] if len(rows) > most else None
         # BM25 is the smaller the better.
         rows = sorted(rows[:most], key=lambda row: (row[2], -row[1], -row[0]))
-        return _Window(tuple((number, at_s) for number, at_s, _ in rows), next_top)
+        return _Window([(number, at_s) for number, at_s, _ in rows], next_top)
 
     def _entries(self, rows: Sequence[tuple[int, int]]) -> dict[int, Entry]:
         """Return those of the messages that are there, fit to be shown, and still hold."""

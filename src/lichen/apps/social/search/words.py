@@ -12,7 +12,7 @@ sign for private use, which is taken out of every text.
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
 from lichen.apps.social.content import link_of, parse_post
@@ -39,7 +39,6 @@ _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7a3"
     "\uf900-\ufaff\U00020000-\U0003ffff]"
 )
-_PLAIN_ASCII = 128
 
 
 def fold_text(text: str) -> str:
@@ -126,12 +125,14 @@ def is_dense(text: str) -> bool:
     return _WITHOUT_SPACES.search(text) is not None
 
 
-def folded_with_places(text: str) -> tuple[str, list[int]]:
+def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
     """Fold a text sign by sign; return it with the place in ``text`` of each folded sign."""
+    if text.isascii():
+        return text.lower(), range(len(text))
     folded: list[str] = []
     places: list[int] = []
     for place, sign in enumerate(text):
-        for one in sign.lower() if ord(sign) < _PLAIN_ASCII else _fold_sign(sign):
+        for one in _fold_sign(sign):
             folded.append(one)
             places.append(place)
     return "".join(folded), places
