@@ -71,7 +71,7 @@ def find_said(text: str, said: Sequence[Said]) -> list[tuple[int, int]]:
         return []
     folded, places = folded_with_places(text)
     found = [
-        (places[match.start()], places[match.end() - 1] + 1)
+        (places[match.start()], _place_after(places, match.end(), len(text)))
         for one in said
         for match in _pattern(one).finditer(folded)
         if match.end() > match.start()
@@ -94,6 +94,11 @@ def _pattern(said: Said) -> re.Pattern[str]:
         return re.compile(core or "(?!)")
     end = "" if said.is_beginning else r"(?![^\W_])"
     return re.compile(rf"(?<![^\W_]){core}{end}" if core else "(?!)")
+
+
+def _place_after(places: Sequence[int], end: int, length: int) -> int:
+    """Return where in a text a find ends; accents that were folded away belong to their letter."""
+    return max(places[end - 1] + 1, places[end] if end < len(places) else length)
 
 
 def _start(text: str, place: int) -> int:
