@@ -309,6 +309,10 @@ def test_the_index_leaves_no_ghosts(desk: Any, anna: Any) -> None:
         assert row
         log.execute("DELETE FROM messages WHERE received_no = ?", (number,))
     assert found(desk, "stone") == [stays]
+    with apsw.Connection(str(desk.store.directory / "views.db")) as views:
+        # As if the number had gone to a message of another time.
+        views.execute("UPDATE search_times SET written_s = written_s + 1")
+    assert found(desk, "stone") == []
 
 
 def test_care_is_asked_for_before_the_text(desk: Any, anna: Any) -> None:

@@ -173,12 +173,15 @@ def index() -> apsw.Connection:
 @example('"')
 @example("x\x00y")
 @example("\ud800")
+@example('x:"word"')
+@example("\uff02 \uff02word\uff02")
 def test_any_text_is_a_question_or_a_complaint(index: apsw.Connection, text: str) -> None:
     query = parse_query(text, NOW)
     if isinstance(query, Complaint):
         assert query.message
         assert query.hint
         return
+    assert not any(set('"\0') & set(part.text) for part in query.said)
     people = {typed: ([ANNA, BERT] if len(typed) % 2 else []) for typed in query.people()}
     match = matching(query, {typed: feeds or [ANNA] for typed, feeds in people.items()})
     if match is not None:
