@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.apps.social import content as social
 from lichen.apps.social.search import reading
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.people import channels_beginning, people_called, people_meant
@@ -293,11 +292,19 @@ def test_an_outdated_name_or_description_is_not_found(desk: Any, anna: Any) -> N
     desk.receive(anna)
     assert found(desk, "stone") == []
     assert found(desk, "stones") == []
-    assert len(found(desk, "hay")) == 2
+    assert len(found(desk, "hay")) == 1
     # Somebody else's word about her is another matter.
-    desk.me.write(**social.encode_name(anna.id, "Stone"))
+    desk.me.write(type="about", about=anna.id, description="hard as a stone")
     desk.receive(desk.me)
     assert len(found(desk, "stone")) == 1
+
+
+def test_a_name_alone_is_found_among_people(desk: Any, anna: Any) -> None:
+    key = anna.write(type="about", about=anna.id, name="Stone")
+    desk.receive(anna)
+    assert found(desk, "stone") == []
+    assert found(desk, "stone type:about") == [key]
+    assert people_called(desk.store, desk.id, "stone") == {anna.id: "Stone"}
 
 
 def test_the_index_leaves_no_ghosts(desk: Any, anna: Any) -> None:

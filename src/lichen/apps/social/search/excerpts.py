@@ -24,7 +24,7 @@ MARKS_MAX = 20
 """Places that are marked in one excerpt."""
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_SIGNS = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[*+-])[ \t]+)+|[*`~]+|(?<!\w)_+|_+(?!\w)")
+_SIGNS = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[*+-])[ \t]+)+|[*`~|]+|(?<!\w)_+|_+(?!\w)")
 _ELLIPSIS = "…"
 
 

@@ -22,9 +22,9 @@ from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
-from lichen.apps.social.search.query import BEST, NEWEST, Query, matching, quoted_author
+from lichen.apps.social.search.query import BEST, NEWEST, Facet, Query, matching, quoted_author
 from lichen.apps.social.search.view import SearchView
-from lichen.apps.social.search.words import TEXT_MEMBERS
+from lichen.apps.social.search.words import NAMING, TEXT_MEMBERS
 from lichen.feed.message import FeedId
 
 if TYPE_CHECKING:
@@ -266,12 +266,19 @@ def _sql(*, has_words: bool, is_best: bool) -> str:
 
 
 def _match(query: Query, people: Mapping[str, Sequence[FeedId]], circle: Circle) -> str | None:
-    """Return the question for the index, without what blocked feeds wrote if they are few."""
+    """Return the question for the index, without what is hardly ever meant or may not be shown.
+
+    That is what only gives a name, unless a type was asked for, and what blocked feeds wrote, as
+    far as they are few.
+    """
     match = matching(query, people)
+    if match is None:
+        return None
     blocked = sorted(circle.blocks)[:BLOCKS_ASKED_MAX]
-    if match is None or not blocked:
-        return match
-    return f"({match}) NOT ({' OR '.join(quoted_author(feed) for feed in blocked)})"
+    unwanted = [quoted_author(feed) for feed in blocked]
+    if not any(isinstance(p, Facet) and p.kind == "type" for group in query.all_of for p in group):
+        unwanted.append(f'"{NAMING}"')
+    return f"({match}) NOT ({' OR '.join(unwanted)})" if unwanted else match
 
 
 def _backwards(row: tuple[int, int]) -> tuple[int, int]:

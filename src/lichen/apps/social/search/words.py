@@ -67,6 +67,8 @@ def facets_of(feed: FeedId, content: Mapping[str, JsonValue]) -> list[str]:
     facets = [author_facet(feed), type_facet(kind if isinstance(kind, str) else "")]
     if content.get("root") is not None and link_of(content["root"]) is not None:
         facets.append(REPLY)
+    if kind == "about" and not isinstance(content.get("description"), str):
+        facets.append(NAMING)
     text = content.get("text")
     if isinstance(text, str) and _IMAGE.search(text):
         facets.append(IMAGE)
@@ -113,6 +115,9 @@ REPLY = f"{_FACET}r"
 """The word for whatever answers something."""
 IMAGE = f"{_FACET}i"
 """The word for whatever shows a picture."""
+
+NAMING = f"{_FACET}n"
+"""The word for whatever only gives a name: people are found by theirs in another way."""
 
 
 def is_sayable(text: str) -> bool:
