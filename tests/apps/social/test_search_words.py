@@ -23,6 +23,7 @@ from lichen.apps.social.search.words import (
     fold_text,
     indexed_text,
     mention_facet,
+    named_text,
     type_facet,
 )
 from lichen.feed.refs import blob_id_from_bytes, feed_id_from_bytes, msg_id_from_bytes
@@ -83,7 +84,11 @@ def is_found(text: str, asked: str) -> bool:
 def test_which_members_count() -> None:
     assert indexed_text({"type": "post", "text": "a", "channel": "c"}) == "a\nc"
     assert indexed_text({"type": "gathering", "title": "a", "description": "b"}) == "a\nb"
-    assert indexed_text({"type": "about", "name": "a", "image": BLOB}) == "a"
+    assert indexed_text({"type": "about", "name": "a", "image": BLOB}) == ""
+    assert indexed_text({"type": "about", "name": "a", "description": "b"}) == "a\nb"
+    assert indexed_text({"type": "about", "description": "b"}) == "b"
+    assert named_text({"type": "about", "name": "Á"}) == "a"
+    assert named_text({"type": "git-repo", "name": "a"}) == ""
     assert indexed_text({"type": "channel", "channel": "c", "subscribed": True}) == ""
     assert indexed_text({"type": "vote", "vote": {"expression": "x"}, "text": 7}) == ""
 

@@ -24,7 +24,9 @@ MARKS_MAX = 20
 """Places that are marked in one excerpt."""
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_SIGNS = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[*+-])[ \t]+)+|[*`~|]+|(?<!\w)_+|_+(?!\w)")
+_LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+")
+_UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
+_NO_SIGNS = str.maketrans("", "", "*`~|")
 _ELLIPSIS = "…"
 
 
@@ -47,8 +49,13 @@ class Excerpt(msgspec.Struct, frozen=True):
 
 def plain_text(markdown: str) -> str:
     """Return what a text says, on one line, without Markdown's signs and without ids."""
-    text = _LINK.sub(r"\1", markdown[:TEXT_CHARACTERS_MAX])
-    return clean_line(_SIGNS.sub("", without_references(text)), TEXT_CHARACTERS_MAX)
+    text = markdown[:TEXT_CHARACTERS_MAX]
+    if "](" in text:
+        text = _LINK.sub(r"\1", text)
+    text = _LINE_BEGIN.sub("", without_references(text).translate(_NO_SIGNS))
+    if "_" in text:
+        text = _UNDERLINES.sub("", text)
+    return clean_line(text, TEXT_CHARACTERS_MAX)
 
 
 def excerpt_of(markdown: str, said: Sequence[Said]) -> Excerpt:
@@ -74,7 +81,7 @@ def find_said(text: str, said: Sequence[Said]) -> list[tuple[int, int]]:
         (places[match.start()], _place_after(places, match.end(), len(text)))
         for one in said
         for match in _pattern(one).finditer(folded)
-        if match.end() > match.start()
+        if is_dense(one.text) or not folded[max(0, match.start() - 1) : match.start()].isalnum()
     ]
     kept: list[tuple[int, int]] = []
     for begin, end in sorted(found, key=lambda span: (span[0], -span[1])):
@@ -86,14 +93,11 @@ def find_said(text: str, said: Sequence[Said]) -> list[tuple[int, int]]:
 @lru_cache(maxsize=200)
 def _pattern(said: Said) -> re.Pattern[str]:
     """Return what finds words in a folded text, much as the tokenizer does."""
-    parts = re.split(r"[\W_]+", said.text)
-    parts = [part for part in parts if part]
-    gap = r"[\W_]*" if is_dense(said.text) else r"[\W_]+"
-    core = gap.join(map(re.escape, parts))
-    if is_dense(said.text):
-        return re.compile(core or "(?!)")
-    end = "" if said.is_beginning else r"(?![^\W_])"
-    return re.compile(rf"(?<![^\W_]){core}{end}" if core else "(?!)")
+    parts = [part for part in re.split(r"[\W_]+", said.text) if part]
+    core = (r"[\W_]*" if is_dense(said.text) else r"[\W_]+").join(map(re.escape, parts))
+    # That a word begins there is looked at apart: it would be the slow part of the expression.
+    is_open = said.is_beginning or is_dense(said.text)
+    return re.compile((core if is_open else core + r"(?![^\W_])") if core else "(?!)")
 
 
 def _place_after(places: Sequence[int], end: int, length: int) -> int:

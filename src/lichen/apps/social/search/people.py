@@ -7,7 +7,7 @@ from lichen.apps.social.reading.circle import Circle, circle_of
 from lichen.apps.social.reading.entries import read_entry
 from lichen.apps.social.reading.threads import feeds_named, names_of
 from lichen.apps.social.search.excerpts import find_said
-from lichen.apps.social.search.query import Facet, Query, Said, matching
+from lichen.apps.social.search.query import Query, Said, matching
 from lichen.apps.social.search.words import fold_text, is_sayable
 from lichen.feed.message import FeedId
 from lichen.feed.refs import is_feed_id, normalize_channel
@@ -51,11 +51,11 @@ def people_called(
     said = Said(" ".join(fold_text(text).replace('"', " ").lower().split()), is_beginning=True)
     if not is_sayable(said.text):
         return {}
-    match = matching(Query(all_of=((said,), (Facet("type", "about"),))), {})
+    match = matching(Query(all_of=((said,),)), {})
     numbers = [
         number
         for (number,) in store.views.read(
-            "SELECT rowid FROM search WHERE search MATCH ? ORDER BY rowid DESC LIMIT ?",
+            "SELECT rowid FROM search_names WHERE search_names MATCH ? ORDER BY rowid DESC LIMIT ?",
             (match, CLAIMS_MAX),
         )
         if isinstance(number, int)

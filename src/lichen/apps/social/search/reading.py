@@ -22,10 +22,10 @@ from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
-from lichen.apps.social.search.query import BEST, NEWEST, Facet, Query, matching, quoted_author
+from lichen.apps.social.search.query import BEST, NEWEST, Query, matching, quoted_author
 from lichen.apps.social.search.view import SearchView
-from lichen.apps.social.search.words import NAMING, TEXT_MEMBERS
-from lichen.feed.message import FeedId
+from lichen.apps.social.search.words import TEXT_MEMBERS
+from lichen.feed.message import FeedId, MsgId
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -151,13 +151,14 @@ def search(
 class _Asked:
     """One question being answered."""
 
-    __slots__ = ("_circle", "_match", "_query", "_store")
+    __slots__ = ("_circle", "_match", "_query", "_store", "_titles")
 
     def __init__(self, store: "Store", query: Query, match: str | None, circle: Circle) -> None:
         self._store = store
         self._query = query
         self._match = match
         self._circle = circle
+        self._titles: dict[MsgId, str] = {}
 
     def walk(self, window: "_Window", start: Cursor) -> Iterator[tuple[Cursor, Entry | None]]:
         """Yield what fits after ``start``, each with its place; at last None where to go on."""
@@ -238,16 +239,17 @@ class _Asked:
             entry=entry,
             excerpt=excerpt_of("\n\n".join(said), self._query.said),
             care=care if isinstance(care, str) else "",
-            thread_title=self._thread_title(entry),
+            thread_title=self._thread_title(entry.place.root),
         )
 
-    def _thread_title(self, entry: Entry) -> str:
-        if entry.place.root is None:
+    def _thread_title(self, thread: MsgId | None) -> str:
+        if thread is None:
             return ""
-        root = self._store.log.get(entry.place.root)
-        if root is None or root.feed in self._circle.blocks:
-            return ""
-        return title_of(read_entry(root))
+        if thread not in self._titles:
+            root = self._store.log.get(thread)
+            is_shown = root is not None and root.feed not in self._circle.blocks
+            self._titles[thread] = title_of(read_entry(root)) if root and is_shown else ""
+        return self._titles[thread]
 
 
 def _sql(*, has_words: bool, is_best: bool) -> str:
@@ -266,19 +268,12 @@ def _sql(*, has_words: bool, is_best: bool) -> str:
 
 
 def _match(query: Query, people: Mapping[str, Sequence[FeedId]], circle: Circle) -> str | None:
-    """Return the question for the index, without what is hardly ever meant or may not be shown.
-
-    That is what only gives a name, unless a type was asked for, and what blocked feeds wrote, as
-    far as they are few.
-    """
+    """Return the question for the index, without what blocked feeds wrote if they are few."""
     match = matching(query, people)
-    if match is None:
-        return None
     blocked = sorted(circle.blocks)[:BLOCKS_ASKED_MAX]
-    unwanted = [quoted_author(feed) for feed in blocked]
-    if not any(isinstance(p, Facet) and p.kind == "type" for group in query.all_of for p in group):
-        unwanted.append(f'"{NAMING}"')
-    return f"({match}) NOT ({' OR '.join(unwanted)})" if unwanted else match
+    if match is None or not blocked:
+        return match
+    return f"({match}) NOT ({' OR '.join(quoted_author(feed) for feed in blocked)})"
 
 
 def _backwards(row: tuple[int, int]) -> tuple[int, int]:

@@ -3,7 +3,9 @@
 The index keeps no text (``content=''``): whoever finds a message reads it from the log, and what
 the log no longer holds is not found. A row's number is the message's number of receipt, so that
 the newest come first at no cost. ``search_times`` has the time to show of each message that is
-in the index, for dates and for the order of what was found.
+in the index, for dates and for the order of what was found. ``search_names`` is an index apart of
+the messages that give a name, so that those who are looked for among people do not come up among
+what people say.
 
 The fold is commutative and idempotent, for a row depends on its message alone and replaces itself.
 """
@@ -13,13 +15,14 @@ from collections.abc import Sequence
 import apsw
 
 from lichen.apps.social.rules import believable_ms
-from lichen.apps.social.search.words import TOKENIZER, facets_of, indexed_text
+from lichen.apps.social.search.words import TOKENIZER, facets_of, indexed_text, named_text
 from lichen.store.views import FoldRow
 
 AUTOMERGE = 8
 """Segments of one level that are merged in passing: half the writing of the usual 4."""
 
 _ADD_WORDS = "INSERT OR REPLACE INTO search(rowid, said) VALUES (?, ?)"
+_ADD_NAME = "INSERT OR REPLACE INTO search_names(rowid, named) VALUES (?, ?)"
 _ADD_TIME = "INSERT OR REPLACE INTO search_times(received_no, written_s) VALUES (?, ?)"
 
 
@@ -31,6 +34,8 @@ class SearchView:
     schema = f"""
     CREATE VIRTUAL TABLE search USING fts5(
         said, content='', contentless_delete=1, tokenize="{TOKENIZER}");
+    CREATE VIRTUAL TABLE search_names USING fts5(
+        named, content='', contentless_delete=1, tokenize="{TOKENIZER}");
     INSERT INTO search(search, rank) VALUES ('automerge', {AUTOMERGE});
     CREATE TABLE search_times(
         received_no INTEGER PRIMARY KEY, written_s INTEGER NOT NULL) STRICT;
@@ -38,17 +43,21 @@ class SearchView:
 
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
         """Add what messages say. In order of number: FTS5 writes a segment at each step back."""
-        found = []
+        found, named = [], []
         for row in rows:
             if isinstance(row.content, dict):
-                said = indexed_text(row.content)
+                said, name = indexed_text(row.content), named_text(row.content)
                 if said:
                     facets = facets_of(row.feed, row.content)
                     found.append((row.received_no, f"{' '.join(facets)} {said}", written_s(row)))
+                if name:
+                    named.append((row.received_no, name))
         if found:
             found.sort()
             db.executemany(_ADD_WORDS, [(number, said) for number, said, _ in found])
             db.executemany(_ADD_TIME, [(number, at_s) for number, _, at_s in found])
+        if named:
+            db.executemany(_ADD_NAME, sorted(named))
 
 
 def written_s(row: FoldRow) -> int:

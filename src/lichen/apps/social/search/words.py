@@ -55,9 +55,10 @@ def without_references(text: str) -> str:
 def indexed_text(content: Mapping[str, JsonValue]) -> str:
     """Return the words of a content as they are kept; empty where it says nothing."""
     said = [value for key in TEXT_MEMBERS if isinstance(value := content.get(key), str) and value]
-    # A channel's name alone says nothing: most such messages only subscribe to it.
-    if not said or (len(said) == 1 and said[0] is content.get("channel")):
-        return ""
+    # A channel's name alone says nothing, most such messages only subscribe to it; and people are
+    # found by their names in another way.
+    if len(said) == 1 and (said[0] is content.get("channel") or content.get("type") == "about"):
+        said = said if content.get("description") else []
     return fold_text(without_references("\n".join(said)))
 
 
@@ -67,8 +68,6 @@ def facets_of(feed: FeedId, content: Mapping[str, JsonValue]) -> list[str]:
     facets = [author_facet(feed), type_facet(kind if isinstance(kind, str) else "")]
     if content.get("root") is not None and link_of(content["root"]) is not None:
         facets.append(REPLY)
-    if kind == "about" and not isinstance(content.get("description"), str):
-        facets.append(NAMING)
     text = content.get("text")
     if isinstance(text, str) and _IMAGE.search(text):
         facets.append(IMAGE)
@@ -116,9 +115,6 @@ REPLY = f"{_FACET}r"
 IMAGE = f"{_FACET}i"
 """The word for whatever shows a picture."""
 
-NAMING = f"{_FACET}n"
-"""The word for whatever only gives a name: people are found by theirs in another way."""
-
 
 def is_sayable(text: str) -> bool:
     """Tell whether a folded text holds anything that the tokenizer makes words of."""
@@ -130,17 +126,21 @@ def is_dense(text: str) -> bool:
     return _WITHOUT_SPACES.search(text) is not None
 
 
+def named_text(content: Mapping[str, JsonValue]) -> str:
+    """Return the name that a content gives somebody or something, as it is kept."""
+    name = content.get("name") if content.get("type") == "about" else None
+    return fold_text(name) if isinstance(name, str) else ""
+
+
 def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
     """Fold a text sign by sign; return it with the place in ``text`` of each folded sign."""
     if text.isascii():
         return text.lower(), range(len(text))
-    folded: list[str] = []
-    places: list[int] = []
-    for place, sign in enumerate(text):
-        for one in _fold_sign(sign):
-            folded.append(one)
-            places.append(place)
-    return "".join(folded), places
+    signs = list(map(_fold_sign, text))
+    folded = "".join(signs)
+    if len(folded) == len(text) == sum(map(bool, signs)):
+        return folded, range(len(text))
+    return folded, [place for place, sign in enumerate(signs) for _ in sign]
 
 
 def _fold(text: str) -> str:
