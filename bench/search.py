@@ -30,18 +30,21 @@ import install
 import sync
 from ingest import read_messages
 
-from lichen.apps import all_apps
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.view import SearchView
+from lichen.apps.social.view import NamesView
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import FeedId
 from lichen.lab.corpus import generate_corpus
+from lichen.store.schema import delete_database
 from lichen.store.store import Binding, Store, read_binding
-from lichen.store.views import base_views
+from lichen.store.views.base import ContactsView
 
 MESSAGES = 100_000
 RUNS = 40
 BATCH = 1_000
+RARE_MESSAGES = 10
+"""In how many messages a rare word is, about."""
 NETWORK_KEY = bytes(32)
 
 
@@ -99,12 +102,13 @@ def measure(folder: Path, log: Path, lines: Path | None, runs: int) -> list[list
 
 
 def open_store(log: Path) -> Store:
-    """Open a data directory; whatever it was bound to."""
+    """Open a data directory, whatever it was bound to, without what was folded from it."""
+    delete_database(log / "views.db")
     return Store.open(
         log,
         binding=read_binding(log) or Binding(NETWORK_KEY),
         formats={"classic": ClassicFormat()},
-        views=[*base_views(), *(view for app in all_apps() for view in app.views)],
+        views=[ContactsView(), NamesView(), SearchView()],
     )
 
 
@@ -126,7 +130,8 @@ def fold(store: Store) -> list[figures.Row]:
     with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
         taken = db.execute(
             "SELECT sum(length(block)) + (SELECT sum(8 + length(sz)) FROM search_docsize)"
-            " + (SELECT 10 * count(*) FROM search_times) FROM search_data"
+            " + (SELECT 10 * count(*) FROM search_times)"
+            " + (SELECT sum(length(block)) FROM search_names_data) FROM search_data"
         ).get
     store.wait_folded().result()
     per_message = {
@@ -142,16 +147,16 @@ def choose_questions(store: Store) -> tuple[dict[str, str], FeedId]:
     with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
         db.execute("CREATE VIRTUAL TABLE temp.frequency USING fts5vocab('main', 'search', 'row')")
         found = db.execute(
-            "SELECT term FROM temp.frequency WHERE length(term) BETWEEN 5 AND 12 AND term NOT GLOB '*[^a-z]*'"
-            " ORDER BY doc DESC"
+            "SELECT term, doc FROM temp.frequency"
+            " WHERE length(term) BETWEEN 5 AND 12 AND term NOT GLOB '*[^a-z]*' ORDER BY doc DESC"
         ).fetchall()
         early_s = db.execute(
             "SELECT written_s FROM search_times ORDER BY 1 LIMIT 1"
             " OFFSET (SELECT count(*) / 20 FROM search_times)"
         ).get
     long_ago = time.strftime("%Y-%m-%d", time.gmtime(early_s))
-    terms = [str(term) for (term,) in found]
-    common, second, rare = terms[0], terms[1], terms[-1 - len(terms) // 50]
+    common, second = (str(term) for term, _ in found[:2])
+    rare = min(found, key=lambda one: abs(one[1] - RARE_MESSAGES))[0]
     longest = max(store.log.clock().items(), key=lambda one: one[1])[0]
     excerpt = ask_once(store, longest, common).answer.found[0].excerpt.text.split()
     pair = next(
