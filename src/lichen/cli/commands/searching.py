@@ -46,8 +46,7 @@ async def search_command(
     joins two. Operators: author: mentions: channel: type: is: has: after: before: sort:best. Put
     the question between quotes, or the shell reads it first.
 
-    With --json the answer is one object {found, after, count, isCountWhole, folded, total, people,
-    notes}; each of found is {message, excerpt, care, thread, threadTitle}. Code 4: nothing fits.
+    With --json the answer is one object, as social.search gives it. Code 4: nothing fits.
     """
     question = " ".join(words)
     options: dict[str, JsonValue] = {"query": question, "limit": limit}
