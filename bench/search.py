@@ -130,7 +130,7 @@ def fold(store: Store) -> list[figures.Row]:
     with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
         taken = db.execute(
             "SELECT sum(length(block)) + (SELECT sum(8 + length(sz)) FROM search_docsize)"
-            " + (SELECT 10 * count(*) FROM search_times)"
+            " + (SELECT 16 * count(*) FROM search_times)"
             " + (SELECT sum(length(block)) FROM search_names_data) FROM search_data"
         ).get
     store.wait_folded().result()

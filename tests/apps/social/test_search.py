@@ -260,12 +260,12 @@ def test_much_that_may_not_be_shown_is_looked_through_in_steps(
     desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(reading, "WINDOW", 5)
-    monkeypatch.setattr(reading, "BLOCKS_ASKED_MAX", 0)
     key = say(anna, 1, "stone")
     for day in range(60):
         say(bert, day, "stone")
     desk.receive(anna, bert)
     desk.relate("block", bert)
+    monkeypatch.setattr(reading, "author_number", lambda _feed: -1)
     steps = list(pages(desk, "stone", 10))
     assert len(steps) > 1
     assert joined(steps) == [key]

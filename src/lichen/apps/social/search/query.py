@@ -175,11 +175,6 @@ def matching(query: Query, people: Mapping[str, Sequence[FeedId]]) -> str | None
     return f"({wanted}) NOT ({unwanted})" if unwanted else wanted
 
 
-def quoted_author(feed: FeedId) -> str:
-    """Return what in FTS5's language fits everything that a feed wrote."""
-    return f'"{words.author_facet(feed)}"'
-
-
 def _quoted(part: Part, people: Mapping[str, Sequence[FeedId]]) -> Iterator[str]:
     if isinstance(part, Said):
         yield f'"{part.text}"' + (" *" if part.is_beginning else "")

@@ -16,14 +16,15 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
 import msgspec
+import orjson
 
 from lichen.apps.social.content import parse_about
 from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
-from lichen.apps.social.search.query import BEST, NEWEST, Query, matching, quoted_author
-from lichen.apps.social.search.view import SearchView
+from lichen.apps.social.search.query import BEST, NEWEST, Query, matching
+from lichen.apps.social.search.view import SearchView, author_number
 from lichen.apps.social.search.words import TEXT_MEMBERS
 from lichen.feed.message import FeedId, MsgId
 
@@ -41,8 +42,6 @@ READ_AT_ONCE = 25
 """Messages read from the log in one go."""
 WINDOWS_MAX = 5
 """Windows looked through for one answer, where most of what fits may not be shown."""
-BLOCKS_ASKED_MAX = 100
-"""Blocked feeds that the index is asked to leave out; the others are left out after reading."""
 
 _CURSOR = re.compile(r"([nb])(\d{1,18})-(\d{1,12})-(\d{1,18})")
 _KINDS = {NEWEST: "n", BEST: "b"}
@@ -124,7 +123,7 @@ def search(
     (progress,) = (one for one in store.views.progress() if one.name == SearchView.name)
     if query.is_private or query.is_empty or any(not feeds for feeds in people.values()):
         return Answer(count=0, folded=progress.folded, total=progress.total)
-    asked = _Asked(store, query, _match(query, people, circle), circle)
+    asked = _Asked(store, query, matching(query, people), circle)
     begin = Cursor(_KINDS[query.order], store.log.last_no, *_BEGIN)
     start = begin if after is None or after.kind != begin.kind else after
     first = asked.window(start.top)
@@ -203,6 +202,7 @@ class _Asked:
                 "top": top,
                 "after": -1 if after is None else after,
                 "before": FAR_S if before is None else before,
+                "blocked": orjson.dumps(list(map(author_number, self._circle.blocks))).decode(),
                 "most": most + 1,
             },
         )
@@ -263,17 +263,9 @@ def _sql(*, has_words: bool, is_best: bool) -> str:
         # Only fixed texts are put together.
         f"SELECT t.received_no, t.written_s, {'bm25(search)' if is_best else '0'} FROM {source}"  # noqa: S608
         " AND t.written_s >= :after AND t.written_s < :before"
+        " AND t.author NOT IN (SELECT value FROM json_each(:blocked))"
         f" ORDER BY {'search.rowid' if has_words else 't.received_no'} DESC LIMIT :most"
     )
-
-
-def _match(query: Query, people: Mapping[str, Sequence[FeedId]], circle: Circle) -> str | None:
-    """Return the question for the index, without what blocked feeds wrote if they are few."""
-    match = matching(query, people)
-    blocked = sorted(circle.blocks)[:BLOCKS_ASKED_MAX]
-    if match is None or not blocked:
-        return match
-    return f"({match}) NOT ({' OR '.join(quoted_author(feed) for feed in blocked)})"
 
 
 def _backwards(row: tuple[int, int]) -> tuple[int, int]:
