@@ -24,7 +24,7 @@ MARKS_MAX = 20
 """Places that are marked in one excerpt."""
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+")
+_LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+|-{3,}")
 _UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
 _NO_SIGNS = str.maketrans("", "", "*`~|")
 _ELLIPSIS = "…"
