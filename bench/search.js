@@ -2,7 +2,7 @@
 
 // ssb-db2 with ssb-search2 on a file of messages: reads {"path", "lines", "questions", "runs"} from
 // its argument, answers one JSON object: seconds to load and to index, and for each question the
-// milliseconds of each run and how many messages were found. Written as its documentation does it.
+// milliseconds of each run, the CPU time of one and how many messages were found. Written as its documentation does it.
 
 const fs = require("fs")
 const zlib = require("zlib")
@@ -70,12 +70,14 @@ async function main () {
   for (const [name, question] of Object.entries(asked.questions)) {
     let found = 0
     const taken = []
+    const before = process.cpuUsage()
     for (let run = 0; run < asked.runs; run++) {
       const start = process.hrtime.bigint()
       found = await ask(question)
       taken.push(Number(process.hrtime.bigint() - start) / 1e6)
     }
-    answers[name] = { found, taken }
+    const used = process.cpuUsage(before)
+    answers[name] = { found, taken, cpu_ms: (used.user + used.system) / 1e3 / asked.runs }
   }
   const size = (folder) => fs.readdirSync(folder, { withFileTypes: true }).reduce((sum, entry) => {
     const place = `${folder}/${entry.name}`
