@@ -5,6 +5,7 @@ import random
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import apsw
@@ -337,9 +338,8 @@ def test_an_answer_says_what_is_not_in_yet(desk: Any, anna: Any, monkeypatch: An
     say(anna, 1, "stone")
     desk.receive(anna)
     assert asked(desk, "stone").notes == ()
-    monkeypatch.setattr(
-        desk.store._engine, "folded", lambda: {SearchView.name: (), "contacts": ((1, 1),)}
-    )
+    behind = SimpleNamespace(name=SearchView.name, folded=0, total=1)
+    monkeypatch.setattr(type(desk.store.views), "progress", lambda _views: [behind])
     (note,) = asked(desk, "stone").notes
     assert note.startswith("Searched so far: 0 of 1 ")
 
