@@ -68,6 +68,8 @@ class Run(Recorder):
         self.views = all_views() if Random(own).random() < 0.25 else base_views()
         self.noted = noted
         self.start: Image
+        self.opened_at = 0
+        """How long the record was when the store had opened."""
         self.log: list[Stored] = []
         self.store: Store
 
@@ -76,6 +78,7 @@ class Run(Recorder):
         with by_turns(self.rng.choice(CHECKPOINTS)), self.recording() as start:
             self.start = start
             self._open()
+            self.opened_at = len(self.records)
             for _ in range(self.rng.randint(8, 50)):
                 act = self.rng.choices(ACTS, WEIGHTS)[0]
                 act(self)

@@ -67,6 +67,8 @@ class Memory:
         self.states: dict[str, set[bool]] = {"bound": {False}, "guarded": {False}, "clean": {True}}
         """What may be on the disk of each fact that is written durably."""
         self.noted = 0
+        self.halved: set[int] = set()
+        """Notes of which an earlier power cut left only the beginning."""
         self.blobs: dict[BlobId, bytes] = {}
 
     def copy(self) -> Self:

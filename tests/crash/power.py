@@ -18,10 +18,13 @@ from checks import Expected, LostError, check_image
 from disk import Image, Platter, Promised
 from lives import Run
 from memory import Memory
+from older import make_older
 from people import identity_of
 
-RUNS_MAX = 3
+RUNS_MAX = 4
 CUTS_PER_RUN = 24
+OLDER_SHARE = 0.3
+"""How often a run begins on data of an earlier version."""
 
 
 class Tally(msgspec.Struct):
@@ -57,6 +60,8 @@ def live(life: str, folder: Path, tally: Tally) -> None:
             raise CutFailed(f"life {life}, run {number}: {fault!r}") from fault
         memory, image = cut_everywhere(run, memory, f"{life} {number}", life, image_directory, tally)
         image.write(directory)
+        if rng.random() < OLDER_SHARE and make_older(directory, rng):
+            memory.halved = set(range(1, memory.noted + 1))
     tally.lives += 1
 
 
@@ -90,10 +95,18 @@ def cut_everywhere(
 
 
 def choose_instants(run: Run, rng: Random) -> list[int]:
-    """Choose when to cut: half of them right after somebody was told something."""
+    """Choose when to cut: often right after somebody was told something, or while it opens."""
     promises = [n + 1 for n, record in enumerate(run.records) if isinstance(record, Promised)]
     return [
-        rng.choice(promises) if rng.random() < 0.5 else rng.randint(0, len(run.records))
+        rng.choice(
+            (
+                rng.choice(promises),
+                rng.choice(promises),
+                rng.randint(0, run.opened_at),
+                rng.randint(0, len(run.records)),
+                rng.randint(0, len(run.records)),
+            )
+        )
         for _ in range(CUTS_PER_RUN)
     ]
 
