@@ -72,16 +72,14 @@ def rows_of(db: apsw.Connection) -> Rows:
     }
 
 
-def check_image(
-    directory: Path, memory: Memory, expected: Expected, identity: Identity
-) -> Memory:
+def check_image(directory: Path, memory: Memory, expected: Expected, identity: Identity) -> Memory:
     """Open what a power cut left and look at everything. Returns what may be remembered of it."""
     notices: list[str] = []
     with by_turns():
         store = open_store(directory, expected.views, notices.append, 1.8e12)
         try:
             _check_notices(notices)
-            _check_files(directory)
+            check_files(directory)
             _check_log(store, memory, expected)
             _check_states(store, memory, identity)
             _check_notes(store, memory)
@@ -99,7 +97,7 @@ def _check_notices(notices: Sequence[str]) -> None:
     claim(not bad, bad)
 
 
-def _check_files(directory: Path) -> None:
+def check_files(directory: Path) -> None:
     for name in FILES:
         db = apsw.Connection(str(directory / name), flags=apsw.SQLITE_OPEN_READONLY)
         found = db.execute("PRAGMA integrity_check(3)").fetchall()

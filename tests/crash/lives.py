@@ -214,4 +214,3 @@ WEIGHTS = (6, 4, 3, 5, 3, 3, 1, 0.5, 0.5, 0.5, 1)
 
 def _nothing(_words: str) -> None:
     """Notices are looked at when the power is back."""
-

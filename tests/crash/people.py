@@ -57,12 +57,8 @@ def identity_of(seed: str) -> Identity:
 
 @cache
 def people() -> tuple[Person, ...]:
-    """Return everybody, the same in each run."""
-    rng = Random(5)
-    everybody = tuple(Person(number) for number in range(PEOPLE))
-    for number in range(MESSAGES):
-        for person in everybody:
-            person.write(_content(number, everybody, rng))
+    """Return everybody who is met in lives under power cuts, one with a forked feed."""
+    everybody = crowd(0, PEOPLE, MESSAGES)
     forked = everybody[-1]
     other = Person(PEOPLE - 1)
     other.messages = forked.messages[: MESSAGES // 2]
@@ -70,9 +66,20 @@ def people() -> tuple[Person, ...]:
     return everybody
 
 
+@cache
+def crowd(first: int, count: int, messages: int) -> tuple[Person, ...]:
+    """Return some people, the same in each run, who talk to each other."""
+    rng = Random(first)
+    everybody = tuple(Person(first + number) for number in range(count))
+    for number in range(messages):
+        for person in everybody:
+            person.write(_content(number, everybody, rng))
+    return everybody
+
+
 def _content(number: int, everybody: tuple[Person, ...], rng: Random) -> dict[str, object]:
     other = rng.choice(everybody)
-    held = [message.key for person in everybody for message in person.messages]
+    held = [message.key for message in other.messages]
     kind = rng.choice(("post", "post", "post", "reply", "vote", "contact", "about", "long"))
     if kind == "reply" and held:
         root = rng.choice(held)

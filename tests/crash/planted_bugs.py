@@ -55,7 +55,9 @@ def nothing_is_ever_flushed(patch: Patch) -> None:
 def own_messages_are_not_flushed(patch: Patch) -> None:
     append = LogWriter.append
 
-    def append_lazily(self: LogWriter, *args: Any, is_durable: bool = False, **options: Any) -> None:
+    def append_lazily(
+        self: LogWriter, *args: Any, is_durable: bool = False, **options: Any
+    ) -> None:
         append(self, *args, **options)
 
     patch.setattr(LogWriter, "append", append_lazily)

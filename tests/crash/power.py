@@ -58,7 +58,9 @@ def live(life: str, folder: Path, tally: Tally) -> None:
             run.live()
         except AssertionError as fault:
             raise CutFailed(f"life {life}, run {number}: {fault!r}") from fault
-        memory, image = cut_everywhere(run, memory, f"{life} {number}", life, image_directory, tally)
+        memory, image = cut_everywhere(
+            run, memory, f"{life} {number}", life, image_directory, tally
+        )
         image.write(directory)
         if rng.random() < OLDER_SHARE and make_older(directory, rng):
             memory.halved = set(range(1, memory.noted + 1))
