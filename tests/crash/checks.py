@@ -35,7 +35,7 @@ def claim(is_so: bool, words: object) -> None:
 
 
 class Expected:
-    """The log as it was, and what views show of its first messages; reckoned once for each length."""
+    """The log as it was, and what views show of its first messages."""
 
     def __init__(self, log: Sequence[Stored], views: Sequence[View]) -> None:
         self.log = list(log)

@@ -236,7 +236,9 @@ def _rename(names: dict[str, int | None], change: NameChange) -> None:
 class Recorder:
     """Writes down what is done to the files of one folder, between ``begin`` and ``end``."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, seed: str) -> None:
+        self.chance = Random(f"sqlite {seed}")
+        """What SQLite takes its salts from, so that the same is written each time."""
         self.records: list[Record] = []
         self._root = f"{directory}/"
         self._files: dict[str, int] = {}
@@ -250,12 +252,14 @@ class Recorder:
         for number, path in enumerate(start.files):
             self._files[path] = -1 - number
         vfs = _RecordingVfs(self)
+        apsw.randomness(0)
         try:
             with pytest.MonkeyPatch.context() as patch:
                 self._listen(patch)
                 yield start
         finally:
             apsw.set_default_vfs("unix")
+            apsw.randomness(0)
             vfs.unregister()
 
     def promise(self, what: object) -> None:
@@ -324,7 +328,7 @@ class Recorder:
             self.records.append(Named(after, self._files[after], moved_from=before))
 
     def _flushed(self, descriptor: int) -> None:
-        path = Path(os.readlink(f"/proc/self/fd/{descriptor}"))
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
         if f"{path}/" == self._root:
             self.records.append(FolderSynced(""))
             return
@@ -358,6 +362,9 @@ class _RecordingVfs(apsw.VFS):
         if place is None:
             return apsw.VFSFile("unix", name, flags)
         return _RecordingFile(self._recorder, place, name, flags)
+
+    def xRandomness(self, count: int) -> bytes:  # noqa: N802
+        return self._recorder.chance.randbytes(count)
 
     def xDelete(self, name: str, syncs_folder: bool) -> None:  # noqa: N802
         super().xDelete(name, syncs_folder)

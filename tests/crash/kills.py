@@ -11,16 +11,16 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "crash"), str(TESTS / "js")]
 
+import apsw  # noqa: E402
 import forked  # noqa: E402 (found by the line above)
 import msgspec  # noqa: E402
-import pytest  # noqa: E402
 from acts import SCENES  # noqa: E402
 from checks import Expected, LostError, check_chains, check_files, claim, rows_of  # noqa: E402
 from lives import all_views, by_turns  # noqa: E402
@@ -36,7 +36,6 @@ from stories import (  # noqa: E402
 )
 from turns import Turns  # noqa: E402
 
-import apsw  # noqa: E402
 from lichen.feed.message import FeedState, RawMessage  # noqa: E402
 from lichen.node.home import network_key_default  # noqa: E402
 from lichen.store.log import Stored  # noqa: E402

@@ -61,7 +61,7 @@ class Run(Recorder):
     """One run of a life: from a store's opening until the record ends."""
 
     def __init__(self, directory: Path, seed: str, own: str, noted: int) -> None:
-        super().__init__(directory)
+        super().__init__(directory, seed)
         self.directory = directory
         self.rng = Random(seed)
         self.identity = identity_of(own)

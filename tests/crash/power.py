@@ -14,7 +14,7 @@ from pathlib import Path
 from random import Random
 
 import msgspec
-from checks import Expected, LostError, check_image
+from checks import Expected, check_image
 from disk import Image, Platter, Promised
 from lives import Run
 from memory import Memory

@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from forked import WAIT_S_MAX, Ended, Forked
 from lichen_peer import LocalSocket
-from people import Person, crowd
 from peers import PeerError
+from people import Person, crowd
 
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.home import Home

@@ -1,0 +1,7 @@
+"""The machinery of these tests lies beside them: a recorded disk, lives and stories drawn by seed."""
+
+import sys
+from pathlib import Path
+
+TESTS = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(TESTS / "crash"), str(TESTS / "js")]
