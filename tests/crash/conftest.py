@@ -1,4 +1,4 @@
-"""The machinery of these tests lies beside them: a recorded disk, lives and stories drawn by seed."""
+"""What these tests are made of lies beside them: a recorded disk, lives and stories by seed."""
 
 import sys
 from pathlib import Path

@@ -98,6 +98,7 @@ class Run(Recorder):
         )
         self.promise(Asked("bound", value=True))
         self.store.bind_own(self.identity.id)
+        self.promise(Done("bound", value=True))
         self.promise(Asked("clean", value=False))
         self.store.local.begin_run()
         self.promise(Done("clean", value=False))

@@ -63,6 +63,14 @@ def own_messages_are_not_flushed(patch: Patch) -> None:
     patch.setattr(LogWriter, "append", append_lazily)
 
 
+def whose_log_it_is_is_not_flushed(patch: Patch) -> None:
+    def set_meta(self: LogWriter, **facts: bytes) -> None:
+        with immediate(self._db):
+            self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
+
+    patch.setattr(LogWriter, "set_meta", set_meta)
+
+
 def the_log_is_not_flushed_at_a_clean_end(patch: Patch) -> None:
     patch.setattr(LogWriter, "flush", _nothing)
 

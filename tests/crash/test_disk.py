@@ -30,7 +30,8 @@ def test_what_was_synced_is_there() -> None:
 
 def test_sectors_that_were_not_synced_come_torn_and_in_any_order() -> None:
     found = {
-        files["file"] for files in draws(*NAMED, Written(1, 0, A + A), Synced(1), Written(1, 0, B + B))
+        files["file"]
+        for files in draws(*NAMED, Written(1, 0, A + A), Synced(1), Written(1, 0, B + B))
     }
     assert found == {A + A, A + B, B + A, B + B}
 

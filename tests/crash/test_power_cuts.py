@@ -27,8 +27,13 @@ def test_nothing_is_lost_in_a_power_cut() -> None:
 @pytest.mark.parametrize("name", sorted(BUGS))
 def test_a_planted_bug_is_found(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     BUGS[name](monkeypatch)
-    with quick_folder() as folder, pytest.raises(CutFailed):
-        for number in range(LIVES_UNTIL_FOUND):
+    with pytest.raises(CutFailed):
+        live_many(LIVES_UNTIL_FOUND)
+
+
+def live_many(lives: int) -> None:
+    with quick_folder() as folder:
+        for number in range(lives):
             live(f"teeth {number}", folder, Tally())
 
 
@@ -46,8 +51,7 @@ def test_a_life_is_the_same_each_time() -> None:
 
 
 def test_planted_bugs_are_gone_afterwards() -> None:
-    with quick_folder() as folder:
-        live("teeth 1", folder, Tally())
+    live_many(1)
 
 
 def test_the_recorder_leaves_sqlite_as_it_was(tmp_path: Path) -> None:

@@ -137,14 +137,14 @@ class Local:
         """Return all settings."""
         return dict(self._settings)
 
-    def set_setting(self, name: str, value: JsonValue) -> Future[None]:
-        """Keep a setting; None forgets it."""
+    def set_setting(self, name: str, value: JsonValue, *, is_durable: bool = False) -> Future[None]:
+        """Keep a setting; None forgets it. ``is_durable``: it is on the disk itself in the end."""
         text = msgspec.json.encode(value).decode()
         if value is None:
             self._settings.pop(name, None)
             return self._write("DELETE FROM settings WHERE name = ?", name)
         self._settings[name] = value
-        return self._write("REPLACE INTO settings VALUES(?,?)", name, text)
+        return self._write("REPLACE INTO settings VALUES(?,?)", name, text, is_durable=is_durable)
 
     # What was read and begun
 
@@ -323,9 +323,9 @@ class Local:
                 self._db.execute("INSERT INTO log_seen VALUES(1,?,?)", (end.received_no, end.key))
         self._log_end = end
 
-    def _write(self, sql: str, *bindings: str | float) -> Future[None]:
+    def _write(self, sql: str, *bindings: str | float, is_durable: bool = False) -> Future[None]:
         def write() -> None:
-            with immediate(self._db):
+            with durable(self._db) if is_durable else immediate(self._db):
                 self._db.execute(sql, bindings)
 
         return self._submit(write)
