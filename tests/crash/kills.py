@@ -30,6 +30,7 @@ from stories import (  # noqa: E402
     FOLLOWED,
     IMPORTED,
     Story,
+    keys_of,
     make_partner,
     wait_until,
     write_file,
@@ -84,6 +85,9 @@ def go_on(story: Story) -> None:
         story.publish(api, [{"type": "post", "text": "well again"}])
         assert story.own is not None, "a running peer has said who it is"
         own, last = story.own, max(story.told)
+        written = keys_of(api, own)
+        for sequence, key in story.partner.holds(own, 0).items():
+            claim(written.get(sequence) == key, f"own message {sequence} is a fork")
         wanted = {person.id: len(person.messages) for person in crowd(*FOLLOWED)}
         wanted[story.partner.feed] = max(story.partner.holds(story.partner.feed, 0))
 

@@ -14,6 +14,7 @@ from random import Random
 from typing import Any
 
 import pytest
+from checks import claim
 from forked import WAIT_S_MAX, Ended, Forked
 from lichen_peer import LocalSocket
 from peers import PeerError
@@ -45,9 +46,7 @@ class Partner:
 
     def holds(self, feed: FeedId, after: int) -> dict[int, MsgId]:
         """Return which messages of a feed it has."""
-        asked = {"id": feed, "seq": after + 1, "keys": True, "values": True}
-        items = (json.loads(item) for item in self.api.source("createHistoryStream", asked))
-        return {item["value"]["sequence"]: MsgId(item["key"]) for item in items}
+        return keys_of(self.api, feed, after)
 
     def stop(self) -> None:
         """Stop it in good order."""
@@ -136,7 +135,10 @@ class Story:
     def publish(self, api: LocalSocket, contents: list[Any]) -> None:
         """Publish, and remember what the peer said of it."""
         for each in json.loads(api.call("lichen.publishMany", contents)):
-            self.told[each["sequence"]] = MsgId(each["key"])
+            sequence, key = each["sequence"], MsgId(each["key"])
+            for other in (self.told.get(sequence), self.held.get(sequence)):
+                claim(other in (None, key), f"own message {sequence} was written twice: a fork")
+            self.told[sequence] = key
 
     def look_at_partner(self) -> None:
         """Remember which own messages the partner has."""
@@ -181,6 +183,13 @@ class Story:
             time.sleep(0.01)
         if not self.is_killed:
             raise AssertionError(f"not killed, yet: {fault!r}; {self.printed()}") from fault
+
+
+def keys_of(api: LocalSocket, feed: FeedId, after: int = 0) -> dict[int, MsgId]:
+    """Return the messages of a feed that a peer has, by sequence."""
+    asked = {"id": feed, "seq": after + 1, "keys": True, "values": True}
+    items = (json.loads(item) for item in api.source("createHistoryStream", asked))
+    return {item["value"]["sequence"]: MsgId(item["key"]) for item in items}
 
 
 def follow(feed: FeedId) -> dict[str, Any]:
