@@ -3,7 +3,9 @@
 Each takes a ``MonkeyPatch``. They are what one forgets: a flush, an order, a generation, a check.
 """
 
+import fcntl
 import os
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -17,6 +19,7 @@ import pytest
 from lichen.store import blobs, local, publish, schema
 from lichen.store import store as stores
 from lichen.store.local import Local
+from lichen.store.lock import DirectoryLock
 from lichen.store.log import LogWriter
 from lichen.store.log import writer as log_writer
 from lichen.store.schema import immediate
@@ -25,6 +28,8 @@ from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import with_interval
 
 Patch = pytest.MonkeyPatch
+TOLD_EARLY_S = 0.03
+"""How long before it is written a message is told of: long enough to be killed in between."""
 
 
 def _nothing(*_args: Any, **_options: Any) -> None:
@@ -116,6 +121,7 @@ def own_messages_are_told_before_they_are_written(patch: Patch) -> None:
             head = publish._head_of(task.asked.identity.id, feed_format, log)
             messages = publish._make(task.asked, feed_format, head, threads)
             task.future.set_result(messages)
+            time.sleep(TOLD_EARLY_S)
             log.append(messages, now_ms=now_ms, is_durable=True)
 
     patch.setattr(stores, "publish_all", publish_all)
@@ -203,6 +209,20 @@ def notes_are_written_in_any_order(patch: Patch) -> None:
         return write(self, "SELECT 1")
 
     patch.setattr(Local, "_write", write_late)
+
+
+def the_lock_stays(patch: Patch) -> None:
+    def lock(_descriptor: int, _operation: int) -> None:
+        raise BlockingIOError
+
+    take = DirectoryLock.__init__
+
+    def take_unless_there(self: DirectoryLock, directory: Path) -> None:
+        if (directory / "lock").exists() and (directory / "lock").read_text():
+            patch.setattr(fcntl, "flock", lock)
+        take(self, directory)
+
+    patch.setattr(DirectoryLock, "__init__", take_unless_there)
 
 
 # Transactions

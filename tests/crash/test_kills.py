@@ -15,7 +15,7 @@ SEED = os.environ.get("LICHEN_CRASH_SEED", "short")
 KILLS_UNTIL_FOUND = 60
 BUGS = (
     "a_run_is_not_marked",
-    "steps_of_a_format_are_written_one_by_one",
+    "the_lock_stays",
     "own_messages_are_told_before_they_are_written",
 )
 """Those that need no power cut to be seen, and are seen soon."""
