@@ -8,8 +8,8 @@ from random import Random
 import pytest
 from disk import Image, Record, Recorder
 from memory import Asked, BlobDropped, BlobKept, Done, Noted, Published, Told
-from people import FORMAT, identity_of, people, spoiled
-from turns import Turns
+from people import FORMAT, identity_of, lowered, people, spoiled
+from turns import AuditByTurns, Turns
 
 from lichen.apps import all_apps
 from lichen.feed.message import FeedId
@@ -38,6 +38,7 @@ def by_turns(checkpoint_bytes: int = CHECKPOINTS[-1]) -> Iterator[None]:
     """Open stores without a thread of their own."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(stores, "Writer", Turns)
+        patch.setattr(stores, "Auditor", AuditByTurns)
         patch.setattr(schema, "CHECKPOINT_BYTES", checkpoint_bytes)
         yield
 
@@ -70,7 +71,8 @@ class Run(Recorder):
         self.start: Image
         self.opened_at = 0
         """How long the record was when the store had opened."""
-        self.log: list[Stored] = []
+        self.logs: list[list[Stored]] = []
+        """The log as it grew: before each message that was cut off, and at the end."""
         self.store: Store
 
     def live(self) -> list[Record]:
@@ -82,7 +84,7 @@ class Run(Recorder):
             for _ in range(self.rng.randint(8, 50)):
                 act = self.rng.choices(ACTS, WEIGHTS)[0]
                 act(self)
-            self.log = self.store.log.since(0, 10**6)
+            self.logs.append(self.store.log.since(0, 10**6))
             self.store.close()
         return self.records
 
@@ -129,6 +131,25 @@ class Run(Recorder):
         if batch:
             self.store.ingest(batch)
 
+    def receive_chained(self) -> None:
+        """Receive what is audited later, from a peer that may have lowered letters."""
+        person = self.rng.choice(people())
+        held = self.store.log.received(person.id)
+        batch = person.after(held, self.rng.choice((3, 20)))
+        for place in range(len(batch) - 1):
+            if self.rng.random() < 0.15:
+                batch[place] = lowered(batch[place])
+        self.store.ingest(batch, source=PEERS[0], verifies_all=False)
+
+    def audit(self) -> None:
+        """Check the signatures of a stretch or two."""
+        for _ in range(self.rng.randint(1, 4)):
+            before, cuts = self.store.log.since(0, 10**6), self.store.log.cuts
+            assert isinstance(self.store._auditor, AuditByTurns)
+            self.store._auditor.check_some(1)
+            if cuts != self.store.log.cuts:
+                self.logs.append(before)
+
     def receive_badly(self) -> None:
         """Receive what is refused: forged, out of order, here already, a fork."""
         person = self.rng.choice(people())
@@ -144,7 +165,7 @@ class Run(Recorder):
         """Let several things share a transaction."""
         with self.turns.held():
             for _ in range(self.rng.randint(2, 6)):
-                self.rng.choice((Run.receive, Run.publish, Run.receive, Run.note))(self)
+                self.rng.choice((Run.receive, Run.publish, Run.receive_chained, Run.note))(self)
 
     def fold(self) -> None:
         """Bring views forward."""
@@ -207,10 +228,10 @@ class Run(Recorder):
 
 
 ACTS: tuple[Callable[[Run], None], ...] = (
-    Run.receive, Run.publish, Run.much_at_once, Run.fold, Run.note, Run.meet,
-    Run.receive_badly, Run.guard, Run.add_blob, Run.fetch_blob, Run.restart,
+    Run.receive, Run.receive_chained, Run.audit, Run.publish, Run.much_at_once, Run.fold,
+    Run.note, Run.meet, Run.receive_badly, Run.guard, Run.add_blob, Run.fetch_blob, Run.restart,
 )  # fmt: skip
-WEIGHTS = (6, 4, 3, 5, 3, 3, 1, 0.5, 0.5, 0.5, 1)
+WEIGHTS = (2, 6, 5, 4, 3, 5, 3, 3, 1, 0.5, 0.5, 0.5, 1)
 
 
 def _nothing(_words: str) -> None:

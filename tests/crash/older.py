@@ -15,7 +15,9 @@ DRAFTS_SINCE = 2
 
 def make_older(directory: Path, rng: Random) -> bool:
     """Bring files back to an earlier format by chance; tell whether drafts were lost by it."""
-    _make_older(directory / "log.db", LOG_SCHEMA, rng.randint(1, LOG_SCHEMA.version))
+    log = directory / "log.db"
+    if log.exists() and not _has_unaudited(log):  # earlier versions had checked everything
+        _make_older(log, LOG_SCHEMA, rng.randint(1, LOG_SCHEMA.version))
     version = rng.randint(1, LOCAL_SCHEMA.version)
     _make_older(directory / "local.db", LOCAL_SCHEMA, version)
     views = directory / "views.db"
@@ -26,6 +28,13 @@ def make_older(directory: Path, rng: Random) -> bool:
                 db.execute("UPDATE view_versions SET version = version - 1")
         db.close()
     return version < DRAFTS_SINCE
+
+
+def _has_unaudited(path: Path) -> bool:
+    db = apsw.Connection(str(path))
+    found = "unaudited" in _tables(db) and db.execute("SELECT count(*) FROM unaudited").get
+    db.close()
+    return bool(found)
 
 
 def _make_older(path: Path, schema: Schema, version: int) -> None:

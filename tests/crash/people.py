@@ -12,6 +12,10 @@ FORMAT = ClassicFormat()
 PEOPLE = 4
 MESSAGES = 60
 """Messages of each: with pages of 8 KiB enough for several checkpoints of a small log."""
+FOLLOWED = (100, 8, 90)
+"""People who are followed in stories: a first number, how many, and how much each has written."""
+IMPORTED = (200, 4, 60)
+"""People whose messages come from a file."""
 
 
 class Person:
@@ -42,6 +46,16 @@ def as_raw(message: Message) -> RawMessage:
     return RawMessage(message.author, message.sequence, message.data)
 
 
+def lowered(message: RawMessage) -> RawMessage:
+    """Return what a relay makes of a message without changing its id, which hashes low bytes."""
+    return RawMessage(message.author, message.sequence, lowered_text(message.data))
+
+
+def lowered_text(data: bytes) -> bytes:
+    """Return a text with each letter beyond ASCII as the one of its low byte."""
+    return "".join(chr(ord(letter) & 0xFF) for letter in data.decode()).encode()
+
+
 def spoiled(message: RawMessage) -> RawMessage:
     """Return a message with a well-formed signature that does not fit."""
     value = json.loads(message.data)
@@ -64,6 +78,12 @@ def people() -> tuple[Person, ...]:
     other.messages = forked.messages[: MESSAGES // 2]
     forked.fork = as_raw(other.write({"type": "post", "text": "the other branch"}))
     return everybody
+
+
+@cache
+def everybody() -> tuple[Person, ...]:
+    """Return all people of lives and of stories."""
+    return (*people(), *crowd(*FOLLOWED), *crowd(*IMPORTED))
 
 
 @cache
@@ -90,5 +110,5 @@ def _content(number: int, everybody: tuple[Person, ...], rng: Random) -> dict[st
         return {"type": "contact", "contact": other.id, "following": rng.random() < 0.7}
     if kind == "about":
         return {"type": "about", "about": other.id, "name": f"name {number} é"}
-    text = f"{number} " + "lorem ipsum " * (500 if kind == "long" else rng.randint(1, 30))
+    text = f"{number} ša " + "lorem ipsum " * (500 if kind == "long" else rng.randint(1, 30))
     return {"type": "post", "text": text, "channel": rng.choice(("moss", "bark"))}

@@ -18,10 +18,12 @@ import pytest
 
 from lichen.store import blobs, local, publish, schema
 from lichen.store import store as stores
-from lichen.store.local import Local
+from lichen.store.auditor import Auditor
+from lichen.store.local import Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LogWriter
 from lichen.store.log import writer as log_writer
+from lichen.store.register import AuditRegister
 from lichen.store.schema import immediate
 from lichen.store.views import engine
 from lichen.store.views.engine import FoldEngine
@@ -223,6 +225,50 @@ def the_lock_stays(patch: Patch) -> None:
         take(self, directory)
 
     patch.setattr(DirectoryLock, "__init__", take_unless_there)
+
+
+# The audit
+
+
+def signatures_are_not_checked(patch: Patch) -> None:
+    patch.setattr(Auditor, "_first_bad", _nothing)
+
+
+def what_waits_for_the_audit_is_not_written_down(patch: Patch) -> None:
+    patch.setattr(LogWriter, "_write_stretches", _nothing)
+
+
+def views_keep_what_is_cut_off(patch: Patch) -> None:
+    patch.setattr(FoldEngine, "forget", _nothing)
+
+
+def clocks_are_kept_when_a_feed_is_cut(patch: Patch) -> None:
+    patch.setattr(Local, "note_cut", _nothing)
+
+
+def the_log_is_cut_before_the_views_let_go(patch: Patch) -> None:
+    cut = LogWriter.cut
+
+    def cut_first(self: AuditRegister, piece: Any, sequence: int) -> None:
+        if piece.cuts == self._log.cuts:
+            numbers = self._writer.numbers_from(piece.feed, sequence)
+            newest = self._writer.newest_but(piece.feed, sequence)
+            cut(self._writer, piece.feed, sequence)
+            self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest))
+            self._engine.forget(numbers)
+
+    patch.setattr(AuditRegister, "_cut", cut_first)
+
+
+def numbers_of_what_was_cut_are_given_again(patch: Patch) -> None:
+    cut = LogWriter.cut
+
+    def cut_and_forget(self: LogWriter, feed: Any, sequence: int) -> None:
+        cut(self, feed, sequence)
+        with immediate(self._db):
+            self._db.execute("DELETE FROM meta WHERE name = 'last_no'")
+
+    patch.setattr(LogWriter, "cut", cut_and_forget)
 
 
 # Transactions

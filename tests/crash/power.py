@@ -73,7 +73,7 @@ def cut_everywhere(
     """Cut a run at many instants and look; return what one of them left, to go on from."""
     rng = Random(f"images {seed}")
     platter, memory = Platter(run.start), memory.copy()
-    expected = Expected(run.log, run.views)
+    expected = Expected(run.logs, run.views)
     chosen = sorted(choose_instants(run, rng))
     last: tuple[Memory, Image] = memory, run.start
     going_on = rng.randrange(len(chosen))

@@ -18,15 +18,11 @@ from checks import claim
 from forked import WAIT_S_MAX, Ended, Forked
 from lichen_peer import LocalSocket
 from peers import PeerError
-from people import Person, crowd
+from people import FOLLOWED, Person, crowd, lowered_text
 
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.home import Home
 
-FOLLOWED = (100, 8, 90)
-"""People who are followed: a first number, how many, and how much each has written."""
-IMPORTED = (200, 4, 60)
-"""People whose messages come from a file."""
 CONTACT = "contact"
 
 
@@ -197,12 +193,15 @@ def follow(feed: FeedId) -> dict[str, Any]:
     return {"type": CONTACT, "contact": feed, "following": True}
 
 
-def write_file(path: Path, persons: tuple[Person, ...]) -> None:
-    """Write messages as ``lichen import`` reads them."""
-    with path.open("w", encoding="utf-8") as file:
+def write_file(path: Path, persons: tuple[Person, ...], lowered_share: float = 0.0) -> None:
+    """Write messages as ``lichen import`` reads them, some with lowered letters."""
+    rng = Random(1)
+    with path.open("wb") as file:
         for person in persons:
             for message in person.messages:
-                file.write(f'{{"key":"{message.key}","value":{message.data.decode()}}}\n')
+                is_lowered = rng.random() < lowered_share
+                data = lowered_text(message.data) if is_lowered else message.data
+                file.write(b'{"key":"%s","value":%s}\n' % (message.key.encode(), data))
 
 
 def make_partner(folder: Path) -> None:

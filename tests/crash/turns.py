@@ -1,14 +1,17 @@
-"""The store's writer without its thread: work is done when it is given, folding when it is asked.
+"""The store's writer and auditor without threads: work is done when it is given, folding and
+auditing when it is asked.
 
-Everything the writer does is the store's own code; only the order no longer hangs on the clock, so
+Everything they do is the store's own code; only the order no longer hangs on the clock, so
 that a seed gives the same life each time.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
+from itertools import islice
 from typing import Any
 
+from lichen.store.auditor import Auditor
 from lichen.store.errors import StoreClosed
 from lichen.store.writer import Lane, Task
 
@@ -60,3 +63,21 @@ class Turns:
             if lane is None:
                 return
             lane.take()()
+
+
+class AuditByTurns(Auditor):
+    """Stands in for ``lichen.store.auditor.Auditor``."""
+
+    def start(self) -> None:
+        """Nothing to start."""
+
+    def check_some(self, pieces: int = 10**6) -> None:
+        """Check some pieces of feeds, or all that waits, and write down what was found."""
+        for piece in islice(list(self._pieces()), pieces):
+            self._settle(self._check([piece]))
+        self._write()
+
+    def check_all(self) -> None:
+        """Check until nothing waits: what is cut off may have come again."""
+        while self._log.unaudited_count():
+            self.check_some()
