@@ -253,11 +253,23 @@ def the_log_is_cut_before_the_views_let_go(patch: Patch) -> None:
         if piece.cuts == self._log.cuts:
             numbers = self._writer.numbers_from(piece.feed, sequence)
             newest = self._writer.newest_but(piece.feed, sequence)
+            self._writer.flush()
             cut(self._writer, piece.feed, sequence)
             self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest))
             self._engine.forget(numbers)
 
     patch.setattr(AuditRegister, "_cut", cut_first)
+
+
+def the_log_is_not_flushed_before_a_cut(patch: Patch) -> None:
+    cut = AuditRegister._cut
+
+    def cut_at_once(self: AuditRegister, piece: Any, sequence: int) -> None:
+        with pytest.MonkeyPatch.context() as lazily:
+            lazily.setattr(LogWriter, "flush", _nothing)
+            cut(self, piece, sequence)
+
+    patch.setattr(AuditRegister, "_cut", cut_at_once)
 
 
 def numbers_of_what_was_cut_are_given_again(patch: Patch) -> None:
