@@ -204,7 +204,9 @@ def notes_are_written_in_any_order(patch: Patch) -> None:
     write = Local._write
     late: list[tuple[Any, ...]] = []
 
-    def write_late(self: Local, sql: str, *bindings: Any) -> "Future[None]":
+    def write_late(
+        self: Local, sql: str, *bindings: Any, is_durable: bool = False
+    ) -> "Future[None]":
         late.append((sql, *bindings))
         if len(late) > 2:
             write(self, *late.pop(0))
@@ -270,17 +272,6 @@ def the_log_is_not_flushed_before_a_cut(patch: Patch) -> None:
             cut(self, piece, sequence)
 
     patch.setattr(AuditRegister, "_cut", cut_at_once)
-
-
-def numbers_of_what_was_cut_are_given_again(patch: Patch) -> None:
-    cut = LogWriter.cut
-
-    def cut_and_forget(self: LogWriter, feed: Any, sequence: int) -> None:
-        cut(self, feed, sequence)
-        with immediate(self._db):
-            self._db.execute("DELETE FROM meta WHERE name = 'last_no'")
-
-    patch.setattr(LogWriter, "cut", cut_and_forget)
 
 
 # Transactions
