@@ -67,8 +67,7 @@ class Forked:
 
     def kill(self) -> None:
         """End it as nothing else does."""
-        if not self._is_reaped:
-            os.kill(self.pid, signal.SIGKILL)
+        os.kill(self.pid, signal.SIGKILL)
 
     def wait(self) -> int:
         """Wait for its end; return its exit code, negative for the signal that ended it."""
@@ -77,6 +76,12 @@ class Forked:
         self._is_reaped = True
         self._out.close()
         return os.waitstatus_to_exitcode(status)
+
+    def end(self) -> None:
+        """Make sure that nothing of it is left."""
+        if not self._is_reaped:
+            self.kill()
+            self.wait()
 
     def stop(self) -> int:
         """Stop it in good order; return its exit code."""

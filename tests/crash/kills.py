@@ -82,6 +82,7 @@ def tell(story: Story, tally: Tally, kills: int) -> None:
         check_folder(story, has_views=story.rng.random() < VIEWS_SHARE)
     go_on(story)
     check_folder(story, has_views=True, is_stopped=True)
+    story.partner.stop()
     strange = {path.name for path in story.home.iterdir()} - KNOWN_FILES
     claim(not strange, f"left behind: {strange}")
     tally.stories += 1
@@ -212,7 +213,7 @@ def tell_story(made: Path, seed: str, tally: Tally, kills: int, bug: str | None 
     except Exception as fault:
         raise LostError(f"story {seed}, after {tally.kills} kills: {fault!r}") from fault
     finally:
-        story.partner.stop()
+        story.end()
 
 
 def main() -> int:

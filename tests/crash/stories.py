@@ -49,6 +49,11 @@ class Partner:
         self.api.close()
         assert self.process.stop() == 0
 
+    def end(self) -> None:
+        """Make sure that nothing of it is left."""
+        self.api.close()
+        self.process.end()
+
 
 class Story:
     """One folder, one partner, and what is known of both."""
@@ -140,6 +145,12 @@ class Story:
         """Remember which own messages the partner has."""
         if self.own is not None:
             self.held.update(self.partner.holds(self.own, max(self.held, default=0)))
+
+    def end(self) -> None:
+        """Make sure that neither peer is left."""
+        if self._process is not None:
+            self._process.end()
+        self.partner.end()
 
     def printed(self) -> str:
         """Return what the peer last wrote to standard error."""
