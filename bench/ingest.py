@@ -59,6 +59,18 @@ def read_messages(path: Path) -> list[RawMessage]:
     return [raw for raw in found if isinstance(raw, RawMessage)]
 
 
+def measure_audit(store: Store) -> dict[str, float]:
+    """Wait for what was left to the audit; return how much that was and what it took."""
+    left = store.log.unaudited_count()
+    cpu, began = time.process_time(), time.perf_counter()
+    store.wait_audited().result()
+    return {
+        "left_to_audit": left,
+        "audit_seconds": round(time.perf_counter() - began, 3),
+        "audit_cpu_seconds": round(time.process_time() - cpu, 3),
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--messages", type=int, default=20_000)
@@ -108,12 +120,7 @@ def main() -> None:
         cpu = time.process_time() - cpu
         grown = sum(g.last - g.first + 1 for result in done for g in result.progress)
         assert grown == len(raws), done[0].rejected[:3]
-        unaudited = store.log.unaudited_count()
-        audit_cpu = time.process_time()
-        began = time.perf_counter()
-        store.wait_audited().result()
-        audit_wall = time.perf_counter() - began
-        audit_cpu = time.process_time() - audit_cpu
+        audit = measure_audit(store)
         began = time.perf_counter()
         store.wait_folded().result()
         folding = time.perf_counter() - began
@@ -127,9 +134,7 @@ def main() -> None:
                 "seconds": round(wall, 3),
                 "cpu_seconds": round(cpu, 3),
                 "messages_per_s": round(len(raws) / wall),
-                "left_to_audit": unaudited,
-                "audit_seconds": round(audit_wall, 3),
-                "audit_cpu_seconds": round(audit_cpu, 3),
+                **audit,
                 "fold_seconds": round(folding, 3),
                 "files": size,
                 "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
