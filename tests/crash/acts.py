@@ -64,6 +64,17 @@ def _import(story: Story, api: LocalSocket) -> None:
             pass
 
 
+def _back_up(story: Story, api: LocalSocket) -> None:
+    """Make backups while messages are published."""
+    while True:
+        story.publish(api, [{"type": "post", "text": "to be kept"}])
+        path = story.folder / f"backup {len(story.told)}"
+        last = max(story.told)
+        for _ in api.source("lichen.backup", {"path": str(path)}):
+            pass
+        story.backups[path] = last
+
+
 def _without_views(story: Story) -> None:
     """Have all views folded again."""
     delete_database(story.home / "views.db")
@@ -83,4 +94,5 @@ SCENES = (
     Scene(_talk, before=_from_older, weight=1.5),
     Scene(_fetch_blobs),
     Scene(_import),
+    Scene(_back_up),
 )

@@ -383,6 +383,14 @@ class _RecordingFile(apsw.VFSFile):
         self._file = recorder.named(place)
         self._is_folder_due = bool(flags[0] & _SYNCS_FOLDER)
 
+    def xLock(self, level: int) -> None:  # noqa: N802
+        try:
+            super().xLock(level)
+        except apsw.IOError as error:
+            # A read-only file cannot be locked for the flush at its closing. SQLite passes over it;
+            # APSW raises it, unless the file is said to be busy.
+            raise apsw.BusyError from error
+
     def xWrite(self, data: bytes, offset: int) -> None:  # noqa: N802
         super().xWrite(data, offset)
         self._records.append(Written(self._file, offset, bytes(data)))

@@ -141,6 +141,7 @@ def check_folder(story: Story, *, has_views: bool, is_stopped: bool = False) -> 
             if story.was_ready:
                 claim(store.local.begin_run() == is_stopped, "the mark of the run")
             _check_blobs(story, store)
+            _check_backups(story)
             if has_views:
                 _check_views(store, copy)
         finally:
@@ -176,6 +177,25 @@ def _check_blobs(story: Story, store: Store) -> None:
         claim(blob in held, "a blob is lost")
     for blob in held:
         store.blobs.read(blob)
+
+
+def _check_backups(story: Story) -> None:
+    """A finished backup has all that was told before it began."""
+    for path, last in story.backups.items():
+        claim((path / "manifest.json").exists(), "a backup without its manifest")
+        db = apsw.Connection(
+            f"file:{path / 'log.db'}?immutable=1",
+            flags=apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI,
+        )
+        claim(db.pragma("integrity_check") == "ok", "a damaged backup")
+        found = db.execute(
+            "SELECT max(sequence) FROM messages JOIN feeds USING(feed_no) WHERE feed = ?",
+            (story.own,),
+        ).get
+        db.close()
+        claim(found is not None and found >= last, "a backup without the newest own messages")
+        shutil.rmtree(path)
+    story.backups.clear()
 
 
 def _check_views(store: Store, directory: Path) -> None:

@@ -72,6 +72,8 @@ class Story:
         """Own messages that the partner has."""
         self.blobs: set[str] = set()
         """Blobs that the peer said it has."""
+        self.backups: dict[Path, int] = {}
+        """Finished backups, and the last own message that was told of before."""
         self.ready_s = 0.3
         self.is_killed = False
         self.was_ready = False
