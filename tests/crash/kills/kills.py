@@ -1,8 +1,8 @@
 """Sudden death: the real peer, killed at instants drawn by chance, again and again.
 
-``python tests/crash/kills.py --kills 2000 --seed 1`` makes a campaign and prints the seed of each
-story that fails; ``--story`` tells one of them again: with the same acts and the same instants, as
-far as a machine with other work keeps to them.
+``python tests/crash/kills/kills.py --kills 2000 --seed 1`` makes a campaign and prints the seed of
+each story that fails; ``--story`` tells one of them again: with the same acts and the same instants,
+as far as a machine with other work keeps to them.
 """
 
 import argparse
@@ -15,8 +15,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-TESTS = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(TESTS / "crash"), str(TESTS / "js")]
+TESTS = Path(__file__).resolve().parent.parent.parent
+sys.path[:0] = [str(TESTS / place) for place in ("crash", "crash/power", "crash/kills", "js")]
 
 import apsw  # noqa: E402
 import forked  # noqa: E402 (found by the line above)

@@ -8,10 +8,10 @@ import os
 from pathlib import Path
 
 import pytest
-from disk import Recorder
 from lives import Run
 from planted_bugs import BUGS
 from power import CutFailed, Tally, cut_many, live, quick_folder
+from recorder import Recorder
 
 CUTS = 600
 SEED = os.environ.get("LICHEN_CRASH_SEED", "short")

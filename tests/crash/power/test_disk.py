@@ -7,6 +7,7 @@ from random import Random
 
 import apsw
 from disk import SECTOR_BYTES, Cut, FolderSynced, Image, Named, Platter, Record, Synced, Written
+from recorder import Recorder
 
 DRAWS = 300
 A, B = b"a" * SECTOR_BYTES, b"b" * SECTOR_BYTES
@@ -69,8 +70,6 @@ def test_a_move_is_whole_or_not_at_all() -> None:
 
 
 def test_what_sqlite_and_the_program_do_is_recorded_to_the_byte(tmp_path: Path) -> None:
-    from disk import Recorder  # noqa: PLC0415 (the thing under test)
-
     recorder = Recorder(tmp_path, "")
     with recorder.recording() as start:
         db = apsw.Connection(str(tmp_path / "a.db"))

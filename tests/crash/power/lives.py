@@ -6,9 +6,10 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from disk import Image, Record, Recorder
+from disk import Image, Record
 from memory import Asked, BlobDropped, BlobKept, Done, Noted, Published, Told
 from people import FORMAT, identity_of, lowered, people, spoiled
+from recorder import Recorder
 from turns import AuditByTurns, Turns
 
 from lichen.apps import all_apps

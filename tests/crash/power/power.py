@@ -1,7 +1,7 @@
 """Power cuts: a life of several runs, and at many instants of each the images that may be found.
 
-``python tests/crash/power.py --cuts 10000 --seed 1`` makes a campaign of its own and prints the
-seed of each life that fails; ``--life`` lives one of them again.
+``python tests/crash/power/power.py --cuts 10000 --seed 1`` makes a campaign and prints the seed
+of each life that fails; ``--life`` lives one of them again.
 """
 
 import argparse
@@ -13,13 +13,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from random import Random
 
-import msgspec
-from checks import Expected, check_image
-from disk import Image, Platter, Promised
-from lives import Run
-from memory import Memory
-from older import make_older
-from people import identity_of
+sys.path[:0] = [str(Path(__file__).resolve().parent.parent)]
+
+import msgspec  # noqa: E402 (found by the line above, as are others)
+from checks import Expected, check_image  # noqa: E402
+from disk import Image, Platter, Promised  # noqa: E402
+from lives import Run  # noqa: E402
+from memory import Memory  # noqa: E402
+from older import make_older  # noqa: E402
+from people import identity_of  # noqa: E402
 
 RUNS_MAX = 4
 CUTS_PER_RUN = 24
