@@ -1,8 +1,8 @@
 """Sudden death: the real peer, killed at instants drawn by chance, again and again.
 
 ``python tests/crash/kills/kills.py --kills 2000 --seed 1`` makes a campaign and prints the seed of
-each story that fails; ``--story`` tells one of them again: with the same acts and the same instants,
-as far as a machine with other work keeps to them.
+each story that fails; ``--story`` tells one of them again: with the same acts and the same
+instants, as far as a machine with other work keeps to them.
 """
 
 import argparse
