@@ -282,6 +282,17 @@ class Local:
         """Return the end of the log when a run last ended well, None if none ever has."""
         return self._log_end
 
+    def note_cut(self, end: LogEnd) -> None:
+        """Trust no clock, and the log to end at ``end``: messages are about to be taken from it.
+
+        Called in the writer thread.
+        """
+        self._generation += 1
+        self._clocks.clear()
+        self._write_run(is_dirty=not self._is_clean)
+        if self._log_end is not None:
+            self._write_log_end(end)
+
     def note_replaced_log(self) -> None:
         """Trust no clock and guard publishing: the log is not the one this machine wrote last.
 
