@@ -165,7 +165,7 @@ class Store:
         """Sign contents, JSON texts, as the next own messages: all of them, durably, or none.
 
         The future fails with ``ContentRefused``, ``PublishGuarded``, ``WrongIdentity``,
-        ``OwnFeedForked`` or ``StoreWriteFailed``.
+        ``OwnFeedForked``, ``OwnFeedUnaudited`` or ``StoreWriteFailed``.
         """
         asked = Publication(contents, identity, now_ms)
         return self._writer.submit(self._publishing, asked, weight=len(contents))
