@@ -287,13 +287,26 @@ class Log:
                 )
             ]
 
-    def missing(self, keys: Sequence[MsgId]) -> list[MsgId]:
-        """Return those ids whose messages are not in the log."""
+    def missing(self, keys: Sequence[MsgId], after: int = 0) -> list[MsgId]:
+        """Return those ids whose messages are not in the log.
+
+        They are looked for first among the messages received after the number ``after``.
+        """
+        if not keys:
+            return []
         with self._readers.lend() as db:
+            # One step of the database for all of them: between two, another thread may compute.
+            recent: str | None = db.execute(
+                "SELECT group_concat(hex(key)) FROM messages WHERE received_no > ?", (after,)
+            ).get
+            held = set((recent or "").split(","))
             return [
                 key
                 for key in keys
-                if not db.execute("SELECT 1 FROM messages WHERE key = ?", (msg_key_bytes(key),)).get
+                if msg_key_bytes(key).hex().upper() not in held
+                and not db.execute(
+                    "SELECT 1 FROM messages WHERE key = ?", (msg_key_bytes(key),)
+                ).get
             ]
 
     def last_no_at(self, received_ms: float) -> int:
