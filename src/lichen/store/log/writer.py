@@ -118,18 +118,18 @@ class LogWriter:
             return
         log = self._log
         number = log._last_no
-        received_ms = self._last_ms
-        rows: list[LogRow] = []
+        first_ms = max(now_ms, self._last_ms + RECEIVED_STEP_MS)
         with durable(self._db) if is_durable else immediate(self._db):
             new_feeds = self._add_feeds(messages, forks)
             feed_nos = {**log._feed_nos, **new_feeds} if new_feeds else log._feed_nos
-            for message in messages:
-                number += 1
-                received_ms = max(now_ms, round(received_ms + RECEIVED_STEP_MS, 3))
-                rows.append((
-                    number, feed_nos[message.author], message.sequence,
-                    msg_key_bytes(message.key), received_ms, message.data,
-                ))  # fmt: skip
+            rows: list[LogRow] = [
+                (
+                    number + place, feed_nos[message.author], message.sequence,
+                    msg_key_bytes(message.key), round(first_ms + place * RECEIVED_STEP_MS, 3),
+                    message.data,
+                )
+                for place, message in enumerate(messages, 1)
+            ]  # fmt: skip
             self._db.executemany("INSERT INTO messages VALUES(?,?,?,?,?,?)", rows)
             self._db.executemany(
                 "INSERT OR IGNORE INTO forks VALUES(?,?,?,?,?,?)",
@@ -137,11 +137,12 @@ class LogWriter:
             )
             stretches = with_stretches(log._unaudited, unaudited)
             self._write_stretches(feed_nos, stretches)
-        self._last_ms = received_ms
+        if rows:
+            self._last_ms = rows[-1][4]
         log._feed_nos.update(new_feeds)
         # Before the clock: what it says then is never taken for audited.
         self._remember_stretches(stretches)
-        self._remember(messages, forks, number)
+        self._remember(messages, forks, number + len(rows))
 
     def mark_audited(self, checked: Sequence[tuple[FeedId, int, int]]) -> None:
         """Note that all signatures hold of some feeds' messages, from the first to the last."""
@@ -252,9 +253,9 @@ class LogWriter:
 
     def _remember(self, messages: Sequence[Kept], forks: Sequence[ForkProof], last_no: int) -> None:
         log = self._log
-        for message in messages:
-            self._states[message.author] = FeedState(message.sequence, message.key)
-            log._clock[message.author] = message.sequence
+        for author, newest in {message.author: message for message in messages}.items():
+            self._states[author] = FeedState(newest.sequence, newest.key)
+            log._clock[author] = newest.sequence
         log._forked.update(fork.first.author for fork in forks)
         log._last_no = last_no
 
