@@ -89,6 +89,10 @@ class Register(Protocol):
         """Tell whether views are behind the log, and being brought up to it."""
         ...
 
+    def is_ingesting(self) -> bool:
+        """Tell whether messages wait to be decided, or are being."""
+        ...
+
 
 class _Checked(msgspec.Struct, frozen=True):
     """What an errand came to: pieces that hold, and where one does not."""
@@ -215,6 +219,8 @@ class Auditor:
         with self._changed:
             while not self._is_closing:
                 now = time.monotonic()
+                if self._register.is_ingesting():
+                    self._calm_at = now + CALM_S
                 at = min(self._calm_at, self._turn_at + WAIT_S_MAX)
                 if is_urgent or self._waiters or self._doubted or at <= now:
                     self._turn_at = now
