@@ -72,7 +72,7 @@ bench-web: setup js ## measure the web app: pages, live updates in two browsers,
 	$(BIN)/python bench/web.py
 
 campaign-canonical: setup js ## one million values and messages compared with V8
-	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
+	LICHEN_CANONICAL_COUNT=1000000 LICHEN_QUICK_COUNT=3000000 $(BIN)/pytest --timeout 0 tests/feed/test_quick.py tests/interop/test_canonical.py tests/interop/test_verdicts.py
 
 .PHONY: campaign-lab
 campaign-lab: setup ## thousands of lives under faults, and every planted bug until it is found
