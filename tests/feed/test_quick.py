@@ -52,7 +52,7 @@ PATCHES = [
 def write(rng: random.Random) -> bytes:
     """Write a good message, and change it in a few places, most of them between two tokens."""
     text = rng.choice(HEADS) + f'"timestamp":{rng.choice(TIMES)},"hash":"sha256","content":'
-    text += rng.choice(CONTENTS) + rng.choice((TAILS[0], rng.choice(TAILS)))
+    text += rng.choice(CONTENTS) + rng.choice([*TAILS, *TAILS[:1] * 12])
     for _ in range(rng.choice((0, 1, 1, 1, 2, 3))):
         places = [n + rng.randrange(2) for n, mark in enumerate(text) if mark in '{}[]",:\\']
         place = rng.choice(places) if places and rng.random() < 0.8 else rng.randrange(len(text))
@@ -86,8 +86,8 @@ def test_the_quick_way_never_says_otherwise_than_the_exact_one() -> None:
                 assert FORMAT.chain(raw, state) == exact, data
         quick_count += quick is not None
     # The sample is worth something only if both ways are gone often.
-    assert quick_count > COUNT / 10
-    assert taken_count > quick_count + COUNT / 20
+    assert quick_count > COUNT / 20
+    assert taken_count > quick_count + COUNT / 50
 
 
 def test_plain_messages_go_the_quick_way() -> None:
