@@ -33,7 +33,7 @@ RIVALS = ("ssb-db2 addBatch", "ssb-db2 addOOOBatch")
 
 
 def measure(folder: Path, messages: int, runs: int = RUNS) -> Iterator[list[Row]]:
-    """Yield for both corpora the medians of each program, with their ratio to the best of ssb-db2."""
+    """Yield for both corpora the medians of each program, and the ratio to ssb-db2 at its best."""
     for name, write in (("ASCII", corpora.write_ascii), ("mixed", corpora.write_mixed)):
         file = write(messages, folder)
         count = file.read_bytes().count(b"\n")
