@@ -14,7 +14,7 @@ from lichen.store.schema import Schema, durable, immediate
 LOG_SCHEMA = Schema(
     name="log",
     application_id=0x4C63_6C6F,
-    page_bytes=8192,
+    page_bytes=16_384,
     steps=(
         """
         CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -24,9 +24,10 @@ LOG_SCHEMA = Schema(
             received_no INTEGER PRIMARY KEY,
             feed_no INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
-            key BLOB NOT NULL UNIQUE,
+            key BLOB NOT NULL,
             received_ms REAL NOT NULL,
             data BLOB NOT NULL) STRICT;
+        CREATE INDEX messages_by_key ON messages(substr(key, 1, 8));
         CREATE UNIQUE INDEX messages_by_feed ON messages(feed_no, sequence);
         CREATE TABLE forks(
             feed_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,
@@ -125,7 +126,7 @@ class LogWriter:
             rows: list[LogRow] = [
                 (
                     number + place, feed_nos[message.author], message.sequence,
-                    msg_key_bytes(message.key), round(first_ms + place * RECEIVED_STEP_MS, 3),
+                    msg_key_bytes(message.key), round(first_ms + (place - 1) * RECEIVED_STEP_MS, 3),
                     message.data,
                 )
                 for place, message in enumerate(messages, 1)
