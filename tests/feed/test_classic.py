@@ -314,6 +314,29 @@ def test_an_id_does_not_authenticate_a_text() -> None:
     assert FORMAT.verify(forged) == Rejected(Reason.SIGNATURE, ME.id, 2)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "post", "text": "hello"},
+        {"type": "post", "text": "héllo \ud83d, and on", "5": [1.5, 1e21, {}, []]},
+    ],
+)
+def test_the_signature_of_a_text_alone(content: dict[str, JsonValue]) -> None:
+    message = judge(write(content=content))
+    assert isinstance(message, Message)
+    assert FORMAT.is_signed(ME.id, message.data)
+    assert not FORMAT.is_signed(OTHER.id, message.data)
+    assert not ClassicFormat(b"\x09" * 32).is_signed(ME.id, message.data)
+    for spoilt in (
+        message.data.replace(b"llo", b"lla"),
+        message.data.replace(b"2,", b"3,", 1),
+        message.data[:-100] + message.data[-98:],
+        message.data[:90],
+        b"",
+    ):
+        assert not FORMAT.is_signed(ME.id, spoilt)
+
+
 def test_a_message_of_another_network_does_not_verify() -> None:
     keyed = ClassicFormat(b"\x01" * 32)
     message = keyed.create(b'{"type":"post"}', ME, None, 1.0)

@@ -10,7 +10,7 @@ text: only ``verify`` does.
 """
 
 import math
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from typing import Final
 
 import msgspec
@@ -20,6 +20,8 @@ from lichen.feed.formats import ContentError
 from lichen.feed.formats.classic_quick import (
     COMPACT_TAIL,
     CONTENT_MARK,
+    SIGNATURE_FROM,
+    SIGNATURE_TO,
     chain_quickly,
     claimed_previous,
 )
@@ -36,6 +38,7 @@ from lichen.feed.formats.classic_rules import (
 from lichen.feed.identity import Identity, bytes_to_sign, verify_signature
 from lichen.feed.message import (
     ChainedMessage,
+    FeedId,
     FeedState,
     Message,
     MsgId,
@@ -112,9 +115,28 @@ class ClassicFormat:
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
         return _as_verified(message)
 
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Check the signature of a text alone: that it is a message, was checked when it came."""
+        try:
+            indented = msgspec.json.format(data, indent=2)
+            signature = a2b_base64(data[SIGNATURE_FROM:SIGNATURE_TO])
+        except (ValueError, RecursionError):
+            return self._is_signed_exactly(data)
+        is_signed = verify_signature(feed_key_bytes(author), signature, self._sign_part(indented))
+        # What V8 lays out otherwise than msgspec is rare; nothing is called false because of it.
+        return is_signed or self._is_signed_exactly(data)
+
+    def _is_signed_exactly(self, data: bytes) -> bool:
+        raw = self.parse(data)
+        chained = raw if isinstance(raw, Rejected) else self.chain_alone(raw)
+        return isinstance(chained, ChainedMessage) and isinstance(self.verify(chained), Message)
+
     def signed_bytes(self, message: ChainedMessage) -> bytes:
         """Return what the signature has to fit, through HMAC where the network has such a key."""
-        return bytes_to_sign(message.indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key)
+        return self._sign_part(message.indented)
+
+    def _sign_part(self, indented: bytes) -> bytes:
+        return bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key)
 
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float

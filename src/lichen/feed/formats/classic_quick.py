@@ -35,8 +35,9 @@ _HASH_TO_CONTENT = b',"hash":"sha256",' + CONTENT_MARK
 _HASH_TO_CONTENT_LENGTH = len(_HASH_TO_CONTENT)
 _SIGNATURE_MARK = b',"signature":"'
 _SIGNATURE_END = SIGNATURE_SUFFIX.encode() + b'"}'
-_SIGNATURE_FROM = -COMPACT_TAIL + len(_SIGNATURE_MARK)
-_SIGNATURE_TO = -len(_SIGNATURE_END)
+SIGNATURE_FROM: Final = -COMPACT_TAIL + len(_SIGNATURE_MARK)
+SIGNATURE_TO: Final = -len(_SIGNATURE_END)
+"""Where the base64 of the signature stands, from the end of the compact text."""
 
 _PREVIOUS_FROM = len('{"previous":"')
 _PREVIOUS_TO = _PREVIOUS_FROM + len("%.sha256") + 44
@@ -78,7 +79,7 @@ def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | N
     if last < 0 or not data.endswith(_SIGNATURE_END):
         return None
     timestamp = _read_timestamp(data[first:last])
-    base64 = data[_SIGNATURE_FROM:_SIGNATURE_TO]
+    base64 = data[SIGNATURE_FROM:SIGNATURE_TO]
     content = data[last + _HASH_TO_CONTENT_LENGTH : -COMPACT_TAIL]
     try:
         signature = a2b_base64(base64)

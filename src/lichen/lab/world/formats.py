@@ -109,6 +109,10 @@ class SealedFormat(ClassicFormat):
             known.verdict = verdict
         return verdict
 
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Check the signature or the seal of a text alone."""
+        return self._is_signed_exactly(data)
+
     def _verify(self, message: ChainedMessage) -> Message | Rejected:
         if not self._is_sealed:
             return super().verify(message)
@@ -220,6 +224,10 @@ class StandInFormat:
             message.content,
             message.data,
         )
+
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Look at the mark."""
+        return _decode(data).valid
 
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float
