@@ -121,14 +121,16 @@ class ClassicFormat:
             indented = msgspec.json.format(data, indent=2)
             signature = a2b_base64(data[SIGNATURE_FROM:SIGNATURE_TO])
         except (ValueError, RecursionError):
-            return self._is_signed_exactly(data)
+            return self._is_signed_exactly(author, data)
         is_signed = verify_signature(feed_key_bytes(author), signature, self._sign_part(indented))
         # What V8 lays out otherwise than msgspec is rare; nothing is called false because of it.
-        return is_signed or self._is_signed_exactly(data)
+        return is_signed or self._is_signed_exactly(author, data)
 
-    def _is_signed_exactly(self, data: bytes) -> bool:
+    def _is_signed_exactly(self, author: FeedId, data: bytes) -> bool:
         raw = self.parse(data)
-        chained = raw if isinstance(raw, Rejected) else self.chain_alone(raw)
+        if isinstance(raw, Rejected) or raw.author != author:
+            return False
+        chained = self.chain_alone(raw)
         return isinstance(chained, ChainedMessage) and isinstance(self.verify(chained), Message)
 
     def signed_bytes(self, message: ChainedMessage) -> bytes:

@@ -111,7 +111,7 @@ class SealedFormat(ClassicFormat):
 
     def is_signed(self, author: FeedId, data: bytes) -> bool:
         """Check the signature or the seal of a text alone."""
-        return self._is_signed_exactly(data)
+        return self._is_signed_exactly(author, data)
 
     def _verify(self, message: ChainedMessage) -> Message | Rejected:
         if not self._is_sealed:
