@@ -296,10 +296,11 @@ def test_letters_changed_on_the_way_are_found_by_the_audit(
                 peer.hang_up()
                 await until(lambda: not anna.shell.brain.snapshot().peers)
             assert anna.store.log.run_data(alice.id, 1, 50, 1 << 30) == honest
-            assert anna.store.local.distrusted() == (crook.id,)
+        async with open_peer("anna") as anna:
+            assert anna.shell.brain.snapshot().distrusted == (crook.id,)
 
     asyncio.run(run())
-    (anna,) = check(recorded)
+    anna, _again = check(recorded)
     assert anna.reports["AuditFailed"] == 1
     told = kinds(recorded[0])
     assert told["SaveDistrust"] == 1
