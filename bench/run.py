@@ -16,6 +16,7 @@ import figures
 import ingest
 import install
 import latency
+import publish
 import start
 import sync
 
@@ -25,7 +26,9 @@ MESSAGES = 100_000
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="start, latency, ingest, sync")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="start, latency, publish, ingest, sync"
+    )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
     chosen = parser.parse_args()
@@ -33,6 +36,7 @@ def main() -> None:
         "start": lambda folder: [start.measure(folder)],
         "latency": lambda folder: [latency.measure(folder)],
         "ingest": lambda folder: ingest.measure(folder, chosen.messages),
+        "publish": lambda folder: [publish.measure(folder)],
         "sync": lambda folder: [sync.measure(folder, chosen.messages)],
     }
     unknown = set(chosen.names) - set(benches)
