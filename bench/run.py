@@ -12,6 +12,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
+import cold
 import figures
 import ingest
 import install
@@ -27,14 +28,16 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="start, latency, publish, ingest, sync"
+        "names", nargs="*", metavar="NAME", help="start, latency, publish, cold, ingest, sync"
     )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
+    parser.add_argument("--cold-messages", type=int, default=1_000_000, help="of cold")
     chosen = parser.parse_args()
     benches: dict[str, Callable[[Path], Iterable[list[figures.Row]]]] = {
         "start": lambda folder: [start.measure(folder)],
         "latency": lambda folder: [latency.measure(folder)],
+        "cold": lambda folder: [cold.measure(folder, chosen.cold_messages)],
         "ingest": lambda folder: ingest.measure(folder, chosen.messages),
         "publish": lambda folder: [publish.measure(folder)],
         "sync": lambda folder: [sync.measure(folder, chosen.messages)],
