@@ -76,7 +76,7 @@ bench-search: setup js ## measure full-text search, ssb-search2 in the same run
 	$(BIN)/python bench/search.py
 
 campaign-canonical: setup js ## one million values and messages compared with V8
-	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
+	LICHEN_CANONICAL_COUNT=1000000 LICHEN_QUICK_COUNT=3000000 $(BIN)/pytest --timeout 0 tests/feed/test_quick.py tests/interop/test_canonical.py tests/interop/test_verdicts.py
 
 .PHONY: campaign-lab
 campaign-lab: setup ## thousands of lives under faults, and every planted bug until it is found

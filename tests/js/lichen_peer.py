@@ -265,6 +265,10 @@ class LichenPeer:
         """Return the number of the last message received, which is cheaper than ``count``."""
         return int(self.call("status")["messages"])
 
+    def unaudited(self) -> int:
+        """Return how many messages wait for the audit of their signatures."""
+        return int(self.call("status")["unaudited"])
+
     def load(self, file: Path) -> None:
         """Add the messages of a file of JSON lines."""
         *_, last = self.source("lichen.importFile", {"path": str(file)})

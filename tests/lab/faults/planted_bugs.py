@@ -60,7 +60,9 @@ def the_chain_is_not_checked(patch: Patch) -> None:
 
 def the_signature_is_not_checked(patch: Patch) -> None:
     def verify(_self: SealedFormat, message: ChainedMessage) -> Message | Rejected:
-        names = [name for name in message.__struct_fields__ if name not in {"signed", "signature"}]
+        names = [
+            name for name in message.__struct_fields__ if name not in {"indented", "signature"}
+        ]
         return Message(*(getattr(message, name) for name in names))
 
     patch.setattr(SealedFormat, "verify", verify)
