@@ -114,6 +114,7 @@ class NamesView:
     name = "social_abouts"
     version = 2
     types = frozenset({"about"})
+    is_early = True
     schema = """
     CREATE TABLE social_abouts(
         subject TEXT NOT NULL, field TEXT NOT NULL, author TEXT NOT NULL,

@@ -62,6 +62,7 @@ class ContactsView:
     name = "contacts"
     version = 2
     types = frozenset({"contact"})
+    is_early = True
     schema = """
         CREATE TABLE contacts(
             source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,

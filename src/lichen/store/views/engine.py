@@ -1,11 +1,13 @@
 """The fold engine: brings what is in the log into views, slice by slice, in the writer thread.
 
-Rows and the note of what is folded are one transaction, so a crash costs nothing but the slice. A
-view whose notes disagree with the log (a power cut shortened it, another log lies there), whose
-version changed, or whose file is damaged is thrown away and folded anew. A message that makes a
-fold fail is set aside with the reason, and folding goes on.
+Rows and the note of what is folded are one transaction, so a crash costs nothing but that. It
+spans several slices: each is short, so that nobody who writes waits long, and pages that many
+slices touch are written once. A view whose notes disagree with the log (a power cut shortened it,
+another log lies there), whose version changed, or whose file is damaged is thrown away and folded
+anew. A message that makes a fold fail is set aside with the reason, and folding goes on.
 """
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
@@ -13,40 +15,21 @@ from pathlib import Path
 
 import apsw
 
-from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.feed.message import FeedId
+from lichen.feed.refs import msg_key_bytes
 from lichen.store.errors import NewerFormat, StoreClosed, StoreError, Unreadable, reason_of
 from lichen.store.log import Log
-from lichen.store.schema import (
-    Readers,
-    Schema,
-    delete_database,
-    immediate,
-    open_for_writing,
-)
-from lichen.store.views.intervals import Interval, first_gap, with_interval
-from lichen.store.views.rows import FoldRow, TypedView, View, decode_row
+from lichen.store.schema import Readers, delete_database, immediate, open_for_writing
+from lichen.store.views.cursors import Cursor, ViewProgress, agreed
+from lichen.store.views.intervals import Interval, first_gap
+from lichen.store.views.order import Order, Slice, Wanted
+from lichen.store.views.rows import FoldRow, View, decode_row
+from lichen.store.views.tables import VIEWS_SCHEMA, create_tables, drop_tables
 
-VIEWS_SCHEMA = Schema(
-    name="views",
-    application_id=0x4C63_7677,
-    steps=(
-        """
-        CREATE TABLE view_versions(view TEXT PRIMARY KEY, version INTEGER NOT NULL);
-        CREATE TABLE view_tables(name TEXT PRIMARY KEY, view TEXT NOT NULL);
-        CREATE TABLE view_folded(
-            view TEXT NOT NULL, first INTEGER NOT NULL, first_key BLOB NOT NULL,
-            last INTEGER NOT NULL, last_key BLOB NOT NULL, PRIMARY KEY(view, first));
-        CREATE TABLE view_faults(
-            view TEXT NOT NULL, received_no INTEGER NOT NULL, fault TEXT NOT NULL,
-            PRIMARY KEY(view, received_no));
-        """,
-    ),
-)
-
-SLICE_ROWS = 400
-"""Messages folded in one transaction: some 15 ms in which the writer does nothing else."""
-SCAN_ROWS = 20_000
-"""Messages looked through at once for the few types that a lagging view asks for."""
+COMMIT_ROWS = 10_000
+"""Messages folded in one transaction at most: some 0.2 s of work that a crash would cost."""
+COMMIT_S = 0.25
+"""How long what is folded may be hidden from readers."""
 _FAULTS_OF_A_FOLD = (
     apsw.SQLError,
     apsw.ConstraintError,
@@ -59,34 +42,37 @@ RETRY_S = 5.0
 """How long to wait after the disk refused a slice."""
 
 
-class _Cursor:
-    """A view, and what of the log it holds."""
-
-    __slots__ = ("folded", "types", "view")
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.types = view.types if isinstance(view, TypedView) else None
-        self.folded: tuple[Interval, ...] = ()
+def _nobody() -> FeedId | None:
+    """Nobody has told yet whose peer this is."""
+    return None
 
 
 class FoldEngine:
-    """Owns views.db. Everything but ``folded`` is for the writer thread.
+    """Owns views.db. Everything but ``folded`` and ``progress`` is for the writer thread.
 
-    ``is_doubted``: a reader met damage, and the writer has not come to it yet.
+    ``own`` tells whose peer this is. ``is_doubted``: a reader met damage, and the writer has not
+    come to it yet.
     """
 
     def __init__(
-        self, path: Path, log: Log, views: Sequence[View], on_notice: Callable[[str], None]
+        self,
+        path: Path,
+        log: Log,
+        views: Sequence[View],
+        on_notice: Callable[[str], None],
+        own: Callable[[], FeedId | None] = _nobody,
     ) -> None:
         self._path = path
         self._log = log
         self._on_notice = on_notice
-        self._cursors = {view.name: _Cursor(view) for view in views}
+        self._cursors = {view.name: Cursor(view) for view in views}
         assert len(self._cursors) == len(views), "two views share a name"
-        self._waiting: list[tuple[frozenset[str], int, Future[None]]] = []
+        self._order = Order(tuple(self._cursors.values()), log, own)
+        self._waiting: list[tuple[Wanted, Future[None]]] = []
         self._told_faulty: set[str] = set()
         self._is_held = False
+        self._unwritten = 0
+        self._begun_at = 0.0
         self.is_doubted = False
         self._db = self._open()
         self.readers = Readers(path)
@@ -97,46 +83,55 @@ class FoldEngine:
             return dict.fromkeys(self._cursors, ())
         return {name: cursor.folded for name, cursor in self._cursors.items()}
 
+    def progress(self) -> list[ViewProgress]:
+        """Return how far each view is, and at what pace. From any thread."""
+        total = self._log.last_no
+        if self.is_doubted:
+            return [ViewProgress(name, 0, total) for name in self._cursors]
+        return [cursor.progress(total) for cursor in self._cursors.values()]
+
     def hold(self, is_held: bool) -> None:
         """Fold only what somebody waits for, or (False) everything again."""
         self._is_held = is_held
 
-    def when_folded(self, names: frozenset[str], future: Future[None]) -> None:
-        """Answer the future once the views show everything that is in the log now."""
-        self._waiting.append((names, self._log.last_no, future))
+    def when_folded(self, names: frozenset[str], interval: Interval, future: Future[None]) -> None:
+        """Answer the future once the views show an interval of the log."""
+        self._waiting.append((Wanted(names, interval), future))
         self._answer()
 
     def fold_slice(self) -> float | None:
         """Fold a little; return after how many seconds to go on, None if all is done."""
-        names, last_no = self._wanted()
-        chosen = self._choose(names, last_no)
-        if chosen is None:
-            self._answer()
-            return None
-        cursors, gap = chosen
         try:
-            self._fold(cursors, gap)
+            waiting = [wanted for wanted, _ in self._waiting]
+            chosen = self._order.next(self._db, waiting, is_held=self._is_held)
+            if chosen is not None:
+                self._fold(chosen)
+            if chosen is None or self._is_writing_due():
+                self._write()
         except (apsw.CorruptError, apsw.NotADBError) as error:
             self.start_again(reason_of(error))
         except apsw.Error as error:
+            self._fall_back()
             self._on_notice(f"Views cannot be brought up to date: {reason_of(error)}.")
             return RETRY_S
         except StoreError as error:
             # The log itself cannot be read here: nobody shall wait for what may never come.
+            self._fall_back()
             self._on_notice(f"Views cannot be brought up to date: {error}")
-            waiting, self._waiting = self._waiting, []
-            for _, _, future in waiting:
+            waiters, self._waiting = self._waiting, []
+            for _, future in waiters:
                 if future.set_running_or_notify_cancel():
                     future.set_exception(error)
             return RETRY_S
         self._answer()
-        return 0.0
+        return None if chosen is None else 0.0
 
     def start_again(self, reason: str) -> None:
         """Throw the file away in the middle of a run: it turned out to be damaged."""
         self._db.close(True)
+        self._unwritten = 0
         for cursor in self._cursors.values():
-            cursor.folded = ()
+            cursor.restart()
         self._db = self._make_anew(f"The views are damaged: {reason}.")
         self._prepare(self._db)
         self.readers.renew()
@@ -144,59 +139,68 @@ class FoldEngine:
 
     def close(self) -> None:
         """Close views.db; whoever still waits is told so."""
-        for _, _, future in self._waiting:
+        for _, future in self._waiting:
             if future.set_running_or_notify_cancel():
                 future.set_exception(StoreClosed())
         self._waiting.clear()
+        try:
+            self._write()
+        except apsw.Error as error:
+            self._on_notice(f"Views cannot be brought up to date: {reason_of(error)}.")
         self.readers.close()
         self._db.close(True)
 
-    def _wanted(self) -> tuple[frozenset[str], int]:
-        """Return which views to fold, and up to where: awaited ones come first."""
-        for names, last_no, _ in self._waiting:
-            if any(first_gap(self._cursors[name].folded, last_no) for name in names):
-                return names, last_no
-        return frozenset() if self._is_held else frozenset(self._cursors), self._log.last_no
-
-    def _choose(self, names: frozenset[str], last_no: int) -> tuple[list[_Cursor], Interval] | None:
-        """Choose the oldest gap, and all wanted views that have it in common."""
-        gaps = {}
-        for name in names:
-            gap = first_gap(self._cursors[name].folded, last_no)
-            if gap is not None:
-                gaps[name] = gap
-        if not gaps:
-            return None
-        start = min(first for first, _ in gaps.values())
-        end = min(last if first == start else first - 1 for first, last in gaps.values())
-        return [self._cursors[name] for name, gap in gaps.items() if gap[0] == start], (start, end)
-
-    def _fold(self, cursors: list[_Cursor], gap: Interval) -> None:
+    def _fold(self, chosen: Slice) -> None:
         types: set[str] = set()
         is_typed = True
-        for cursor in cursors:
+        for cursor in chosen.cursors:
             is_typed = is_typed and cursor.types is not None
             types |= cursor.types or set()
-        first, last = gap
-        last = min(last, first + (SCAN_ROWS if is_typed else SLICE_ROWS) - 1)
         rows = [
             decode_row(stored)
-            for stored in self._log.between(first, last, sorted(types) if is_typed else None)
+            for stored in self._log.between(*chosen.interval, sorted(types) if is_typed else None)
         ]
-        ends = self._log.at_numbers((first, last))
-        assert len(ends) == 2, "numbers in the log follow each other without holes"
-        keys = [msg_key_bytes(stored.key) for stored in ends]
-        joined: dict[str, tuple[Interval, ...]] = {}
-        with immediate(self._db):
-            for cursor in cursors:
-                if cursor.types is None:
-                    self._fold_view(cursor.view, rows)
-                else:
-                    self._fold_view(cursor.view, [r for r in rows if r.type in cursor.types])
-                joined[cursor.view.name] = with_interval(cursor.folded, (first, last))
-                self._note(cursor, joined[cursor.view.name], {first: keys[0], last: keys[1]})
-        for name, intervals in joined.items():
-            self._cursors[name].folded = intervals
+        keys = self._keys_at(chosen.interval)
+        if not self._db.in_transaction:
+            self._db.execute("BEGIN IMMEDIATE")
+            self._begun_at = time.monotonic()
+        for cursor in chosen.cursors:
+            types_of = cursor.types
+            wanted = rows if types_of is None else [row for row in rows if row.type in types_of]
+            self._fold_view(cursor.view, wanted)
+        for cursor in chosen.cursors:
+            cursor.reach(chosen.interval, keys)
+        self._unwritten += max(len(rows), 1)
+
+    def _is_writing_due(self) -> bool:
+        if self._unwritten >= COMMIT_ROWS or time.monotonic() - self._begun_at >= COMMIT_S:
+            return True
+        return any(self._is_reached(wanted) for wanted, _ in self._waiting)
+
+    def _is_reached(self, wanted: Wanted) -> bool:
+        """Tell whether what somebody waits for is folded, be it written or not."""
+        first, last = wanted.interval
+        reached = (self._cursors[name].reached for name in wanted.names)
+        return all(first_gap(intervals, last, first) is None for intervals in reached)
+
+    def _write(self) -> None:
+        """Write what is folded, and let everybody see it."""
+        if not self._db.in_transaction:
+            return
+        for cursor in self._cursors.values():
+            cursor.write(self._db)
+        self._db.execute("COMMIT")
+        self._unwritten = 0
+        for cursor in self._cursors.values():
+            cursor.written()
+
+    def _fall_back(self) -> None:
+        """Give up what is folded and could not be written."""
+        if self._db.in_transaction:
+            self._db.execute("ROLLBACK")
+        self._unwritten = 0
+        for cursor in self._cursors.values():
+            cursor.fall_back()
 
     def _fold_view(self, view: View, rows: Sequence[FoldRow]) -> None:
         if not rows:
@@ -220,24 +224,20 @@ class FoldEngine:
                 self._told_faulty.add(view.name)
                 self._on_notice(f"View {view.name} sets message {rows[0].key} aside: {fault}.")
 
-    def _note(self, cursor: _Cursor, joined: tuple[Interval, ...], keys: dict[int, bytes]) -> None:
-        """Write down what a view has folded; ``keys`` are those of the ends that are new."""
-        name = cursor.view.name
-        for first, first_key, last, last_key in self._db.execute(
-            "SELECT first, first_key, last, last_key FROM view_folded WHERE view = ?", (name,)
-        ):
-            keys[first], keys[last] = first_key, last_key
-        self._db.execute("DELETE FROM view_folded WHERE view = ?", (name,))
-        self._db.executemany(
-            "INSERT INTO view_folded VALUES(?,?,?,?,?)",
-            [(name, first, keys[first], last, keys[last]) for first, last in joined],
-        )
+    def _keys_at(self, interval: Interval) -> dict[int, bytes]:
+        """Return the keys of an interval's ends; an empty one where no message is."""
+        found = {one.received_no: one.key for one in self._log.at_numbers(interval)}
+        return {
+            number: msg_key_bytes(found[number]) if number in found else b"" for number in interval
+        }
 
     def _answer(self) -> None:
-        still: list[tuple[frozenset[str], int, Future[None]]] = []
-        for names, last_no, future in self._waiting:
-            if any(first_gap(self._cursors[name].folded, last_no) for name in names):
-                still.append((names, last_no, future))
+        still: list[tuple[Wanted, Future[None]]] = []
+        for wanted, future in self._waiting:
+            first, last = wanted.interval
+            folded = (self._cursors[name].folded for name in wanted.names)
+            if any(first_gap(intervals, last, first) for intervals in folded):
+                still.append((wanted, future))
             elif future.set_running_or_notify_cancel():
                 future.set_result(None)
         self._waiting = still
@@ -267,58 +267,16 @@ class FoldEngine:
             version = db.execute(
                 "SELECT version FROM view_versions WHERE view = ?", (view.name,)
             ).get
-            intervals = self._agreed(db, view.name) if version == view.version else None
-            if intervals is not None:
-                cursor.folded = intervals
+            held = agreed(db, view.name, self._keys_at) if version == view.version else None
+            if held is not None:
+                cursor.restart(*held)
                 continue
             if version == view.version:
                 self._on_notice(f"View {view.name} disagrees with the log and is made anew.")
             with immediate(db):
-                _drop(db, view.name)
-                _create(db, view)
-
-    def _agreed(self, db: apsw.Connection, name: str) -> tuple[Interval, ...] | None:
-        """Return what a view has folded, None if the log has other messages there."""
-        intervals: tuple[Interval, ...] = ()
-        for first, first_key, last, last_key in db.execute(
-            "SELECT first, first_key, last, last_key FROM view_folded WHERE view = ?", (name,)
-        ):
-            held = [stored.key for stored in self._log.at_numbers((first, last))]
-            if held != [msg_id_from_bytes(first_key), msg_id_from_bytes(last_key)]:
-                return None
-            intervals = with_interval(intervals, (first, last))
-        return intervals
-
-
-def _tables(db: apsw.Connection) -> set[str]:
-    return {
-        name
-        for (name,) in db.execute("SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')")
-    }
-
-
-def _create(db: apsw.Connection, view: View) -> None:
-    before = _tables(db)
-    db.execute(view.schema)
-    db.executemany(
-        "INSERT INTO view_tables VALUES(?,?)",
-        [(name, view.name) for name in sorted(_tables(db) - before)],
-    )
-    db.execute("INSERT INTO view_versions VALUES(?,?)", (view.name, view.version))
-
-
-def _drop(db: apsw.Connection, name: str) -> None:
-    """Drop a view's tables; a virtual table takes the ones behind it along."""
-    kinds = db.execute(
-        "SELECT s.name, s.type FROM sqlite_schema s JOIN view_tables t ON t.name = s.name"
-        " WHERE t.view = ? ORDER BY s.sql LIKE 'CREATE VIRTUAL%' DESC",
-        (name,),
-    ).fetchall()
-    for table, kind in kinds:
-        if table in _tables(db):
-            db.execute(f'DROP {kind} "{table}"')
-    for notes in ("view_tables", "view_folded", "view_faults", "view_versions"):
-        db.execute(f"DELETE FROM {notes} WHERE view = ?", (name,))  # noqa: S608 (fixed names)
+                drop_tables(db, view.name)
+                create_tables(db, view)
+            cursor.restart()
 
 
 @contextmanager
