@@ -167,6 +167,8 @@ class VotesView:
 
 def _places(row: FoldRow, content: dict[str, JsonValue]) -> Iterator[tuple[MsgId, int]]:
     """Yield the threads a message is in and as what; by ``root`` counts before by ``fork``."""
+    if row.type != "post" and "root" not in content and "fork" not in content:
+        return
     place = parse_place(content)
     if place.root is not None:
         yield place.root, ANSWERS

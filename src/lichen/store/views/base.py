@@ -1,6 +1,6 @@
 """The views every peer has: which messages there are, what links to what, who follows whom."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import apsw
 
@@ -11,6 +11,7 @@ from lichen.store.views.rows import FoldRow, View
 
 REL_CHARACTERS_MAX = 200
 """Longest path of keys kept with a link; real ones have a dozen characters."""
+_IS_REF: dict[str, Callable[[object], bool]] = {"%": is_msg_id, "@": is_feed_id, "&": is_blob_id}
 
 
 class IndexView:
@@ -101,9 +102,7 @@ def links_in(content: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
         path, value = waiting.pop()
         if isinstance(value, str):
             # Nearly all texts are ruled out by their length.
-            if 52 <= len(value) <= 53 and (
-                is_msg_id(value) or is_feed_id(value) or is_blob_id(value)
-            ):
+            if 52 <= len(value) <= 53 and (is_ref := _IS_REF.get(value[0])) and is_ref(value):
                 yield value, path[:REL_CHARACTERS_MAX]
         elif isinstance(value, dict):
             waiting.extend((f"{path}.{key}", item) for key, item in value.items())

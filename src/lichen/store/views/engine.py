@@ -10,7 +10,7 @@ anew. A message that makes a fold fail is set aside with the reason, and folding
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 
 import apsw
@@ -26,10 +26,15 @@ from lichen.store.views.order import Order, Slice, Wanted
 from lichen.store.views.rows import FoldRow, View, decode_row
 from lichen.store.views.tables import VIEWS_SCHEMA, create_tables, drop_tables
 
-COMMIT_ROWS = 10_000
-"""Messages folded in one transaction at most: some 0.2 s of work that a crash would cost."""
-COMMIT_S = 0.25
+COMMIT_ROWS = 20_000
+"""Messages folded in one transaction at most: some 0.5 s of work that a crash would cost."""
+COMMIT_S = 1.0
 """How long what is folded may be hidden from readers."""
+CACHE_KIB = 65_536
+"""Pages kept in memory while folding, which touches pages everywhere; given back afterwards."""
+CHECKPOINT_PAGES = 16_384
+"""Pages of the write-ahead log (64 MiB) at which it is moved to the file: most of them are written
+several times while much is folded, and only the last time counts."""
 _FAULTS_OF_A_FOLD = (
     apsw.SQLError,
     apsw.ConstraintError,
@@ -40,6 +45,10 @@ _FAULTS_OF_A_FOLD = (
 )
 RETRY_S = 5.0
 """How long to wait after the disk refused a slice."""
+
+
+class _FoldError(Exception):
+    """A message made a fold fail where it could not be undone alone."""
 
 
 def _nobody() -> FeedId | None:
@@ -71,10 +80,12 @@ class FoldEngine:
         self._waiting: list[tuple[Wanted, Future[None]]] = []
         self._told_faulty: set[str] = set()
         self._is_held = False
+        self._is_careful = False
         self._unwritten = 0
         self._begun_at = 0.0
         self.is_doubted = False
         self._db = self._open()
+        self._is_cache_full = False
         self.readers = Readers(path)
 
     def folded(self) -> dict[str, tuple[Interval, ...]]:
@@ -101,6 +112,7 @@ class FoldEngine:
 
     def fold_slice(self) -> float | None:
         """Fold a little; return after how many seconds to go on, None if all is done."""
+        is_done = False
         try:
             waiting = [wanted for wanted, _ in self._waiting]
             chosen = self._order.next(self._db, waiting, is_held=self._is_held)
@@ -108,6 +120,14 @@ class FoldEngine:
                 self._fold(chosen)
             if chosen is None or self._is_writing_due():
                 self._write()
+            is_done = chosen is None
+            if is_done and self._is_cache_full:
+                self._db.release_memory()
+                self._is_cache_full = False
+        except _FoldError:
+            # From now on, so that a message that makes a fold fail slows nothing down twice.
+            self._fall_back()
+            self._is_careful = True
         except (apsw.CorruptError, apsw.NotADBError) as error:
             self.start_again(reason_of(error))
         except apsw.Error as error:
@@ -124,7 +144,7 @@ class FoldEngine:
                     future.set_exception(error)
             return RETRY_S
         self._answer()
-        return None if chosen is None else 0.0
+        return None if is_done else 0.0
 
     def start_again(self, reason: str) -> None:
         """Throw the file away in the middle of a run: it turned out to be damaged."""
@@ -132,7 +152,7 @@ class FoldEngine:
         self._unwritten = 0
         for cursor in self._cursors.values():
             cursor.restart()
-        self._db = self._make_anew(f"The views are damaged: {reason}.")
+        self._db = _with_room(self._make_anew(f"The views are damaged: {reason}."))
         self._prepare(self._db)
         self.readers.renew()
         self.is_doubted = False
@@ -190,12 +210,14 @@ class FoldEngine:
         for cursor in self._cursors.values():
             cursor.write(self._db)
         self._db.execute("COMMIT")
+        self._is_cache_full = self._is_cache_full or self._unwritten > COMMIT_ROWS // 2
         self._unwritten = 0
         for cursor in self._cursors.values():
             cursor.written()
 
     def _fall_back(self) -> None:
         """Give up what is folded and could not be written."""
+        # A full disk may have ended the transaction already.
         if self._db.in_transaction:
             self._db.execute("ROLLBACK")
         self._unwritten = 0
@@ -206,23 +228,30 @@ class FoldEngine:
         if not rows:
             return
         try:
-            with _savepoint(self._db):
+            # A savepoint costs as much as the fold: SQLite keeps a copy of each page it touches.
+            with _savepoint(self._db) if self._is_careful else nullcontext():
                 view.fold(self._db, rows)
         except Exception as fault:
             # A fold is an app's and meets any content; but the disk's faults are nobody's message.
             if isinstance(fault, apsw.Error) and not isinstance(fault, _FAULTS_OF_A_FOLD):
                 raise
+            if not self._is_careful:
+                raise _FoldError from fault
             if len(rows) > 1:
                 for row in rows:
                     self._fold_view(view, (row,))
                 return
-            self._db.execute(
-                "INSERT OR REPLACE INTO view_faults VALUES(?,?,?)",
-                (view.name, rows[0].received_no, f"{type(fault).__name__}: {fault}"[:200]),
-            )
-            if view.name not in self._told_faulty:
-                self._told_faulty.add(view.name)
-                self._on_notice(f"View {view.name} sets message {rows[0].key} aside: {fault}.")
+            self._set_aside(view, rows[0], fault)
+
+    def _set_aside(self, view: View, row: FoldRow, fault: Exception) -> None:
+        """Note that a message makes a fold fail."""
+        self._db.execute(
+            "INSERT OR REPLACE INTO view_faults VALUES(?,?,?)",
+            (view.name, row.received_no, f"{type(fault).__name__}: {fault}"[:200]),
+        )
+        if view.name not in self._told_faulty:
+            self._told_faulty.add(view.name)
+            self._on_notice(f"View {view.name} sets message {row.key} aside: {fault}.")
 
     def _keys_at(self, interval: Interval) -> dict[int, bytes]:
         """Return the keys of an interval's ends; an empty one where no message is."""
@@ -253,7 +282,7 @@ class FoldEngine:
             db.close(True)
             db = self._make_anew(f"The views cannot be read: {reason_of(error)}.")
             self._prepare(db)
-        return db
+        return _with_room(db)
 
     def _make_anew(self, words: str) -> apsw.Connection:
         self._on_notice(f"{words} The views are made anew from the log.")
@@ -277,6 +306,13 @@ class FoldEngine:
                 drop_tables(db, view.name)
                 create_tables(db, view)
             cursor.restart()
+
+
+def _with_room(db: apsw.Connection) -> apsw.Connection:
+    """Give a connection the memory that folding a whole log needs."""
+    db.pragma("cache_size", -CACHE_KIB)
+    db.wal_autocheckpoint(CHECKPOINT_PAGES)
+    return db
 
 
 @contextmanager
