@@ -6,7 +6,7 @@ key is empty.
 """
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import apsw
 import msgspec
@@ -96,6 +96,22 @@ class Cursor:
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
             recent = tuple(sample for sample in self._samples if now - sample[0] < PACE_S)
             self._samples = (*recent, (now, count(self.folded)))
+
+    def holds_any(self, numbers: Sequence[int]) -> bool:
+        """Tell whether any of these messages is folded."""
+        return any(first <= number <= last for first, last in self.folded for number in numbers)
+
+    def forget(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
+        """Note that an interval may end where no message is any more."""
+        self._keys.update({number: b"" for number in numbers if number in self._keys})
+        pairs = [(self.view.name, number) for number in numbers]
+        for column in ("first", "last"):
+            db.executemany(
+                f"UPDATE view_folded SET {column}_key = x''"  # noqa: S608 (fixed names)
+                f" WHERE view = ? AND {column} = ?",
+                pairs,
+            )
+        db.executemany("DELETE FROM view_faults WHERE view = ? AND received_no = ?", pairs)
 
     def progress(self, total: int) -> ViewProgress:
         """Return how far the view is. From any thread."""

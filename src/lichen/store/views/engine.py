@@ -19,11 +19,17 @@ from lichen.feed.message import FeedId
 from lichen.feed.refs import msg_key_bytes
 from lichen.store.errors import NewerFormat, StoreClosed, StoreError, Unreadable, reason_of
 from lichen.store.log import Log
-from lichen.store.schema import Readers, delete_database, immediate, open_for_writing
+from lichen.store.schema import (
+    Readers,
+    delete_database,
+    durable,
+    immediate,
+    open_for_writing,
+)
 from lichen.store.views.cursors import Cursor, ViewProgress, agreed
 from lichen.store.views.intervals import Interval, first_gap
 from lichen.store.views.order import Order, Slice, Wanted
-from lichen.store.views.rows import FoldRow, View, decode_row
+from lichen.store.views.rows import FoldRow, UnfoldingView, View, decode_row
 from lichen.store.views.tables import VIEWS_SCHEMA, create_tables, drop_tables
 
 COMMIT_ROWS = 20_000
@@ -145,6 +151,47 @@ class FoldEngine:
             return RETRY_S
         self._answer()
         return None if is_done else 0.0
+
+    def is_behind(self) -> bool:
+        """Tell whether there is something to fold now. From any thread."""
+        if self._is_held and not self._waiting:
+            return False
+        last_no = self._log.last_no
+        return any(first_gap(cursor.folded, last_no) for cursor in self._cursors.values())
+
+    def rebuild(self, names: Sequence[str]) -> None:
+        """Empty these views; they are folded anew from the whole log."""
+        try:
+            self._write()
+            for name in names:
+                self._make_view(self._db, self._cursors[name])
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            self.start_again(reason_of(error))
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Take messages out of the views, durably, before they leave the log for good.
+
+        Their numbers count as folded: nothing will ever have them again.
+        """
+        try:
+            self._write()
+            gone = [cursor for cursor in self._cursors.values() if cursor.holds_any(numbers)]
+            with durable(self._db):
+                for cursor in gone:
+                    if isinstance(cursor.view, UnfoldingView):
+                        cursor.view.unfold(self._db, numbers)
+                        cursor.forget(self._db, numbers)
+                    else:
+                        drop_tables(self._db, cursor.view.name)
+                        create_tables(self._db, cursor.view)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            self.start_again(reason_of(error))
+            return
+        for cursor in gone:
+            if not isinstance(cursor.view, UnfoldingView):
+                name = cursor.view.name
+                cursor.restart()
+                self._on_notice(f"View {name} is made anew without messages that were cut.")
 
     def start_again(self, reason: str) -> None:
         """Throw the file away in the middle of a run: it turned out to be damaged."""
@@ -302,10 +349,13 @@ class FoldEngine:
                 continue
             if version == view.version:
                 self._on_notice(f"View {view.name} disagrees with the log and is made anew.")
-            with immediate(db):
-                drop_tables(db, view.name)
-                create_tables(db, view)
-            cursor.restart()
+            self._make_view(db, cursor)
+
+    def _make_view(self, db: apsw.Connection, cursor: Cursor) -> None:
+        with immediate(db):
+            drop_tables(db, cursor.view.name)
+            create_tables(db, cursor.view)
+        cursor.restart()
 
 
 def _with_room(db: apsw.Connection) -> apsw.Connection:

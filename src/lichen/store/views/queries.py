@@ -140,13 +140,23 @@ class Views:
         )
 
     def links_to(self, target: str, page: Page) -> list[Link]:
-        """Return the links to an id; a message that links twice by different paths comes twice."""
+        """Return the links to an id; a message that links twice by different paths comes twice.
+
+        All links of one message are on the same page, which may be a little longer for that.
+        """
         rows = self.read(
             "SELECT received_no, rel FROM links WHERE target = ?"
             " AND received_no > ? AND received_no < ?"
             f" ORDER BY received_no {_direction(page)}, rel LIMIT ?",
             (target, page.after, page.before, page.limit),
         )
+        if len(rows) == page.limit:
+            last = rows[-1][0]
+            rows = [row for row in rows if row[0] != last] + self.read(
+                "SELECT received_no, rel FROM links WHERE target = ? AND received_no = ?"
+                " ORDER BY rel",
+                (target, last),
+            )
         sources = self._stored((number,) for number, _ in rows)
         return [Link(source, str(row[1])) for source, row in zip(sources, rows, strict=True)]
 

@@ -72,6 +72,15 @@ class TypedView(View, Protocol):
 
 
 @runtime_checkable
+class UnfoldingView(View, Protocol):
+    """A view that can take messages out of its tables again; others are made anew for that."""
+
+    def unfold(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
+        """Take out what messages with these ``received_no`` brought, as if they had never been."""
+        ...
+
+
+@runtime_checkable
 class EarlyView(TypedView, Protocol):
     """A typed view that is brought up to date before the others, for every page needs it."""
 
