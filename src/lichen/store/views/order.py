@@ -72,6 +72,8 @@ class Order:
     ) -> Slice | None:
         """Return what to fold next, None if nothing is left; ``is_held``: only what is awaited."""
         for wanted in waiting:
+            if wanted.interval[0] == 1 and len(wanted.names) == len(self._cursors) and not is_held:
+                continue  # whoever waits for everything is served by any order
             cursors = [each for each in self._cursors if each.view.name in wanted.names]
             if found := _oldest(cursors, *wanted.interval):
                 return found

@@ -49,7 +49,7 @@ async def show_people(visit: Visit) -> Answer:
 async def show_profile(visit: Visit) -> Answer:
     """Show a person: names, words, how we relate, threads."""
     store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
-    is_folded = await folded(visit)
+    await folded(visit)
     profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
     twins = await asyncio.to_thread(profiles.lookalikes, store, own, feed)
     before = number_in(visit, "before")
@@ -64,7 +64,6 @@ async def show_profile(visit: Visit) -> Answer:
             "twins": twins,
             "page": page,
             "is_first": before is None,
-            "is_folded": is_folded,
             "faces": await known_faces(visit, named),
         },
     )
