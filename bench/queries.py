@@ -34,6 +34,7 @@ from shaking import shake_hands
 
 from lichen.apps import all_apps
 from lichen.apps.social.reading import profiles, threads, timeline
+from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.reading.entries import read_entry
 from lichen.apps.social.reading.faces import reactions
 from lichen.feed.formats.classic import ClassicFormat
@@ -217,10 +218,11 @@ def questions_of(store: Store, about: Subjects) -> dict[str, Callable[[], object
     middle = Page(limit=50, before=store.log.last_no // 2)
 
     def profile() -> object:
+        circle = circle_of(store, own)
         return (
-            profiles.open_profile(store, own, about.author),
-            profiles.lookalikes(store, own, about.author),
-            timeline.profile_page(store, own, about.author),
+            profiles.open_profile(store, own, about.author, circle=circle),
+            profiles.lookalikes(store, own, about.author, circle=circle),
+            timeline.profile_page(store, own, about.author, circle=circle),
         )
 
     return {

@@ -52,18 +52,20 @@ WHERE excluded.sequence > sequence
 class ThreadsView:
     """Thread to the messages in it. A post that names no thread begins its own.
 
-    The two partial indexes are the two questions of a timeline: what somebody wrote last in
-    threads, and which threads somebody began.
+    The partial indexes are the questions of a timeline: what somebody wrote last in threads, what
+    anybody did, and which threads somebody began.
     """
 
     name = "social_threads"
-    version = 2
+    version = 3
     schema = """
     CREATE TABLE social_threads(
         thread TEXT NOT NULL, received_no INTEGER NOT NULL, feed TEXT NOT NULL,
         role INTEGER NOT NULL, is_post INTEGER NOT NULL,
         PRIMARY KEY (thread, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_threads_by_feed ON social_threads(feed, received_no)
+        WHERE is_post = 1 AND role < 2;
+    CREATE INDEX social_threads_newest ON social_threads(received_no)
         WHERE is_post = 1 AND role < 2;
     CREATE INDEX social_threads_begun ON social_threads(feed, received_no)
         WHERE is_post = 1 AND role = 0;

@@ -46,9 +46,13 @@ class Cursor:
     """A view, and what of the log it holds.
 
     ``folded`` is what readers see; ``reached`` also holds what is folded and not written yet.
+    ``changes`` counts up whenever readers may see other rows than before.
     """
 
-    __slots__ = ("_keys", "_samples", "folded", "is_early", "reached", "types", "view")
+    __slots__ = (
+        *("_has_new", "_keys", "_samples", "changes", "folded", "is_early", "reached", "types"),
+        "view",
+    )
 
     def __init__(self, view: View) -> None:
         self.view = view
@@ -56,17 +60,21 @@ class Cursor:
         self.is_early = isinstance(view, EarlyView) and view.is_early
         self.folded: tuple[Interval, ...] = ()
         self.reached: tuple[Interval, ...] = ()
+        self.changes = 0
+        self._has_new = False
         self._keys: dict[int, bytes] = {}
         self._samples: tuple[tuple[float, int], ...] = ()
 
     def restart(self, intervals: tuple[Interval, ...] = (), keys: Keys | None = None) -> None:
         """Begin with these intervals; ``keys`` are those of their ends."""
         self.folded = self.reached = intervals
+        self.changes += 1
         self._keys = dict(keys or {})
         self._samples = ()
 
-    def reach(self, interval: Interval, keys: Keys) -> None:
+    def reach(self, interval: Interval, keys: Keys, *, has_rows: bool) -> None:
         """Note that an interval was folded; ``keys`` are those of its ends."""
+        self._has_new = self._has_new or has_rows
         self._keys.update(keys)
         self.reached = with_interval(self.reached, interval)
 
@@ -90,6 +98,8 @@ class Cursor:
     def written(self) -> None:
         """Let readers know what was written."""
         self.folded = self.reached
+        self.changes += self._has_new
+        self._has_new = False
         ends = {end for interval in self.folded for end in interval}
         self._keys = {number: key for number, key in self._keys.items() if number in ends}
         now = time.monotonic()
@@ -103,6 +113,7 @@ class Cursor:
 
     def forget(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
         """Note that an interval may end where no message is any more."""
+        self.changes += 1
         self._keys.update({number: b"" for number in numbers if number in self._keys})
         pairs = [(self.view.name, number) for number in numbers]
         for column in ("first", "last"):

@@ -107,6 +107,10 @@ class FoldEngine:
             return [ViewProgress(name, 0, total) for name in self._cursors]
         return [cursor.progress(total) for cursor in self._cursors.values()]
 
+    def changes(self, name: str) -> int:
+        """Return a number that grows whenever a view's rows may have changed. From any thread."""
+        return self._cursors[name].changes
+
     def hold(self, is_held: bool) -> None:
         """Fold only what somebody waits for, or (False) everything again."""
         self._is_held = is_held
@@ -231,12 +235,14 @@ class FoldEngine:
         if not self._db.in_transaction:
             self._db.execute("BEGIN IMMEDIATE")
             self._begun_at = time.monotonic()
-        for cursor in chosen.cursors:
-            types_of = cursor.types
-            wanted = rows if types_of is None else [row for row in rows if row.type in types_of]
-            self._fold_view(cursor.view, wanted)
-        for cursor in chosen.cursors:
-            cursor.reach(chosen.interval, keys)
+        wanted = {
+            cursor: rows if of is None else [row for row in rows if row.type in of]
+            for cursor, of in ((cursor, cursor.types) for cursor in chosen.cursors)
+        }
+        for cursor, its_rows in wanted.items():
+            self._fold_view(cursor.view, its_rows)
+        for cursor, its_rows in wanted.items():
+            cursor.reach(chosen.interval, keys, has_rows=bool(its_rows))
         self._unwritten += max(len(rows), 1)
 
     def _is_writing_due(self) -> bool:

@@ -91,6 +91,13 @@ class Views:
         last = max(lagging, key=lambda each: each.behind)
         return Behind(last.behind, last.total, last.rate, last.left_s)
 
+    def changes(self, name: str) -> int:
+        """Return a number that grows whenever a view's rows may have changed.
+
+        Take it before reading, and what was read may be kept as long as it stays the same.
+        """
+        return self._engine.changes(name)
+
     def contacts(self) -> list[Contact]:
         """Return the contacts as folded so far; ``Store.contacts`` waits for all of them."""
         return [
