@@ -15,8 +15,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
 import figures
+import firstpage
 import install
 import latency
+import queries
 import start
 import sync
 
@@ -29,15 +31,20 @@ INGEST_FIGURES = ("seconds", "messages_per_s", "cpu_seconds", "fold_seconds", "p
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="start, latency, ingest, sync")
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="start, latency, ingest, sync, queries, firstpage"
+    )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
+    parser.add_argument("--large", type=int, default=queries.LARGE, help="of queries; 0: none")
     chosen = parser.parse_args()
     benches: dict[str, Callable[[Path], list[figures.Row]]] = {
         "start": start.measure,
         "latency": latency.measure,
         "ingest": lambda folder: measure_ingest(folder, chosen.messages),
         "sync": lambda folder: sync.measure(folder, chosen.messages),
+        "queries": lambda folder: queries.measure(folder, queries.MESSAGES, chosen.large),
+        "firstpage": lambda folder: firstpage.measure(folder, firstpage.MESSAGES),
     }
     unknown = set(chosen.names) - set(benches)
     if unknown:
@@ -47,7 +54,9 @@ def main() -> None:
     tell([figures.machine()])
     for name in chosen.names or benches:
         with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
-            tell(benches[name](Path(folder) / name))
+            rows = benches[name](Path(folder) / name)
+            for bench in dict.fromkeys(row.bench for row in rows):
+                tell([row for row in rows if row.bench == bench])
 
 
 def measure_ingest(folder: Path, messages: int) -> list[figures.Row]:
