@@ -17,6 +17,14 @@ class Log(Protocol):
         """Return feed to last held sequence, for every feed with messages. Never blocks."""
         ...
 
+    def audited(self, feed: FeedId) -> int:
+        """Return up to which message every signature of a feed was checked. Never blocks."""
+        ...
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        """Return feed to last audited sequence, for every feed with any. Never blocks."""
+        ...
+
 
 class Blobs(Protocol):
     """The blobs as the brain sees them."""

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, Message, RawMessage
+from lichen.store.auditor import AuditNews, Auditor
 from lichen.store.binding import (
     LOG_FILE,
     Binding,
@@ -33,12 +35,14 @@ from lichen.store.errors import (
     opening,
     writing,
 )
-from lichen.store.ingest import IngestResult, decide
+from lichen.store.ingest import Claimed, IngestResult, decide
+from lichen.store.keeping.trouble import Trouble, TroubleWatch
 from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
-from lichen.store.schema import Readers, open_for_writing
+from lichen.store.register import AuditRegister
+from lichen.store.schema import Readers, open_for_writing, refuse_newer
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import Interval, first_gap
@@ -56,6 +60,8 @@ TOGETHER_MAX = 1_000
 NEWEST_ROWS = 200
 """How many messages are the newest ones, for whoever waits to see what was just written."""
 
+Verify = Literal["chain", "all"]
+"""Which signatures are checked on receipt: those that cannot wait, or all."""
 _Job = Callable[[], None]
 
 
@@ -78,13 +84,21 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
+        self._trouble: TroubleWatch
+        self._verifies_all = False
+        self._is_deciding = False
+        self._on_audit: Callable[[AuditNews], None] = _drop_notice
         self._log_writer: LogWriter
         self._engine: FoldEngine
         self._threads: SignatureThreads
+        self._auditor: Auditor
         self._publishing = Lane(self._publish, weight_max=TOGETHER_MAX)
         self._ingesting = Lane(self._ingest, weight_max=TOGETHER_MAX)
+        self._auditing = Lane(_do_jobs, weight_max=1)
         self._noting = Lane(_do_jobs, weight_max=TOGETHER_MAX)
-        self._writer = Writer((self._publishing, self._ingesting, self._noting), self._fold)
+        self._writer = Writer(
+            (self._publishing, self._ingesting, self._auditing, self._noting), self._fold
+        )
 
     @classmethod
     def open(
@@ -95,23 +109,35 @@ class Store:
         formats: Mapping[str, FeedFormat],
         views: Sequence[View],
         on_notice: Callable[[str], None] | None = None,
+        on_trouble: Callable[[Trouble | None], None] | None = None,
+        verify: Verify = "chain",
+        on_audit: Callable[[AuditNews], None] | None = None,
         clock_ms: Callable[[], float] = _wall_clock_ms,
         signature_threads: int | None = None,
     ) -> "Store":
         """Open or create a data directory. Raises ``StoreError`` in words.
 
+        ``verify="all"`` leaves no signature to the audit from now on. ``on_audit`` is told from
+        the writer thread what the audit has come to, once it is written.
         ``on_notice`` is told in words, also from the writer thread, what was repaired without
-        asking. ``signature_threads`` check signatures beside the writer: by default one for each
+        asking. ``on_trouble`` is told there when writing begins to fail, and when it works again
+        (None). ``signature_threads`` check signatures beside the writer: by default one for each
         further core.
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
+        store._trouble = TroubleWatch(clock_ms, on_trouble)
+        store._verifies_all = verify == "all"
+        store._on_audit = on_audit or _drop_notice
         with ExitStack() as opened:
             store._open_files(binding, views, on_notice or _drop_notice, opened)
             store._threads = SignatureThreads(signature_threads)
             opened.callback(store._threads.close)
             store._writer.start()
             opened.callback(store._writer.close)
+            store._auditor = Auditor(store.log, formats, store._make_register())
+            opened.callback(store._auditor.close)
+            store._auditor.start()
             store._opened = opened.pop_all()
         return store
 
@@ -122,9 +148,24 @@ class Store:
 
     # Messages
 
-    def ingest(self, batch: Sequence[RawMessage]) -> Future[IngestResult]:
-        """Check and keep messages, in order. The future fails with ``StoreWriteFailed``."""
-        return self._writer.submit(self._ingesting, batch, weight=len(batch))
+    def ingest(
+        self,
+        batch: Sequence[RawMessage],
+        *,
+        source: FeedId | None = None,
+        verifies_all: bool = True,
+    ) -> Future[IngestResult]:
+        """Check and keep messages, in order. The future fails with ``StoreWriteFailed``.
+
+        Without ``verifies_all`` the signatures that a later one binds are left to the audit, and
+        ``source``, the peer that sent these messages, answers for them.
+        """
+        claim = Claimed(batch, source, verifies_all or self._verifies_all)
+        return self._writer.submit(self._ingesting, claim, weight=len(batch))
+
+    def wait_audited(self) -> Future[None]:
+        """Return a future for when every signature in the log now is checked."""
+        return self._auditor.when_audited()
 
     def publish(
         self, contents: Sequence[bytes], identity: Identity, now_ms: float
@@ -132,7 +173,7 @@ class Store:
         """Sign contents, JSON texts, as the next own messages: all of them, durably, or none.
 
         The future fails with ``ContentRefused``, ``PublishGuarded``, ``WrongIdentity``,
-        ``OwnFeedForked`` or ``StoreWriteFailed``.
+        ``OwnFeedForked``, ``OwnFeedUnaudited`` or ``StoreWriteFailed``.
         """
         asked = Publication(contents, identity, now_ms)
         return self._writer.submit(self._publishing, asked, weight=len(contents))
@@ -148,6 +189,11 @@ class Store:
         if self._own != feed:
             assert self._own is not None, "the feed was just bound"
             raise WrongIdentity(self._own, feed)
+
+    @property
+    def trouble(self) -> Trouble | None:
+        """Return why and since when writing fails, None while it works."""
+        return self._trouble.now
 
     def quick_check(self) -> str:
         """Read the whole log and return what is damaged in it, nothing if all is well."""
@@ -188,18 +234,31 @@ class Store:
             self._submit(lambda: self._engine.when_folded(wanted, interval, answer))
         return answer
 
+    def rebuild(self, names: Sequence[str]) -> Future[None]:
+        """Empty these views, so that they are folded anew from the whole log."""
+        return self._submit(lambda: self._engine.rebuild(names))
+
     def hold_folding(self, is_held: bool = True) -> None:
         """Leave folding for later, but for what somebody waits for; or take it up again."""
         self._submit(lambda: self._engine.hold(is_held))
 
     # In the writer thread
 
-    def _ingest(self, tasks: Sequence[Task[Sequence[RawMessage], IngestResult]]) -> None:
-        with writing():
-            decided = decide(
-                [task.asked for task in tasks], self._formats, self._log_writer, self._threads
-            )
-            self._log_writer.append(decided.messages, decided.forks, now_ms=self._clock_ms())
+    def _ingest(self, tasks: Sequence[Task[Claimed, IngestResult]]) -> None:
+        log = self._log_writer
+        claims = [task.asked for task in tasks]
+        self._is_deciding = True
+        try:
+            with self._trouble.watching(is_proof=False), writing():
+                decided = decide(claims, self._formats, log, self._threads, self._own)
+                log.append(
+                    decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms()
+                )
+        finally:
+            self._is_deciding = False
+        if decided.messages:
+            self._trouble.note(None)
+        self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -215,6 +274,9 @@ class Store:
         publish_all(
             ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
         )
+        for task in ready:
+            if task.asked.contents:
+                self._trouble.note(task.future.exception())
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -237,8 +299,26 @@ class Store:
     def _fold(self) -> float | None:
         return self._engine.fold_slice()
 
+    def _make_register(self) -> AuditRegister:
+        return AuditRegister(
+            self.log,
+            self._log_writer,
+            self._engine,
+            self.local,
+            lambda job: self._writer.submit(self._auditing, job),
+            self._on_audit,
+            lambda: self._is_deciding or self._ingesting.since is not None,
+        )
+
     def _submit(self, job: _Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
+
+    def _submit_write(self, job: _Job) -> Future[None]:
+        def write() -> None:
+            with self._trouble.watching(), writing():
+                job()
+
+        return self._submit(write)
 
     # Opening
 
@@ -250,8 +330,12 @@ class Store:
         opened: ExitStack,
     ) -> None:
         directory = self.directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with opening(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened.callback(DirectoryLock(directory).release)
+        # Before anything is brought forward: an older version could not go back to half of it.
+        refuse_newer(directory / LOG_FILE, LOG_SCHEMA)
+        refuse_newer(directory / LOCAL_FILE, LOCAL_SCHEMA)
         with opening(directory / LOG_FILE):
             self._open_log(binding, opened)
         is_local_new = not (directory / LOCAL_FILE).exists()
@@ -282,7 +366,7 @@ class Store:
         opened.callback(db.close, True)
         readers = Readers(self.directory / LOCAL_FILE)
         opened.callback(readers.close)
-        self.local = Local(db, readers, self._submit, self._flush_log)
+        self.local = Local(db, readers, self._submit_write, self._flush_log)
 
     def _is_other_log(self, is_local_new: bool) -> bool:
         """Tell whether the log was put here without this machine's memory of it, or shortened."""
@@ -300,7 +384,7 @@ class Store:
         return LogEnd(newest[0].received_no, newest[0].key) if newest else LogEnd(0, "")
 
 
-def _drop_notice(words: str) -> None:
+def _drop_notice(_news: object) -> None:
     """Nobody asked to be told."""
 
 

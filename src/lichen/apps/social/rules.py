@@ -143,8 +143,9 @@ def clean_line(text: str, characters_max: int) -> str:
     if len(text) <= characters_max and text.isprintable() and "  " not in text:
         return text.strip(" ")  # as nearly all are; a joiner is not printable
     line = " ".join(text[: 8 * characters_max].split())
-    line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
-    line = " ".join(line.split()).strip(_JOINERS)
+    if not line.isprintable():
+        line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
+        line = " ".join(line.split()).strip(_JOINERS)
     return line if len(line) <= characters_max else f"{line[: characters_max - 1].rstrip()}…"
 
 

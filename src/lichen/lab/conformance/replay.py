@@ -71,6 +71,12 @@ class _Memory:
     def clock(self) -> Mapping[FeedId, int]:
         return msgspec.convert(self._see("clock", ""), dict[FeedId, int])
 
+    def audited(self, feed: FeedId) -> int:
+        return msgspec.convert(self._see("audited", feed), int)
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        return msgspec.convert(self._see("audited_clock", ""), dict[FeedId, int])
+
     def size(self, blob: BlobId) -> int | None:
         return msgspec.convert(self._see("size", blob), int | None)
 

@@ -24,7 +24,7 @@ from lichen.feed.refs import blob_id_from_bytes
 from lichen.gossip.effects import FinishBlob, WriteBlob
 from lichen.gossip.events import BlobFailed, BlobStored, ConnectionId, Ingested, Progress
 from lichen.lab.world.formats import StandInFormat
-from lichen.store.ingest import IngestResult, decide
+from lichen.store.ingest import Claimed, IngestResult, decide
 
 STAND_IN = StandInFormat()
 
@@ -80,6 +80,18 @@ class MemoryLog:
         if state is None or state.sequence != len(messages):
             state = self._states[feed] = FeedState(len(messages), self._read(messages[-1]).key)
         return state
+
+    def audited(self, feed: FeedId) -> int:
+        """Return up to which message every signature of a feed was checked."""
+        return self.received(feed)
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        """Return feed to last audited sequence."""
+        return self.clock()
+
+    def is_audited(self, feed: FeedId, sequence: int) -> bool:
+        """Tell whether the signature of a message was checked."""
+        return sequence <= self.audited(feed)
 
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a feed is known to be forked."""
@@ -151,7 +163,8 @@ class MemoryLog:
         self, batches: Sequence[tuple[ConnectionId | None, Sequence[RawMessage]]]
     ) -> list[Ingested]:
         """Decide batches of several peers together, as one transaction does."""
-        decided = decide([batch for _, batch in batches], self._formats, self, self._signatures)
+        claims = [Claimed(batch) for _, batch in batches]
+        decided = decide(claims, self._formats, self, self._signatures)
         feeds, fresh = self.feeds, self._fresh
         for message in decided.messages:
             author = message.author

@@ -23,7 +23,7 @@ async def show_status(visit: Visit) -> Answer:
             "is_thorough": is_thorough,
             "views": service.store.views.progress(),
             "views_version": digest_of([view.folded for view in service.store.views.progress()]),
-            "messages": service.store.log.last_no,
+            "messages": service.store.log.count(),
             "feeds": len(service.store.log.clock()),
             "started_s": service.started_at,
             "closed": [
