@@ -78,6 +78,8 @@ class Sources:
         """Tell whether a peer may be asked for a feed without taking it from a good source."""
         if feed in self.frozen:
             return False
+        if feed not in self._source:
+            return True
         source = self.source(feed)
         return source is None or source.slots[feed].broken >= BROKEN_PROMISES_MAX
 
@@ -171,19 +173,30 @@ class Sources:
 
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
-        return self.lacking(feed) > 0
+        own = self._log.received(feed)
+        return any(
+            [
+                self._counts(session, feed)
+                for session in self._sessions.values()
+                if session.claims.get(feed, 0) > own
+            ]
+        )
 
     def lacking(self, feed: FeedId) -> int:
         """Return how many more messages of a wanted feed a connected peer claims than we have."""
-        if feed in self.frozen or not self._replication.is_wanted(feed):
-            return 0
         claims = (
             session.claims.get(feed, 0)
             for session in self._sessions.values()
-            if self._replication.is_shared(feed, session.peer)
-            and not (feed in session.slots and session.slots[feed].is_refused)
+            if self._counts(session, feed)
         )
         return max(0, max(claims, default=0) - self._log.received(feed))
+
+    def _counts(self, session: EbtSession, feed: FeedId) -> bool:
+        """Tell whether what a peer claims to have of a feed concerns us."""
+        if feed in self.frozen or not self._replication.is_shared(feed, session.peer):
+            return False
+        slot = session.slots.get(feed)
+        return slot is None or not slot.is_refused
 
     def _check_source(self, source: EbtSession, feed: FeedId, now: float) -> None:
         slot = source.slots[feed]
