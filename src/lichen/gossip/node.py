@@ -100,7 +100,7 @@ class Node:
             "guard": lambda _, now: self._guard.open(now),
             "ebt": lifecycle.check_ebt,
             "history": lifecycle.continue_history,
-            "clock": lifecycle.save_clock,
+            "clocks": lambda _, _now: lifecycle.save_clocks(),
             "drain": lifecycle.check_drain,
             "idle": lifecycle.check_idle,
             "ping": lifecycle.serve_pings,

@@ -75,7 +75,7 @@ class Parts:
         del self.sessions[session.connection]
         self.end_ebt(session, now)
         self.count_close(reason)
-        for kind in ("ebt", "history", "clock", "drain", "idle", "ping", "blob"):
+        for kind in ("ebt", "history", "drain", "idle", "ping", "blob"):
             self.timers.cancel(kind, session.connection)
         download = self.blobs.close(session.connection)
         if download is not None and download.received:

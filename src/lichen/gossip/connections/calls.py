@@ -194,7 +194,7 @@ class Calls:
             self._ingest(session, batch)
             for raw in batch:
                 parts.ebt.sources.behind[raw.author] = None
-        parts.timers.set_if_unset("clock", now + SAVE_CLOCK_S, session.connection)
+        parts.timers.set_if_unset("clocks", now + SAVE_CLOCK_S)
         if session.malformed_count > MALFORMED_MAX:
             parts.doom(session, "malformed-items")
 
