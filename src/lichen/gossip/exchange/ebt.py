@@ -98,19 +98,20 @@ class Ebt:
         session.has_spoken = session.must_note = True
         session.mark_dirty()
         received, is_free = self._log.received, self.sources.is_free
+        claims, slots = session.claims, session.slots
         blocked_by = self._replication.blocked_by.get(session.peer, {})
         for feed in self._replication.wanted:
             if feed in blocked_by:
                 continue
-            claim = session.claims.get(feed, 0)
+            claim = claims.get(feed, 0)
             own = received(feed)
             is_known = claim == own and own > 0
-            if self.mentions_own and feed == self._own:
+            if feed == self._own and self.mentions_own:
                 is_known = False
             elif claim == -1:
                 continue
             if not is_known:
-                session.slots[feed] = Slot()
+                slots[feed] = Slot()
                 if is_free(feed):
                     self.sources.ask(session, feed, now)
                 else:

@@ -26,7 +26,7 @@ from lichen.gossip.ports import Log
 class Sources:
     """The peer that each feed is asked of, and the feeds that somebody has more of than we."""
 
-    __slots__ = ("_log", "_replication", "_sessions", "_source", "behind", "frozen", "stalls")
+    __slots__ = ("_doubted", "_log", "_replication", "_sessions", "_source", "behind", "frozen", "stalls")
 
     def __init__(
         self, log: Log, replication: Replication, sessions: dict[ConnectionId, EbtSession]
@@ -35,6 +35,8 @@ class Sources:
         self._replication = replication
         self._sessions = sessions
         self._source: dict[FeedId, ConnectionId] = {}
+        self._doubted: dict[FeedId, None] = {}
+        """Feeds of which a source broke its word so often that another peer may be asked."""
         self.behind: dict[FeedId, None] = {}
         """Feeds of which a peer claims more than we have; looked over every ``STALL_S``."""
         self.frozen: dict[FeedId, None] = {}
@@ -52,7 +54,9 @@ class Sources:
         own = self._log.received(feed)
         if old is not None and old is not session:
             self._stop(old, feed, own)
-        slot = session.slots.setdefault(feed, Slot())
+        slot = session.slots.get(feed)
+        if slot is None:
+            slot = session.slots[feed] = Slot()
         slot.is_asked = True
         slot.asked_at = now
         self._source[feed] = session.connection
@@ -78,8 +82,10 @@ class Sources:
         """Tell whether a peer may be asked for a feed without taking it from a good source."""
         if feed in self.frozen:
             return False
-        if feed not in self._source:
+        if self._source.get(feed) not in self._sessions:
             return True
+        if feed not in self._doubted:
+            return False
         source = self.source(feed)
         return source is None or source.slots[feed].broken >= BROKEN_PROMISES_MAX
 
@@ -206,9 +212,14 @@ class Sources:
         is_liar = slot.broken >= BROKEN_PROMISES_MAX
         wait_s = LIAR_RETRY_S if is_liar else STALL_S * 2**slot.broken
         if self.hand_over(feed, source.connection, now):
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
         elif silent_s >= wait_s:
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
             self.ask(source, feed, now)
+
+    def _break(self, slot: Slot, feed: FeedId) -> None:
+        """Count a promise that was not kept."""
+        slot.broken += 1
+        self.stalls += 1
+        if slot.broken >= BROKEN_PROMISES_MAX:
+            self._doubted[feed] = None
