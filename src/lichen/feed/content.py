@@ -4,6 +4,8 @@ Everything else in content belongs to the applications. The rules for contacts a
 blocking or flagging counts before following, whatever else the message says.
 """
 
+from typing import Final
+
 import msgspec
 
 from lichen.feed.addresses import AddressError, NetAddress, make_net_address, parse_net_address
@@ -32,6 +34,12 @@ class Pub(msgspec.Struct, frozen=True):
     sequence: int
 
 
+WEIGHTY_TYPES: Final = ("contact", "group", "metafeed", "invite")
+"""How types begin on which hangs who gets what: the signature of such a message cannot wait."""
+_TYPE_FIRST = b'{"type":"'
+_WEIGHTY_FIRST = tuple(_TYPE_FIRST + kind.encode() for kind in WEIGHTY_TYPES)
+
+
 class _TypeOnly(msgspec.Struct):
     type: str
 
@@ -48,6 +56,14 @@ def content_type(content: bytes) -> str | None:
     except ValueError:
         kind = _read_object(content).get("type")
         return kind if isinstance(kind, str) else None
+
+
+def is_weighty(content: bytes) -> bool:
+    """Tell whether a content is of a type on which hangs who gets what."""
+    if content.startswith(_TYPE_FIRST):
+        return content.startswith(_WEIGHTY_FIRST)
+    kind = content_type(content)
+    return kind is not None and kind.startswith(WEIGHTY_TYPES)
 
 
 def parse_contact(message: Message | ChainedMessage) -> Contact | None:

@@ -19,6 +19,8 @@ from lichen.gossip.effects import Effect, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
     AddressForgotten,
+    Audited,
+    AuditFailed,
     Connected,
     ConnectionId,
     DialFailed,
@@ -82,6 +84,8 @@ class Node:
             MessagesSent: self._on_messages_sent,
             Ingested: verdicts.on_ingested,
             IngestFailed: verdicts.on_ingest_failed,
+            Audited: verdicts.on_audited,
+            AuditFailed: verdicts.on_audit_failed,
             DialFailed: lifecycle.on_dial_failed,
             AddressAdded: lifecycle.on_address_added,
             AddressForgotten: lifecycle.on_address_forgotten,
@@ -203,6 +207,7 @@ class Node:
             is_guarded=parts.own_feed.is_guarded,
             asked_peers=tuple(parts.own_feed.asked),
             close_reasons=dict(parts.close_reasons),
+            distrusted=tuple(parts.distrusted),
             blobs_wanted=len(parts.blobs.wants),
             blobs_fetching=len(parts.blobs.downloads),
             blob_faults=parts.blobs.fault_count,
@@ -220,6 +225,7 @@ class Node:
         for feed in event.forked:
             parts.ebt.freeze(feed)
         parts.blobs.pushes = {blob: dict.fromkeys(peers) for blob, peers in event.pushes}
+        parts.distrusted = dict.fromkeys(event.distrusted)
         parts.own_feed.start(event.is_guarded, event.asked_peers, now)
         parts.tell_guard()
         self._lifecycle.start(event.addresses, now)

@@ -17,6 +17,18 @@ class Log(Protocol):
         """Return feed to last held sequence, for every feed with messages. Never blocks."""
         ...
 
+    def audited(self, feed: FeedId) -> int:
+        """Return up to where every signature of a feed was checked. Never blocks.
+
+        It never falls within a run, and is ``received`` but for a feed that still has messages
+        of which only the chain was checked.
+        """
+        ...
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        """Return feed to last audited sequence, for every feed with some. Never blocks."""
+        ...
+
 
 class Blobs(Protocol):
     """The blobs as the brain sees them."""

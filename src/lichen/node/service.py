@@ -40,6 +40,7 @@ from lichen.node.net.doors import Doors
 from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
+from lichen.store.auditor import AuditNews
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import StoreError, Unreadable, opening
 from lichen.store.ingest import Grown, IngestResult
@@ -208,11 +209,17 @@ class Service:
         )
         hmac_key = self.settings.hmac_key or (bound.hmac_key if bound is not None else None)
         self.format = ClassicFormat(hmac_key)
+        loop = asyncio.get_running_loop()
+
+        def on_audit(news: AuditNews) -> None:
+            loop.call_soon_threadsafe(self._audited, news)
+
         store = Store.open(
             self.home.directory,
             binding=Binding(network_key, hmac_key),
             formats={"classic": self.format},
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
+            on_audit=on_audit,
         )
         try:
             identity = load_identity(self.home)
@@ -229,6 +236,10 @@ class Service:
             raise
         self.keyring = Keyring(identity, network_key)
         return store
+
+    def _audited(self, news: AuditNews) -> None:
+        if hasattr(self, "shell"):  # before that, the brain will find it in the log
+            self.shell.audited(news)
 
     def _refuse_lost_secret(self, store: Store) -> None:
         own = store.own()
@@ -271,6 +282,7 @@ class Service:
                 clock_ms=(time.time() - asyncio.get_running_loop().time()) * 1000,
                 forked=tuple(sorted(self.store.log.forked())),
                 pushes=tuple(self.store.local.pushes().items()),
+                distrusted=self.store.local.distrusted(),
             )
         )
 

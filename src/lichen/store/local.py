@@ -50,6 +50,7 @@ LOCAL_SCHEMA = Schema(
         """
         CREATE TABLE pushes(blob TEXT PRIMARY KEY, peers TEXT NOT NULL) STRICT, WITHOUT ROWID;
         """,
+        "CREATE TABLE distrusted(peer TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     ),
 )
 
@@ -89,8 +90,8 @@ class Local:
     """local.db. Reading is for any thread and never waits; saving returns a future to wait for."""
 
     __slots__ = (
-        "_addresses", "_clocks", "_db", "_desk", "_flush_log", "_generation", "_guard", "_is_clean",
-        "_log_end", "_pushes", "_readers", "_settings", "_submit",
+        "_addresses", "_clocks", "_db", "_desk", "_distrusted", "_flush_log", "_generation",
+        "_guard", "_is_clean", "_log_end", "_pushes", "_readers", "_settings", "_submit",
     )  # fmt: skip
 
     def __init__(
@@ -117,6 +118,9 @@ class Local:
         self._pushes = {
             BlobId(blob): _decode_peers(peers)
             for blob, peers in db.execute("SELECT blob, peers FROM pushes")
+        }
+        self._distrusted = {
+            FeedId(peer): None for (peer,) in db.execute("SELECT peer FROM distrusted")
         }
         is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
         self._guard = Guard(bool(is_guarded), _decode_peers(asked))
@@ -218,6 +222,15 @@ class Local:
 
         return self._submit(save)
 
+    def distrusted(self) -> tuple[FeedId, ...]:
+        """Return the peers that once sent what its author had not signed."""
+        return tuple(self._distrusted)
+
+    def save_distrust(self, peer: FeedId) -> Future[None]:
+        """Keep that all that a peer sends is to be checked at once from now on."""
+        self._distrusted[peer] = None
+        return self._write("INSERT OR IGNORE INTO distrusted VALUES(?)", peer)
+
     # Blobs
 
     def pushes(self) -> dict[BlobId, tuple[FeedId, ...]]:
@@ -281,6 +294,17 @@ class Local:
     def log_end(self) -> LogEnd | None:
         """Return the end of the log when a run last ended well, None if none ever has."""
         return self._log_end
+
+    def note_cut(self, end: LogEnd) -> None:
+        """Trust no clock, and the log to end at ``end``: messages are about to be taken from it.
+
+        Called in the writer thread.
+        """
+        self._generation += 1
+        self._clocks.clear()
+        self._write_run(is_dirty=not self._is_clean)
+        if self._log_end is not None:
+            self._write_log_end(end)
 
     def note_replaced_log(self) -> None:
         """Trust no clock and guard publishing: the log is not the one this machine wrote last.

@@ -88,7 +88,7 @@ class SignatureThreads:
 
     def __init__(self, count: int | None = None) -> None:
         if count is None:
-            count = min(WORKERS_MAX, max(1, _cores() - 1))
+            count = min(WORKERS_MAX, max(1, cores() - 1))
         self._jobs: SimpleQueue[_Job | None] = SimpleQueue()
         self._threads = [
             threading.Thread(target=_work, args=(self._jobs,), name=f"signatures-{n}", daemon=True)
@@ -109,7 +109,7 @@ class SignatureThreads:
             thread.join()
 
 
-def _cores() -> int:
+def cores() -> int:
     """Return how many cores this process may use, where the system can tell."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

@@ -11,11 +11,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Literal
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, Message, RawMessage
+from lichen.store.auditor import AuditNews, Auditor
 from lichen.store.binding import (
     LOG_FILE,
     Binding,
@@ -33,11 +35,12 @@ from lichen.store.errors import (
     opening,
     writing,
 )
-from lichen.store.ingest import IngestResult, decide
+from lichen.store.ingest import Claimed, IngestResult, decide
 from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
+from lichen.store.register import AuditRegister
 from lichen.store.schema import Readers, open_for_writing
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
@@ -54,6 +57,8 @@ OWN_FORMAT = "classic"
 TOGETHER_MAX = 1_000
 """Messages of several waiting batches decided in one transaction: some 60 ms of work."""
 
+Verify = Literal["chain", "all"]
+"""Which signatures are checked on receipt: those that cannot wait, or all."""
 _Job = Callable[[], None]
 
 
@@ -76,13 +81,19 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
+        self._verifies_all = False
+        self._on_audit: Callable[[AuditNews], None] = _drop_notice
         self._log_writer: LogWriter
         self._engine: FoldEngine
         self._threads: SignatureThreads
+        self._auditor: Auditor
         self._publishing = Lane(self._publish, weight_max=TOGETHER_MAX)
         self._ingesting = Lane(self._ingest, weight_max=TOGETHER_MAX)
+        self._auditing = Lane(_do_jobs, weight_max=1)
         self._noting = Lane(_do_jobs, weight_max=TOGETHER_MAX)
-        self._writer = Writer((self._publishing, self._ingesting, self._noting), self._fold)
+        self._writer = Writer(
+            (self._publishing, self._ingesting, self._auditing, self._noting), self._fold
+        )
 
     @classmethod
     def open(
@@ -93,23 +104,32 @@ class Store:
         formats: Mapping[str, FeedFormat],
         views: Sequence[View],
         on_notice: Callable[[str], None] | None = None,
+        verify: Verify = "chain",
+        on_audit: Callable[[AuditNews], None] | None = None,
         clock_ms: Callable[[], float] = _wall_clock_ms,
         signature_threads: int | None = None,
     ) -> "Store":
         """Open or create a data directory. Raises ``StoreError`` in words.
 
+        ``verify="all"`` leaves no signature to the audit from now on. ``on_audit`` is told from
+        the writer thread what the audit has come to, once it is written.
         ``on_notice`` is told in words, also from the writer thread, what was repaired without
         asking. ``signature_threads`` check signatures beside the writer: by default one for each
         further core.
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
+        store._verifies_all = verify == "all"
+        store._on_audit = on_audit or _drop_notice
         with ExitStack() as opened:
             store._open_files(binding, views, on_notice or _drop_notice, opened)
             store._threads = SignatureThreads(signature_threads)
             opened.callback(store._threads.close)
             store._writer.start()
             opened.callback(store._writer.close)
+            store._auditor = Auditor(store.log, formats, store._make_register())
+            opened.callback(store._auditor.close)
+            store._auditor.start()
             store._opened = opened.pop_all()
         return store
 
@@ -120,9 +140,24 @@ class Store:
 
     # Messages
 
-    def ingest(self, batch: Sequence[RawMessage]) -> Future[IngestResult]:
-        """Check and keep messages, in order. The future fails with ``StoreWriteFailed``."""
-        return self._writer.submit(self._ingesting, batch, weight=len(batch))
+    def ingest(
+        self,
+        batch: Sequence[RawMessage],
+        *,
+        source: FeedId | None = None,
+        verifies_all: bool = True,
+    ) -> Future[IngestResult]:
+        """Check and keep messages, in order. The future fails with ``StoreWriteFailed``.
+
+        Without ``verifies_all`` the signatures that a later one binds are left to the audit, and
+        ``source``, the peer that sent these messages, answers for them.
+        """
+        claim = Claimed(batch, source, verifies_all or self._verifies_all)
+        return self._writer.submit(self._ingesting, claim, weight=len(batch))
+
+    def wait_audited(self) -> Future[None]:
+        """Return a future for when every signature in the log now is checked."""
+        return self._auditor.when_audited()
 
     def publish(
         self, contents: Sequence[bytes], identity: Identity, now_ms: float
@@ -180,12 +215,13 @@ class Store:
 
     # In the writer thread
 
-    def _ingest(self, tasks: Sequence[Task[Sequence[RawMessage], IngestResult]]) -> None:
+    def _ingest(self, tasks: Sequence[Task[Claimed, IngestResult]]) -> None:
+        log = self._log_writer
+        claims = [task.asked for task in tasks]
         with writing():
-            decided = decide(
-                [task.asked for task in tasks], self._formats, self._log_writer, self._threads
-            )
-            self._log_writer.append(decided.messages, decided.forks, now_ms=self._clock_ms())
+            decided = decide(claims, self._formats, log, self._threads, self._own)
+            log.append(decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms())
+        self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -222,6 +258,16 @@ class Store:
 
     def _fold(self) -> float | None:
         return self._engine.fold_slice()
+
+    def _make_register(self) -> AuditRegister:
+        return AuditRegister(
+            self.log,
+            self._log_writer,
+            self._engine,
+            self.local,
+            lambda job: self._writer.submit(self._auditing, job),
+            self._on_audit,
+        )
 
     def _submit(self, job: _Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
@@ -286,7 +332,7 @@ class Store:
         return LogEnd(newest[0].received_no, newest[0].key) if newest else LogEnd(0, "")
 
 
-def _drop_notice(words: str) -> None:
+def _drop_notice(_news: object) -> None:
     """Nobody asked to be told."""
 
 

@@ -136,7 +136,7 @@ class Calls:
         if session.caller is not None and session.caller.hint(feed):
             parts.pump_history(session, now)
         session.server.set_friend(is_friend=parts.replication.is_wanted(session.peer))
-        stream = ServedStream(event.call, request, parts.log.received(feed))
+        stream = ServedStream(event.call, request, parts.log.audited(feed))
         if session.server.add(stream):
             parts.mark_dirty(session)
         else:
@@ -151,9 +151,9 @@ class Calls:
             session.send(parts.out, EndCall(event.call, refusal))
             return
         clock = {
-            feed: received
+            feed: audited
             for feed in parts.replication.wanted
-            if (received := parts.log.received(feed))
+            if (audited := parts.log.audited(feed))
             and parts.replication.is_shared(feed, session.peer)
         }
         session.send(parts.out, Answer(event.call, BodyType.JSON, orjson.dumps(clock)))
@@ -230,10 +230,11 @@ class Calls:
         self._ingest(session, batch)
 
     def _ingest(self, session: Session, batch: list[RawMessage]) -> None:
-        out = self._parts.out
+        out, peer = self._parts.out, session.peer
+        verifies_all = not self._parts.is_trusted(peer)
         for start in range(0, len(batch), INGEST_BATCH_MAX):
             part = tuple(batch[start : start + INGEST_BATCH_MAX])
-            out.append(Ingest(session.connection, part))
+            out.append(Ingest(session.connection, part, peer, verifies_all))
             session.pending_bytes.append(sum([len(raw.data) for raw in part]))
         session.received_count += len(batch)
         session.pending += len(batch)

@@ -203,7 +203,7 @@ class Session:
         while self.server.ready:
             call = next(iter(self.server.ready))
             stream = self.server.streams[call]
-            run = stream.take_run(log.received(stream.feed))
+            run = stream.take_run(log.audited(stream.feed))
             if run is not None:
                 return SendMessages(self.connection, call, stream.feed, *run, stream.form)
             self._settle(out, stream, log)
@@ -212,7 +212,7 @@ class Session:
     def _settle(self, out: list[Effect], stream: ServedStream, log: Log) -> None:
         """Put a stream without messages to send aside: ended, or live."""
         del self.server.ready[stream.call]
-        if stream.is_over(log.received(stream.feed)):
+        if stream.is_over(log.audited(stream.feed)):
             self.server.remove(stream.call)
             self.send(out, EndCall(stream.call))
         else:

@@ -3,7 +3,8 @@
 Behaviour of epidemic-broadcast-trees (``events.js``) and ssb-ebt as described in the protocol
 notes: the side that was dialled notes first; feeds that the peer had at the end of its last
 session are left out; messages are sent when the peer asked for them and announced when it did
-not; a feed is exchanged only if we replicate it and its author does not block the peer.
+not; a feed is exchanged only if we replicate it and its author does not block the peer. Sent, and
+noted to all but a feed's source, is only what was audited.
 
 Nothing is sent here: notes and feeds that are ready collect in the sessions, and ``dirty`` names
 the sessions that have something. What is refused: messages of feeds that were never agreed on.
@@ -97,7 +98,7 @@ class Ebt:
     def _introduce(self, session: EbtSession, now: float) -> None:
         session.has_spoken = session.must_note = True
         session.mark_dirty()
-        received, is_free = self._log.received, self.sources.is_free
+        received, may_ask = self._log.received, self.sources.may_ask
         claims, slots = session.claims, session.slots
         blocked_by = self._replication.blocked_by.get(session.peer, {})
         for feed in self._replication.wanted:
@@ -112,10 +113,10 @@ class Ebt:
                 continue
             if not is_known:
                 slots[feed] = Slot()
-                if is_free(feed):
+                if may_ask(session, feed):
                     self.sources.ask(session, feed, now)
                 else:
-                    session.note(feed, own, receives=False)
+                    session.note(feed, self._log.audited(feed), receives=False)
             if claim > own:
                 self.sources.behind[feed] = None
 
@@ -144,7 +145,7 @@ class Ebt:
         sequence = note.sequence if note.replicates and note.sequence >= 0 else -1
         claim = merge_claim(session.claims.get(feed), sequence)
         session.claims[feed] = claim
-        own = self._log.received(feed)
+        own, audited = self._log.received(feed), self._log.audited(feed)
         slot = session.slots.get(feed)
         if sequence < 0:
             self._receive_refusal(session, feed, now)
@@ -154,7 +155,7 @@ class Ebt:
             if own <= claim and self.sources.is_free(feed):
                 self.sources.ask(session, feed, now)
             elif own >= claim or not self.sources.offer(session, feed, claim, now):
-                session.note(feed, own, receives=False)
+                session.note(feed, audited, receives=False)
         elif slot.is_refused:
             return
         elif claim > own and not slot.is_asked:
@@ -163,11 +164,13 @@ class Ebt:
             self.sources.behind[feed] = None
         slot.wants = note.receives
         slot.sent = sequence
-        if own > sequence:
+        if audited > sequence:
             if slot.wants:
                 session.make_ready(feed)
-            else:
-                session.note(feed, own, receives=slot.is_asked)
+                return
+            if slot.is_asked and audited < own:
+                self.sources.release(session, feed)  # a source that has less than we is none
+            session.note(feed, audited, receives=slot.is_asked)
 
     def _receive_refusal(self, session: EbtSession, feed: FeedId, now: float) -> None:
         slot = session.slots.setdefault(feed, Slot())
@@ -189,7 +192,7 @@ class Ebt:
         if sequence <= self._log.received(author):
             if not slot.is_asked and now >= slot.resync_at:
                 slot.resync_at = now + RESYNC_S_MIN
-                session.note(author, self._log.received(author), receives=False)
+                session.note(author, self._log.audited(author), receives=False)
             return Verdict.DUPLICATE
         session.heard_count += 1
         session.heard_at = slot.heard_at = now
@@ -197,7 +200,7 @@ class Ebt:
         return Verdict.TAKE
 
     def grew(self, feed: FeedId, last: int) -> None:
-        """Offer what is new in the log: to those who want it, and a note to those who might."""
+        """Offer what is new and audited: to those who want it, and a note to those who might."""
         for session in self.sessions.values():
             claim = session.claims.get(feed)
             if claim is not None and (claim == -1 or claim >= last):
@@ -212,7 +215,7 @@ class Ebt:
                 continue
             elif slot.wants:
                 session.make_ready(feed)
-            elif slot.sent != UNTOLD:
+            elif slot.sent != UNTOLD and not (slot.is_asked and self._log.received(feed) > last):
                 session.note(feed, last, receives=slot.is_asked)
 
     def take_run(self, session: EbtSession, feed: FeedId) -> tuple[int, int] | None:
@@ -220,11 +223,11 @@ class Ebt:
         slot = session.slots.get(feed)
         if slot is None or not slot.wants or slot.is_refused:
             return None
-        own = self._log.received(feed)
+        audited = self._log.audited(feed)
         first = slot.sent + 1
-        if own < first:
+        if audited < first:
             return None
-        last = slot.sent = min(own, first + MESSAGES_RUN_MAX - 1)
+        last = slot.sent = min(audited, first + MESSAGES_RUN_MAX - 1)
         return first, last
 
     def confirm_run(
@@ -240,7 +243,7 @@ class Ebt:
         first, expected = run
         if last < expected and slot.sent == expected:
             slot.sent = last
-        if last >= first and slot.wants and self._log.received(feed) > slot.sent:
+        if last >= first and slot.wants and self._log.audited(feed) > slot.sent:
             session.make_ready(feed)
 
     def follow(self, feed: FeedId, now: float) -> None:
@@ -251,14 +254,16 @@ class Ebt:
                 best is None or session.claims.get(feed, 0) > best.claims.get(feed, 0)
             ):
                 best = session
-        if best is not None and self.sources.is_free(feed):
+        if best is not None and self.sources.may_ask(best, feed):
             self.sources.ask(best, feed, now)
 
     def allow(self, feed: FeedId, peer: FeedId, now: float) -> None:
         """Exchange a feed with a peer that its author blocks no longer."""
         for session in self.sessions.values():
-            if session.peer == peer and self._join(session, feed) and self.sources.is_free(feed):
-                self.sources.ask(session, feed, now)
+            if session.peer == peer and self._join(session, feed):
+                if self.sources.may_ask(session, feed):
+                    self.sources.ask(session, feed, now)
+                return
 
     def _join(self, session: EbtSession, feed: FeedId) -> bool:
         """Note a feed to a peer; tell whether the peer may be asked for it.
@@ -270,9 +275,9 @@ class Ebt:
             return False
         if feed in session.slots:
             return False
-        own = self._log.received(feed)
+        own, audited = self._log.received(feed), self._log.audited(feed)
         slot = session.slots[feed] = Slot()
-        session.note(feed, own, receives=False)
+        session.note(feed, audited, receives=False)
         if noted is None:
             return True
         session.unsaved[feed] = None
@@ -280,7 +285,7 @@ class Ebt:
         if claim < 0:
             return False
         slot.wants, slot.sent = decode_note(noted).receives, claim
-        if slot.wants and own > claim:
+        if slot.wants and audited > claim:
             session.make_ready(feed)
         if claim > own:
             self.sources.behind[feed] = None
@@ -307,8 +312,10 @@ class Ebt:
 
     def reject(self, session: EbtSession, feed: FeedId, now: float) -> None:
         """Take a feed from this peer no more: what it sent of it was invalid."""
-        slot = session.slots.get(feed)
-        if slot is None or slot.is_refused:
+        if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
+            return
+        slot = session.slots.setdefault(feed, Slot())
+        if slot.is_refused:
             return
         slot.is_refused = True
         session.unsaved[feed] = None
@@ -326,7 +333,7 @@ class Ebt:
         source = self.sources.source(feed)
         if source is not None:
             self.sources.release(source, feed)
-            source.note(feed, self._log.received(feed), receives=False)
+            source.note(feed, self._log.audited(feed), receives=False)
 
 
 def _as_number(note: Note) -> int:

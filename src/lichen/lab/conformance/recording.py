@@ -103,6 +103,16 @@ class _Witness:
         self._note("clock", "", seen)
         return seen
 
+    def audited(self, feed: FeedId) -> int:
+        seen = self._log.audited(feed)
+        self._note("audited", feed, seen)
+        return seen
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        seen = dict(self._log.audited_clock())
+        self._note("audited_clock", "", seen)
+        return seen
+
     def size(self, blob: BlobId) -> int | None:
         seen = None if self._blobs is None else self._blobs.size(blob)
         self._note("size", blob, seen)

@@ -6,7 +6,10 @@ from typing import Final
 from lichen.lab.faults.plan import Fault, Plan
 from lichen.lab.world.chance import Chance
 
-ROLES: Final = ("mute", "lie", "withhold", "replay", "garbage", "forge", "equivocate", "old")
+ROLES: Final = (
+    *("mute", "lie", "withhold", "replay", "garbage", "forge", "lower", "splice"),
+    *("equivocate", "old"),
+)
 """What a peer can be besides honest."""
 
 _ACTS: Final = (
@@ -53,6 +56,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
         faults=tuple(found),
         lasts_s=round(at_s + 5.0, 3),
         sync_s=chance.pick((1.0, 1.0, 20.0)),
+        audit_s=chance.pick((0.05, 1.0, 5.0)),
     )
 
 
@@ -62,7 +66,8 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
         return {}
     count = chance.between(1, max(1, peers // 3))
     return {
-        number: chance.pick((*ROLES, "withhold")) for number in chance.sample(range(peers), count)
+        number: chance.pick((*ROLES, "withhold", "lower"))
+        for number in chance.sample(range(peers), count)
     }
 
 

@@ -28,9 +28,12 @@ from lichen.lab.world.links import End, Pipe
 from lichen.lab.world.network import Latency, Uniform
 from lichen.lab.world.peers import LabPeer
 from lichen.lab.world.performing import Performer
+from lichen.store.ingest import Claimed
 from lichen.wire.events import BodyType, Command, OpenCall, SendItems
 
 _delivery = struct.Struct("<dqqi").pack
+AUDIT_MESSAGES = 25
+"""Signatures checked in one step of an audit."""
 BREAK_S = 0.001
 """A link that is not open on one side yet is looked at again after so long."""
 
@@ -79,6 +82,10 @@ class World:
         self.uplink_bytes_per_s = 0.0
         """What all links of a peer share; 0 for no such bound."""
         self.ingest_s = (0.001, 0.05)
+        self.verifies_all = False
+        """Every signature is checked on receipt; nothing is left to an audit."""
+        self.audit_s = (0.001, 0.05)
+        """How long a step of the audit takes."""
         self.sync_s = 1.0
         """How long others' messages may be lost by a crash."""
         self.is_torn = False
@@ -172,20 +179,47 @@ class World:
         """Make a transaction of all messages that wait for it."""
         if peer.run_count != run or not peer.is_up:
             return
-        batches = [(effect.connection, effect.batch) for effect in peer.waiting]
+        claims = [
+            (
+                each.connection,
+                Claimed(each.batch, each.source, each.verifies_all or self.verifies_all),
+            )
+            for each in peer.waiting
+        ]
         peer.waiting.clear()
         fault = peer.disk.fault()
         if fault is not None:
-            for connection, batch in batches:
-                self.tell(peer, events.IngestFailed(connection, len(batch), fault))
+            for connection, claim in claims:
+                self.tell(peer, events.IngestFailed(connection, len(claim.batch), fault))
             return
         was_flushed = not peer.log.unflushed
-        answers = peer.log.ingest_all(batches)
+        answers = peer.log.ingest_all(claims)
         for number, ingested in enumerate(answers, 1):
             peer.untold = len(answers) - number
             self.tell(peer, ingested)
         if was_flushed and peer.log.unflushed:
             self.after(self.sync_s, peer.sync, run)
+        self.audit_later(peer)
+
+    def audit_later(self, peer: LabPeer) -> None:
+        """Have a peer check the next signatures that it has left for later, if there are any."""
+        if peer.log.unaudited and not peer.is_auditing:
+            peer.is_auditing = True
+            self.after(peer.audit_chance.within(*self.audit_s), self._audit, peer, peer.run_count)
+
+    def _audit(self, peer: LabPeer, run: int) -> None:
+        if peer.run_count != run or not peer.is_up:
+            return
+        peer.is_auditing = False
+        was_flushed = not peer.log.unflushed
+        if peer.disk.fault() is None:
+            found = peer.log.audit(AUDIT_MESSAGES)
+            for number, news in enumerate(found, 1):
+                peer.untold = len(found) - number
+                self.tell(peer, news)
+        if was_flushed and peer.log.unflushed:
+            self.after(self.sync_s, peer.sync, run)
+        self.audit_later(peer)
 
     # Links
 

@@ -14,6 +14,8 @@ import msgspec
 from lichen.feed.canonical import encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.store.ingest.values import Unaudited
+from lichen.store.log.stretches import Stretches, count, with_stretches
 from lichen.store.schema import Readers
 
 _COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
@@ -46,7 +48,9 @@ class StoredFork(msgspec.Struct, frozen=True):
 class Log:
     """The read side. Everything may be called from any thread."""
 
-    __slots__ = ("_clock", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers")
+    __slots__ = (
+        "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers", "_unaudited",
+    )  # fmt: skip
 
     def __init__(self, path: Path) -> None:
         self._readers = Readers(path)
@@ -54,6 +58,8 @@ class Log:
         self._feeds: dict[int, tuple[FeedId, str]] = {}
         self._feed_nos: dict[FeedId, int] = {}
         self._forked: set[FeedId] = set()
+        self._unaudited: dict[FeedId, Stretches] = {}
+        self._cuts = 0
         self._last_no = 0
         with self._readers.lend() as db:
             for number, feed, name, last in db.execute(
@@ -67,7 +73,23 @@ class Log:
             self._forked.update(
                 self._feeds[no][0] for (no,) in db.execute("SELECT feed_no FROM forks")
             )
-            self._last_no = db.execute("SELECT ifnull(max(received_no), 0) FROM messages").get
+            self._unaudited.update(
+                with_stretches(
+                    {},
+                    (
+                        Unaudited(self._feeds[no][0], first, last, source)
+                        for no, first, last, source in db.execute(
+                            "SELECT feed_no, first, last, source FROM unaudited"
+                            " ORDER BY feed_no, first"
+                        )
+                    ),
+                )
+            )
+            # Numbers of messages that were cut off again are not given to others.
+            self._last_no = db.execute(
+                "SELECT max(ifnull((SELECT max(received_no) FROM messages), 0),"
+                " ifnull((SELECT value FROM meta WHERE name = 'last_no'), 0))"
+            ).get
 
     @property
     def last_no(self) -> int:
@@ -81,6 +103,56 @@ class Log:
     def clock(self) -> Mapping[FeedId, int]:
         """Return feed to last held sequence as of now, for feeds with messages. Never blocks."""
         return MappingProxyType(self._clock.copy())
+
+    def audited(self, feed: FeedId) -> int:
+        """Return up to which message every signature of a feed was checked. Never blocks."""
+        received = self._clock.get(feed, 0)
+        stretches = self._unaudited.get(feed)
+        if stretches:
+            return stretches[0].first - 1
+        # What was cut off in between was taken from the clock first.
+        return min(received, self._clock.get(feed, 0))
+
+    def audited_clock(self) -> Mapping[FeedId, int]:
+        """Return feed to last audited sequence as of now, for feeds with any. Never blocks."""
+        while True:
+            cuts = self._cuts
+            clock = self._clock.copy()
+            for feed, stretches in self._unaudited.copy().items():
+                if stretches[0].first > 1:
+                    clock[feed] = stretches[0].first - 1
+                else:
+                    clock.pop(feed, None)
+            if cuts == self._cuts:
+                return MappingProxyType(clock)
+
+    def is_audited(self, feed: FeedId, sequence: int) -> bool:
+        """Tell whether the signature of a message in the log was checked. Never blocks."""
+        stretches = self._unaudited.get(feed)
+        if not stretches:
+            return True
+        return not any(each.first <= sequence <= each.last for each in stretches)
+
+    @property
+    def cuts(self) -> int:
+        """Return how often the end of a feed was cut off since the log was opened."""
+        return self._cuts
+
+    def unaudited_feeds(self) -> list[FeedId]:
+        """Return the feeds with messages that wait for the audit of their signatures."""
+        return list(self._unaudited.copy())
+
+    def unaudited(self, feed: FeedId) -> Stretches:
+        """Return the stretches of a feed that wait for their audit, in order."""
+        return self._unaudited.get(feed, ())
+
+    def format_of(self, feed: FeedId) -> str:
+        """Return the format of a feed in the log."""
+        return self._feeds[self._feed_nos[feed]][1]
+
+    def unaudited_count(self) -> int:
+        """Return how many messages wait for the audit of their signatures. Never blocks."""
+        return count(self._unaudited.copy().values())
 
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a fork of this feed is proved: nothing is added to it any more."""

@@ -4,9 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import apsw
 
-from lichen.feed.message import FeedId, FeedState, ForkProof, Message, MsgId
+from lichen.feed.message import FeedId, FeedState, ForkProof, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.store.ingest.values import Kept, Unaudited
 from lichen.store.log.reader import Log, LogRow
+from lichen.store.log.stretches import Stretches, with_stretches, without
 from lichen.store.schema import Schema, durable, immediate
 
 LOG_SCHEMA = Schema(
@@ -30,6 +32,11 @@ LOG_SCHEMA = Schema(
             feed_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,
             first_key BLOB NOT NULL, first_data BLOB NOT NULL,
             second_key BLOB NOT NULL, second_data BLOB NOT NULL) STRICT;
+        """,
+        """
+        CREATE TABLE unaudited(
+            feed_no INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,
+            source TEXT, PRIMARY KEY(feed_no, first)) STRICT, WITHOUT ROWID;
         """,
     ),
 )
@@ -66,6 +73,10 @@ class LogWriter:
         state = self._states[feed] = FeedState(sequence, msg_id_from_bytes(key))
         return state
 
+    def is_audited(self, feed: FeedId, sequence: int) -> bool:
+        """Tell whether the signature of a message in the log was checked."""
+        return self._log.is_audited(feed, sequence)
+
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a fork of this feed is proved."""
         return feed in self._log._forked
@@ -87,14 +98,16 @@ class LogWriter:
 
     def append(
         self,
-        messages: Sequence[Message],
+        messages: Sequence[Kept],
         forks: Sequence[ForkProof] = (),
+        unaudited: Sequence[Unaudited] = (),
         *,
         now_ms: float,
         is_durable: bool = False,
     ) -> None:
         """Write messages, each following the last of its feed, and proofs of forks, or nothing.
 
+        ``unaudited``: the stretches of these messages whose signatures are not checked yet.
         ``is_durable``: they have reached the disk itself when this returns.
         """
         if not messages and not forks:
@@ -118,8 +131,64 @@ class LogWriter:
                 "INSERT OR IGNORE INTO forks VALUES(?,?,?,?,?,?)",
                 [_fork_row(feed_nos, fork) for fork in forks],
             )
+            stretches = with_stretches(log._unaudited, unaudited)
+            self._write_stretches(feed_nos, stretches)
         self._last_ms = received_ms
-        self._remember(new_feeds, messages, forks, number)
+        log._feed_nos.update(new_feeds)
+        # Before the clock: what it says then is never taken for audited.
+        self._remember_stretches(stretches)
+        self._remember(messages, forks, number)
+
+    def mark_audited(self, checked: Sequence[tuple[FeedId, int, int]]) -> None:
+        """Note that all signatures hold of some feeds' messages, from the first to the last."""
+        log = self._log
+        changed: dict[FeedId, Stretches] = {}
+        for feed, first, last in checked:
+            held = changed[feed] if feed in changed else log.unaudited(feed)
+            changed[feed] = without(held, first, last)
+        with immediate(self._db):
+            self._write_stretches(log._feed_nos, changed)
+        self._remember_stretches(changed)
+
+    def numbers_from(self, feed: FeedId, sequence: int) -> list[int]:
+        """Return the ``received_no`` of a feed's messages from one on."""
+        return [
+            number
+            for (number,) in self._db.execute(
+                "SELECT received_no FROM messages WHERE feed_no = ? AND sequence >= ?"
+                " ORDER BY sequence",
+                (self._log._feed_nos[feed], sequence),
+            )
+        ]
+
+    def newest_but(self, feed: FeedId, sequence: int) -> tuple[int, MsgId] | None:
+        """Return number and key of the newest message that a cut of this feed would leave."""
+        row = self._db.execute(
+            "SELECT received_no, key FROM messages WHERE feed_no <> ? OR sequence < ?"
+            " ORDER BY received_no DESC LIMIT 1",
+            (self._log._feed_nos[feed], sequence),
+        ).fetchone()
+        return None if row is None else (row[0], msg_id_from_bytes(row[1]))
+
+    def cut(self, feed: FeedId, sequence: int) -> None:
+        """Take away a feed's messages from one on, durably: a signature did not hold."""
+        log = self._log
+        number = log._feed_nos[feed]
+        left = without(log.unaudited(feed), sequence, log.received(feed))
+        with durable(self._db):
+            self._db.execute("REPLACE INTO meta VALUES('last_no', ?)", (log._last_no,))
+            self._db.execute(
+                "DELETE FROM messages WHERE feed_no = ? AND sequence >= ?", (number, sequence)
+            )
+            self._write_stretches(log._feed_nos, {feed: left})
+        self._states.pop(feed, None)
+        # The clock goes back first, so that nobody takes what is gone for audited.
+        if sequence > 1:
+            log._clock[feed] = sequence - 1
+        else:
+            log._clock.pop(feed, None)
+        log._cuts += 1
+        self._remember_stretches({feed: left})
 
     def flush(self) -> None:
         """Return once every message in the log has reached the disk itself."""
@@ -137,9 +206,33 @@ class LogWriter:
         with immediate(self._db):
             self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
 
-    def _add_feeds(
-        self, messages: Sequence[Message], forks: Sequence[ForkProof]
-    ) -> dict[FeedId, int]:
+    def _write_stretches(
+        self, feed_nos: Mapping[FeedId, int], changed: Mapping[FeedId, Stretches]
+    ) -> None:
+        """Bring the table level with what the stretches of some feeds become."""
+        gone: list[tuple[int, int]] = []
+        rows: list[tuple[int, int, int, FeedId | None]] = []
+        for feed, stretches in changed.items():
+            number = feed_nos[feed]
+            before = self._log._unaudited.get(feed, ())
+            firsts = {stretch.first for stretch in stretches}
+            gone += [(number, each.first) for each in before if each.first not in firsts]
+            rows += [
+                (number, each.first, each.last, each.source)
+                for each in stretches
+                if each not in before
+            ]
+        self._db.executemany("DELETE FROM unaudited WHERE feed_no = ? AND first = ?", gone)
+        self._db.executemany("INSERT OR REPLACE INTO unaudited VALUES(?,?,?,?)", rows)
+
+    def _remember_stretches(self, changed: Mapping[FeedId, Stretches]) -> None:
+        for feed, stretches in changed.items():
+            if stretches:
+                self._log._unaudited[feed] = stretches
+            else:
+                self._log._unaudited.pop(feed, None)
+
+    def _add_feeds(self, messages: Sequence[Kept], forks: Sequence[ForkProof]) -> dict[FeedId, int]:
         known = self._log._feed_nos
         new = {message.author: message.format for message in messages}
         new.update({fork.first.author: fork.first.format for fork in forks})
@@ -153,15 +246,8 @@ class LogWriter:
                 self._log._feeds[number] = (feed, name)
         return added
 
-    def _remember(
-        self,
-        new_feeds: Mapping[FeedId, int],
-        messages: Sequence[Message],
-        forks: Sequence[ForkProof],
-        last_no: int,
-    ) -> None:
+    def _remember(self, messages: Sequence[Kept], forks: Sequence[ForkProof], last_no: int) -> None:
         log = self._log
-        log._feed_nos.update(new_feeds)
         for message in messages:
             self._states[message.author] = FeedState(message.sequence, message.key)
             log._clock[message.author] = message.sequence

@@ -1,5 +1,6 @@
 """The views every peer has: which messages there are, what links to what, who follows whom."""
 
+import json
 from collections.abc import Iterator, Sequence
 
 import apsw
@@ -53,6 +54,15 @@ class IndexView:
                 if not isinstance(row.content, str)
                 for target, rel in links_in(row.content)
             ],
+        )
+
+    def unfold(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
+        """Forget messages and their links, which are found by going through all."""
+        gone = [(number,) for number in numbers]
+        db.executemany("DELETE FROM messages WHERE received_no = ?", gone)
+        marks = json.dumps(numbers)
+        db.execute(
+            "DELETE FROM links WHERE received_no IN (SELECT value FROM json_each(?))", (marks,)
         )
 
 

@@ -13,18 +13,19 @@ from pathlib import Path
 
 import apsw
 
-from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.feed.refs import msg_key_bytes
 from lichen.store.errors import NewerFormat, StoreClosed, StoreError, Unreadable, reason_of
 from lichen.store.log import Log
 from lichen.store.schema import (
     Readers,
     Schema,
     delete_database,
+    durable,
     immediate,
     open_for_writing,
 )
 from lichen.store.views.intervals import Interval, first_gap, with_interval
-from lichen.store.views.rows import FoldRow, TypedView, View, decode_row
+from lichen.store.views.rows import FoldRow, TypedView, UnfoldingView, View, decode_row
 
 VIEWS_SCHEMA = Schema(
     name="views",
@@ -132,6 +133,34 @@ class FoldEngine:
         self._answer()
         return 0.0
 
+    def is_behind(self) -> bool:
+        """Tell whether there is something to fold now. From any thread."""
+        names, last_no = self._wanted()
+        return any(first_gap(self._cursors[name].folded, last_no) for name in names)
+
+    def forget(self, numbers: Sequence[int]) -> None:
+        """Take messages out of the views, durably, before they leave the log for good.
+
+        Their numbers count as folded: nothing will ever have them again.
+        """
+        gone = [cursor for cursor in self._cursors.values() if _holds_any(cursor.folded, numbers)]
+        anew = [cursor for cursor in gone if not isinstance(cursor.view, UnfoldingView)]
+        try:
+            with durable(self._db):
+                for cursor in gone:
+                    if isinstance(cursor.view, UnfoldingView):
+                        cursor.view.unfold(self._db, numbers)
+                        _forget_numbers(self._db, cursor.view.name, numbers)
+                    else:
+                        _drop(self._db, cursor.view.name)
+                        _create(self._db, cursor.view)
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            self.start_again(reason_of(error))
+            return
+        for cursor in anew:
+            cursor.folded = ()
+            self._on_notice(f"View {cursor.view.name} is made anew without messages that were cut.")
+
     def start_again(self, reason: str) -> None:
         """Throw the file away in the middle of a run: it turned out to be damaged."""
         self._db.close(True)
@@ -183,9 +212,7 @@ class FoldEngine:
             decode_row(stored)
             for stored in self._log.between(first, last, sorted(types) if is_typed else None)
         ]
-        ends = self._log.at_numbers((first, last))
-        assert len(ends) == 2, "numbers in the log follow each other without holes"
-        keys = [msg_key_bytes(stored.key) for stored in ends]
+        keys = self._keys_at(first, last)
         joined: dict[str, tuple[Interval, ...]] = {}
         with immediate(self._db):
             for cursor in cursors:
@@ -194,9 +221,19 @@ class FoldEngine:
                 else:
                     self._fold_view(cursor.view, [r for r in rows if r.type in cursor.types])
                 joined[cursor.view.name] = with_interval(cursor.folded, (first, last))
-                self._note(cursor, joined[cursor.view.name], {first: keys[0], last: keys[1]})
+                self._note(cursor, joined[cursor.view.name], dict(keys))
         for name, intervals in joined.items():
             self._cursors[name].folded = intervals
+
+    def _keys_at(self, first: int, last: int) -> dict[int, bytes]:
+        """Return the keys of two messages; empty where one was cut off and its number is no more.
+
+        Cuts are durable, so whatever of the log a power cut takes came after such a number.
+        """
+        keys = {first: b"", last: b""}
+        for stored in self._log.at_numbers((first, last)):
+            keys[stored.received_no] = msg_key_bytes(stored.key)
+        return keys
 
     def _fold_view(self, view: View, rows: Sequence[FoldRow]) -> None:
         if not rows:
@@ -283,8 +320,7 @@ class FoldEngine:
         for first, first_key, last, last_key in db.execute(
             "SELECT first, first_key, last, last_key FROM view_folded WHERE view = ?", (name,)
         ):
-            held = [stored.key for stored in self._log.at_numbers((first, last))]
-            if held != [msg_id_from_bytes(first_key), msg_id_from_bytes(last_key)]:
+            if self._keys_at(first, last) != {first: first_key, last: last_key}:
                 return None
             intervals = with_interval(intervals, (first, last))
         return intervals
@@ -319,6 +355,21 @@ def _drop(db: apsw.Connection, name: str) -> None:
             db.execute(f'DROP {kind} "{table}"')
     for notes in ("view_tables", "view_folded", "view_faults", "view_versions"):
         db.execute(f"DELETE FROM {notes} WHERE view = ?", (name,))  # noqa: S608 (fixed names)
+
+
+def _holds_any(intervals: tuple[Interval, ...], numbers: Sequence[int]) -> bool:
+    return any(first <= number <= last for first, last in intervals for number in numbers)
+
+
+def _forget_numbers(db: apsw.Connection, name: str, numbers: Sequence[int]) -> None:
+    """Note that a view's interval may end where no message is any more."""
+    pairs = [(name, number) for number in numbers]
+    for column, key in (("first", "first_key"), ("last", "last_key")):
+        db.executemany(
+            f"UPDATE view_folded SET {key} = x'' WHERE view = ? AND {column} = ?",  # noqa: S608
+            pairs,
+        )
+    db.executemany("DELETE FROM view_faults WHERE view = ? AND received_no = ?", pairs)
 
 
 @contextmanager

@@ -71,6 +71,15 @@ class TypedView(View, Protocol):
         ...
 
 
+@runtime_checkable
+class UnfoldingView(View, Protocol):
+    """A view that can take messages out of its tables again; others are made anew for that."""
+
+    def unfold(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
+        """Take out what messages with these ``received_no`` brought, as if they had never been."""
+        ...
+
+
 def decode_row(stored: Stored) -> FoldRow:
     """Read a message of the log for the views."""
     value: dict[str, Any] = decode_value(stored.data)
