@@ -33,8 +33,7 @@ class Timers:
         self._count += 1
         heappush(self._heap, (at, self._count, name))
         self.is_changed = True
-        if at < self.earliest:
-            self.earliest = at
+        self.earliest = min(self.earliest, at)
 
     def set_if_unset(self, kind: str, at: float, connection: int = 0) -> None:
         """Make a name due at a time unless it is due already."""

@@ -37,8 +37,7 @@ def encode_note(sequence: int, *, receives: bool) -> int:
     """Return the number for "I have ``sequence``" and "send me more" or not."""
     if sequence < 0:
         return -1
-    if sequence > NOTE_SEQUENCE_MAX:
-        sequence = NOTE_SEQUENCE_MAX
+    sequence = min(sequence, NOTE_SEQUENCE_MAX)
     return sequence * 2 if receives else sequence * 2 + 1
 
 

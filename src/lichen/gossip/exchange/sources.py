@@ -30,7 +30,16 @@ from lichen.gossip.ports import Log
 class Sources:
     """The peer that each feed is asked of, and the feeds that somebody has more of than we."""
 
-    __slots__ = ("_doubted", "_log", "_replication", "_sessions", "_source", "behind", "frozen", "stalls")
+    __slots__ = (
+        "_doubted",
+        "_log",
+        "_replication",
+        "_sessions",
+        "_source",
+        "behind",
+        "frozen",
+        "stalls",
+    )
 
     def __init__(
         self, log: Log, replication: Replication, sessions: dict[ConnectionId, EbtSession]
@@ -224,11 +233,9 @@ class Sources:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
         own = self._log.received(feed)
         return any(
-            [
-                self._counts(session, feed)
-                for session in self._sessions.values()
-                if session.claims.get(feed, 0) > own
-            ]
+            self._counts(session, feed)
+            for session in self._sessions.values()
+            if session.claims.get(feed, 0) > own
         )
 
     def lacking(self, feed: FeedId) -> int:

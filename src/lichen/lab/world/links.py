@@ -139,8 +139,7 @@ class Pipe:
         now = world.now
         bytes_per_s = self.bytes_per_s
         start = self._free_at
-        if start < now:
-            start = now
+        start = max(start, now)
         if sender.uplink_bytes_per_s:
             start = max(start, sender.uplink_free_at)
             bytes_per_s = min(bytes_per_s, sender.uplink_bytes_per_s)
@@ -154,10 +153,8 @@ class Pipe:
         at = left + self._base_s
         if world.jitter:
             at = left + self._base_s * (1.0 + world.jitter * sender.chance.random())
-        if at < self._arrives_at:
-            at = self._arrives_at
-        if at < self.clogged_until:
-            at = self.clogged_until
+        at = max(at, self._arrives_at)
+        at = max(at, self.clogged_until)
         self._arrives_at = at
         world.at(at, self._arrive, command, size)
 
