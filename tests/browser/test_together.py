@@ -22,15 +22,18 @@ def settle(window: Window, name: str) -> None:
 
 def connect(window: Window, address: str) -> None:
     """Connect on the welcome page."""
-    window.page.get_by_label("Their address").fill(address)
+    field = window.page.get_by_label("Their address")
+    field.fill(address)
     window.page.get_by_role("button", name="Connect").click()
+    # The answer is there once the field is empty: a reload before would break the way to it.
+    expect(field).to_have_value("")
 
 
 def follow_near(window: Window) -> None:
     """Follow who is connected, as the welcome page offers it; with scripts, without a reload."""
     page = window.page
     if not window.has_scripts:
-        page.reload()
+        window.reload()
     near = page.get_by_role("listitem").filter(has_text="connected").last
     near.get_by_role("button", name=re.compile("Follow")).click()
     expect(page.get_by_text("You follow 1 person.")).to_be_visible()
@@ -49,7 +52,7 @@ def until_there(window: Window, text: str) -> None:
         if window.page.get_by_text(text).count():
             return
         window.page.wait_for_timeout(100)
-        window.page.reload()
+        window.reload()
     raise AssertionError(f"{text!r} never came")
 
 
@@ -123,7 +126,7 @@ def test_two_people_meet_talk_and_part(
 def until_liked(window: Window) -> None:
     """Open the thread again until the other's like is there."""
     for _attempt in range(100):
-        window.page.reload()
+        window.reload()
         if window.page.locator(".react", has_text="1").count():
             return
         window.page.wait_for_timeout(100)

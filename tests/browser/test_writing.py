@@ -104,7 +104,7 @@ def test_going_back_says_nothing_again(open_window: OpenWindow, peer: WebPeer) -
     expect(page.get_by_role("article")).to_contain_text("No way back.")
     page.go_back()
     page.go_forward()
-    page.reload()
+    window.reload()
     assert own_posts(peer, "No way back.") == 1
     page.go_back()
     expect(page.get_by_role("heading", name="Write")).to_be_visible()

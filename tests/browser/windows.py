@@ -12,9 +12,12 @@ import orjson
 from chromium import find_browser
 from lichen_peer import LichenPeer
 from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, sync_playwright
+from playwright.sync_api import Error as BrowserError
 
 PATIENCE_MS = 20_000
 """A busy machine is slow; what never comes is told after so long."""
+RELOADS_MAX = 50
+"""How often a page is asked for again while the browser is on its way to another one."""
 FLAGS = (
     "--disable-gpu",
     "--disable-quic",
@@ -86,6 +89,22 @@ class Window:
         response = self.page.goto(self.peer.origin + path)
         assert response is not None
         return response
+
+    def reload(self) -> None:
+        """Open the page again; if the browser is just on its way to another one, once it is there.
+
+        Chromium cannot reload a page that is about to be replaced.
+        """
+        for _attempt in range(RELOADS_MAX):
+            try:
+                self.page.reload()
+            except BrowserError as error:
+                if "Not attached to an active page" not in error.message:
+                    raise
+                self.page.wait_for_timeout(100)
+            else:
+                return
+        raise AssertionError("the browser is on its way to another page for ever")
 
     def forget_draft(self) -> None:
         """Let no draft of a new post be kept, as if nobody had typed."""

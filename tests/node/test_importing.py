@@ -11,6 +11,7 @@ import pytest
 
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.errors import ApiError
+from lichen.store import auditor
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]
@@ -154,6 +155,33 @@ def test_fork_in_a_file_is_counted(
             told = await import_lines(calls, tmp_path / "log", lines)
             assert (told["accepted"], told["forks"]) == (3, 1)
             assert (await calls.call("status"))["forkedFeeds"] == [alice.id]
+
+    asyncio.run(run())
+
+
+def test_signatures_of_a_file_are_checked_behind_and_told(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = author(5)
+    alice.write(100)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            with monkeypatch.context() as patch:
+                patch.setattr(auditor, "CALM_S", 1e6)
+                await import_lines(calls, tmp_path / "log", map(line, alice.messages))
+                status = await calls.call("status")
+                assert (status["messages"], status["unaudited"]) == (100, 99)
+                assert status["audit"]["behind"] == 99
+                (found,) = [
+                    finding["words"]
+                    for finding in await calls.call("lichen.doctor")
+                    if finding["check"] == "signatures"
+                ]
+                assert found.startswith("99 messages wait")
+            await asyncio.wrap_future(calls._service.store.wait_audited())
+            status = await calls.call("status")
+            assert (status["unaudited"], status["audit"]) == (0, None)
 
     asyncio.run(run())
 

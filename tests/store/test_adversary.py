@@ -150,7 +150,7 @@ FORGED: dict[str, list[RawMessage]] = {}
 
 
 def check_log(store: Store, truth: Feeds) -> None:
-    """Nothing but the stated remainder is in the log, and nothing at all of it counts as audited."""
+    """Nothing but the stated remainder is in the log, and nothing of it counts as audited."""
     for feed in truth:
         who = feed[0].author
         audited = store.log.audited(who)
@@ -159,7 +159,8 @@ def check_log(store: Store, truth: Feeds) -> None:
             if message.data == real:
                 continue
             value = json.loads(message.data)
-            assert not real.isascii() and message.data == lowered(real)
+            assert not real.isascii()
+            assert message.data == lowered(real)
             assert contact_of(message.feed, message.sequence, value["content"]) is None
             assert message.sequence > audited
             assert not store.log.is_audited(who, message.sequence)
@@ -217,7 +218,7 @@ def test_many_lies_at_once(
     together: bool,
     audits_between: bool,
 ) -> None:
-    """Several lies, several feeds in one stream, honest peers beside; in the end it is the truth."""
+    """Several lies and feeds in one stream, honest peers beside; in the end it is the truth."""
     truth = truths[lies[0][1] if lies else 1]
     feeds = [[*feed] for feed in truth]
     for act, place, which in lies:

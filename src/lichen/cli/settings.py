@@ -75,10 +75,20 @@ COMMON: tuple[Setting, ...] = (
     Setting("network_key", _KEY, "KEY", _("Key of the network, in base64.")),
     HMAC_KEY,
 )
+VERIFY = Setting(
+    "verify",
+    click.Choice(("chain", "all")),
+    "HOW",
+    _(
+        "Signatures to check before a message is shown: all, or those that its chain of messages"
+        " leaves open (chain, the default); the rest soon after."
+    ),
+)
 SERVING: tuple[Setting, ...] = (
     Setting("port", click.IntRange(0, 65535), "PORT", _("Port to listen on; 0: a free one.")),
     Setting("host", click.STRING, "HOST", _("Interface to listen on; default: all.")),
     Setting("hops", click.IntRange(0, 8), "N", _("How far to fetch: 1 friends, 2 theirs too.")),
+    VERIFY,
 )
 ALL = COMMON + SERVING
 

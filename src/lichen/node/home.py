@@ -10,6 +10,7 @@ import shlex
 import stat
 import tempfile
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 import platformdirs
@@ -40,6 +41,8 @@ class Settings(msgspec.Struct, frozen=True):
     network_key: bytes | None = None
     hmac_key: bytes | None = None
     hops: int | None = None
+    verify: Literal["chain", "all"] = "chain"
+    """Which signatures are checked on receipt: those that cannot wait for the audit, or all."""
     has_lan: bool = False
     """Open the sockets of the local network; only a peer that a person starts does."""
     lan: str | None = None

@@ -73,6 +73,7 @@ class Service:
         self.format: FeedFormat
         self._lan: Lan | None = None
         self._pace = Pace()
+        self._audit_pace = Pace()
         self._stopped = asyncio.Event()
         self._alone: dict[str, asyncio.Lock] = {}
 
@@ -193,6 +194,11 @@ class Service:
         behind = self.shell.brain.snapshot().messages_behind
         return self._pace.measure(self.store.log.last_no, behind)
 
+    def auditing(self) -> CatchingUp | None:
+        """Return how far the audit of signatures is; None when next to nothing waits for it."""
+        behind = self.store.log.unaudited_count()
+        return self._audit_pace.measure(self.store.log.count() - behind, behind)
+
     async def set_lan(self, mode: str) -> None:
         """Change what is done on the local network, one of ``lan.MODES``; it is remembered."""
         self.store.local.set_setting(SETTING, mode)
@@ -218,6 +224,7 @@ class Service:
             self.home.directory,
             binding=Binding(network_key, hmac_key),
             formats={"classic": self.format},
+            verify=self.settings.verify,
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
             on_audit=on_audit,
         )

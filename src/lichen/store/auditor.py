@@ -89,6 +89,10 @@ class Register(Protocol):
         """Tell whether views are behind the log, and being brought up to it."""
         ...
 
+    def is_ingesting(self) -> bool:
+        """Tell whether messages wait to be decided, or are being."""
+        ...
+
 
 class _Checked(msgspec.Struct, frozen=True):
     """What an errand came to: pieces that hold, and where one does not."""
@@ -196,9 +200,10 @@ class Auditor:
             for errand in self._errands():
                 if not self._await_turn(is_urgent=is_urgent):
                     return False
-                under_way.append(self._pool.submit(self._check, errand))
-                while len(under_way) >= self._depth():
-                    self._settle(under_way.popleft().result())
+                for each in (*self._doubted_errands(), errand):
+                    under_way.append(self._pool.submit(self._check, each))
+                    while len(under_way) >= self._depth():
+                        self._settle(under_way.popleft().result())
             while under_way:
                 self._settle(under_way.popleft().result())
         finally:
@@ -215,6 +220,8 @@ class Auditor:
         with self._changed:
             while not self._is_closing:
                 now = time.monotonic()
+                if self._register.is_ingesting():
+                    self._calm_at = now + CALM_S
                 at = min(self._calm_at, self._turn_at + WAIT_S_MAX)
                 if is_urgent or self._waiters or self._doubted or at <= now:
                     self._turn_at = now
@@ -223,7 +230,7 @@ class Auditor:
         return False
 
     def _errands(self) -> Iterator[list[Piece]]:
-        """Yield what waits in errands, each feed in order, doubted feeds as soon as they are."""
+        """Yield what waits in errands, each feed in order."""
         errand: list[Piece] = []
         size = 0
         for piece in self._pieces():
@@ -237,10 +244,13 @@ class Auditor:
 
     def _pieces(self) -> Iterator[Piece]:
         for feed in self._log.unaudited_feeds():
-            for piece in self._pieces_of(feed):
-                while self._doubted:
-                    yield from self._pieces_of(self._doubted.popitem()[0])
-                yield piece
+            yield from self._pieces_of(feed)
+
+    def _doubted_errands(self) -> list[list[Piece]]:
+        """Return what waits of feeds that are in doubt, which are no longer after this."""
+        with self._changed:
+            doubted, self._doubted = self._doubted, {}
+        return [[piece] for feed in doubted for piece in self._pieces_of(feed)]
 
     def _pieces_of(self, feed: FeedId) -> Iterator[Piece]:
         cuts = self._log.cuts

@@ -132,6 +132,16 @@ class PublishGuarded(StoreError):
         )
 
 
+class OwnFeedUnaudited(StoreError):
+    """The signatures of own messages in the log are not all checked: nothing is built on them."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            N_("Nothing is published yet: own messages from elsewhere are still being checked."),
+            N_("Try again in a moment."),
+        )
+
+
 class OwnFeedForked(StoreError):
     """The own feed has two different messages with one sequence; it cannot go on."""
 

@@ -16,6 +16,7 @@ from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Reje
 from lichen.store.errors import (
     ContentRefused,
     OwnFeedForked,
+    OwnFeedUnaudited,
     StoreError,
     StoreWriteFailed,
     writing,
@@ -124,6 +125,8 @@ def _head_of(feed: FeedId, feed_format: FeedFormat, log: LogWriter) -> _Head:
     fork = log.fork_sequence(feed)
     if fork is not None:
         raise OwnFeedForked(feed, fork)
+    if log.has_unaudited(feed):
+        raise OwnFeedUnaudited
     with writing():
         state = log.state(feed)
         held = None if state is None else log.held(feed, state.sequence)

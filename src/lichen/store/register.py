@@ -26,6 +26,7 @@ class AuditRegister:
         local: Local,
         submit: Callable[[Callable[[], None]], Future[None]],
         on_audit: Callable[[AuditNews], None],
+        is_ingesting: Callable[[], bool],
     ) -> None:
         self._log = log
         self._writer = writer
@@ -33,6 +34,7 @@ class AuditRegister:
         self._local = local
         self._submit = submit
         self._on_audit = on_audit
+        self.is_ingesting = is_ingesting
 
     def mark_audited(self, pieces: list[Piece]) -> Future[None]:
         """Note that all signatures of some pieces hold."""

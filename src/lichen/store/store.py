@@ -82,6 +82,7 @@ class Store:
         self._is_closed = False
         self._own: FeedId | None = None
         self._verifies_all = False
+        self._is_deciding = False
         self._on_audit: Callable[[AuditNews], None] = _drop_notice
         self._log_writer: LogWriter
         self._engine: FoldEngine
@@ -165,7 +166,7 @@ class Store:
         """Sign contents, JSON texts, as the next own messages: all of them, durably, or none.
 
         The future fails with ``ContentRefused``, ``PublishGuarded``, ``WrongIdentity``,
-        ``OwnFeedForked`` or ``StoreWriteFailed``.
+        ``OwnFeedForked``, ``OwnFeedUnaudited`` or ``StoreWriteFailed``.
         """
         asked = Publication(contents, identity, now_ms)
         return self._writer.submit(self._publishing, asked, weight=len(contents))
@@ -218,9 +219,15 @@ class Store:
     def _ingest(self, tasks: Sequence[Task[Claimed, IngestResult]]) -> None:
         log = self._log_writer
         claims = [task.asked for task in tasks]
-        with writing():
-            decided = decide(claims, self._formats, log, self._threads, self._own)
-            log.append(decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms())
+        self._is_deciding = True
+        try:
+            with writing():
+                decided = decide(claims, self._formats, log, self._threads, self._own)
+                log.append(
+                    decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms()
+                )
+        finally:
+            self._is_deciding = False
         self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
@@ -267,6 +274,7 @@ class Store:
             self.local,
             lambda job: self._writer.submit(self._auditing, job),
             self._on_audit,
+            lambda: self._is_deciding or self._ingesting.since is not None,
         )
 
     def _submit(self, job: _Job) -> Future[None]:

@@ -151,6 +151,16 @@ def an_audit_finds_nothing(patch: Patch) -> None:
     patch.setattr(MemoryLog, "_audit", audit)
 
 
+def what_waits_for_its_audit_is_forgotten_with_the_run(patch: Patch) -> None:
+    start = LabPeer.start
+
+    def start_anew(self: LabPeer) -> None:
+        self.log.unaudited.clear()
+        start(self)
+
+    patch.setattr(LabPeer, "start", start_anew)
+
+
 # What a crash leaves
 
 

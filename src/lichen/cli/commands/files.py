@@ -11,6 +11,7 @@ from typing import BinaryIO, cast
 
 import click
 
+from lichen.cli import settings
 from lichen.cli.command import OPENS_DATA, command, usage_error
 from lichen.cli.exits import Exit
 from lichen.cli.output import Output
@@ -32,6 +33,7 @@ REFUSALS_SHOWN_MAX = 10
         "lichen import --no-views backup.jsonl && lichen start",
     ),
     exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.PARTLY_DONE, Exit.INVALID),
+    sets=(*settings.COMMON, settings.VERIFY),
 )
 @click.argument("file", type=click.Path(path_type=Path))
 @click.option("--no-views", is_flag=True, help=_("Leave sorting into views for later."))

@@ -12,7 +12,7 @@ from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Notify, ResumeReading, SaveDistrust
-from lichen.gossip.events import Audited, AuditFailed, ConnectionId, Ingested, IngestFailed
+from lichen.gossip.events import Audited, AuditFailed, Ingested, IngestFailed
 from lichen.gossip.limits import (
     FAULTS_MAX,
     GRAPH_DEBOUNCE_S,

@@ -164,13 +164,15 @@ class Ebt:
             self.sources.behind[feed] = None
         slot.wants = note.receives
         slot.sent = sequence
+        if claim < own and audited < own and slot.is_asked:
+            # Before the audit a peer that has less than we is no source: it would be told too much.
+            self.sources.release(session, feed)
+            session.note(feed, audited, receives=False)
         if audited > sequence:
             if slot.wants:
                 session.make_ready(feed)
-                return
-            if slot.is_asked and audited < own:
-                self.sources.release(session, feed)  # a source that has less than we is none
-            session.note(feed, audited, receives=slot.is_asked)
+            else:
+                session.note(feed, audited, receives=slot.is_asked)
 
     def _receive_refusal(self, session: EbtSession, feed: FeedId, now: float) -> None:
         slot = session.slots.setdefault(feed, Slot())

@@ -65,8 +65,6 @@ class _Transaction(msgspec.Struct):
     """What waited for the audit before, of the feeds for which that has changed."""
     added: list[FeedId] = []
     """The feed of each message that was added, in order."""
-    removed: tuple[FeedId, list[bytes]] | None = None
-    """What was cut off a feed."""
 
 
 class MemoryLog:
@@ -178,10 +176,6 @@ class MemoryLog:
         for done in reversed(self._fresh[kept:]):
             for feed in reversed(done.added):
                 self._shorten(feed, len(self.feeds[feed]) - 1)
-            if done.removed is not None:
-                feed, messages = done.removed
-                self.feeds.setdefault(feed, []).extend(messages)
-                self._states.pop(feed, None)
             self._set_stretches(done.stretches)
         self._fresh.clear()
         self.doubted.clear()
@@ -285,14 +279,14 @@ class MemoryLog:
             ),
             None,
         )
-        removed = None
         if wrong is not None:
             last = _FOR_EVER
-            removed = (feed, self.feeds[feed][wrong - 1 :])
-            self.lost_contacts += self._contacts_in(removed[1])
+            self.lost_contacts += self._contacts_in(self.feeds[feed][wrong - 1 :])
             self._shorten(feed, wrong - 1)
         old = self._set_stretches({feed: without(stretches, first, last)})
-        self._fresh.append(_Transaction(dict(old), removed=removed))
+        self._fresh.append(_Transaction(dict(old)))
+        if wrong is not None:
+            self.sync()
         news: list[Audited | AuditFailed] = []
         if self.audited(feed) > before:
             news.append(Audited(((feed, self.audited(feed)),)))

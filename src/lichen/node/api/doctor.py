@@ -95,7 +95,7 @@ def _log(service: "Service") -> Iterator[Finding]:
     forked = store.log.forked()
     words = N_(
         "{messages} messages of {feeds} feeds.",
-        messages=store.log.last_no,
+        messages=store.log.count(),
         feeds=len(store.log.clock()),
     )
     damage = store.quick_check()
@@ -119,6 +119,23 @@ def _log(service: "Service") -> Iterator[Finding]:
         )
     else:
         yield Finding("log", "ok", words)
+
+
+def _signatures(service: "Service") -> Iterator[Finding]:
+    waiting = service.store.log.unaudited_count()
+    if not waiting:
+        words = N_("Every signature is checked.")
+    else:
+        pace = service.auditing()
+        words = N_many(
+            "{n} message waits for the check of its signature and is not passed on before it;"
+            " {rate} are checked a second.",
+            "{n} messages wait for the check of their signatures and are not passed on before it;"
+            " {rate} are checked a second.",
+            waiting,
+            rate=0 if pace is None else round(pace.rate),
+        )
+    yield Finding("signatures", "ok", words)
 
 
 def _views(service: "Service") -> Iterator[Finding]:
@@ -205,6 +222,7 @@ TITLES = {
     "clock": N_("Clock"),
     "disk": N_("Disk"),
     "log": N_("Log"),
+    "signatures": N_("Signatures"),
     "views": N_("Tables"),
     "blobs": N_("Pictures"),
     "publishing": N_("Writing"),
@@ -219,6 +237,7 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _clock,
     _disk,
     _log,
+    _signatures,
     _views,
     _blobs,
     _guard,

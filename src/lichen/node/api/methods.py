@@ -150,7 +150,9 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "startedAt": service.started_at,
             "addresses": list(service.doors.addresses()) if service.doors else [],
             "hops": service.hops_max,
-            "messages": service.store.log.last_no,
+            "messages": service.store.log.count(),
+            "unaudited": service.store.log.unaudited_count(),
+            "audit": to_json(service.auditing()),
             "feeds": len(service.store.log.clock()),
             "ownSequence": service.store.log.received(service.keyring.id),
             "blobs": {

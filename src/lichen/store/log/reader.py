@@ -154,6 +154,10 @@ class Log:
         """Return how many messages wait for the audit of their signatures. Never blocks."""
         return count(self._unaudited.copy().values())
 
+    def count(self) -> int:
+        """Return how many messages are in the log. Never blocks."""
+        return sum(self._clock.copy().values())
+
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a fork of this feed is proved: nothing is added to it any more."""
         return feed in self._forked

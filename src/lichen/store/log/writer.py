@@ -77,6 +77,10 @@ class LogWriter:
         """Tell whether the signature of a message in the log was checked."""
         return self._log.is_audited(feed, sequence)
 
+    def has_unaudited(self, feed: FeedId) -> bool:
+        """Tell whether messages of a feed wait for the audit of their signatures."""
+        return bool(self._log.unaudited(feed))
+
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a fork of this feed is proved."""
         return feed in self._log._forked

@@ -140,8 +140,13 @@ class Views:
             f" ORDER BY received_no {_direction(page)}, rel LIMIT ?",
             (target, page.after, page.before, page.limit),
         )
-        sources = self._stored((number,) for number, _ in rows)
-        return [Link(source, str(row[1])) for source, row in zip(sources, rows, strict=True)]
+        numbers = dict.fromkeys(_int(number) for number, _ in rows)
+        sources = {stored.received_no: stored for stored in self._log.at_numbers([*numbers])}
+        return [
+            Link(sources[_int(number)], str(rel))
+            for number, rel in rows
+            if number in sources  # it may have been cut off the log since
+        ]
 
     def _numbers_of(self, feed: FeedId, page: Page, limit: int) -> list[int]:
         return self._log.numbers_of(

@@ -18,7 +18,7 @@ async def show_status(visit: Visit) -> Answer:
             "titles": TITLES,
             "version": __version__,
             "views": service.store.views.progress(),
-            "messages": service.store.log.last_no,
+            "messages": service.store.log.count(),
             "feeds": len(service.store.log.clock()),
             "started_s": service.started_at,
             "closed": [

@@ -335,7 +335,9 @@ def _card(
     if len(rows) == CARD_ROWS_MAX:
         replies = _count_replies(store, sketch)
     candidates = {
-        entry.key: entry for entry in (entries[row.received_no] for row in sketch.replies)
+        entries[row.received_no].key: entries[row.received_no]
+        for row in sketch.replies
+        if row.received_no in entries  # it may have been cut off the log since
     }
     in_order = sort_thread(entry.message for entry in candidates.values())
     return Card(

@@ -53,6 +53,16 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
         ),
         (_("hops"), str(int(number_member(answer, "hops")))),
     ]
+    waiting = int(number_member(answer, "unaudited"))
+    if waiting:
+        pace = member(answer, "audit")
+        rate = round(number_member(answer, "audit", "rate")) if isinstance(pace, dict) else 0
+        words = ngettext(
+            "{n} message waits for its check; {rate} are checked a second",
+            "{n} messages wait for their check; {rate} are checked a second",
+            waiting,
+        )
+        rows.append((_("signatures"), words.format(n=f"{waiting:,}", rate=f"{rate:,}")))
     if isinstance(addresses, list):
         rows += [(_("address"), str(address)) for address in addresses]
     if member(answer, "isRunning"):
