@@ -50,6 +50,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "allow-publishing": ("identity", _("Publish although too few peers were asked.")),
         "import": ("files", _("Read messages from a file.")),
         "export": ("files", _("Write every message to a file.")),
+        "fsck": ("keeping", _("Check the data on disk, and heal it.")),
+        "rebuild": ("keeping", _("Make views anew from the log.")),
+        "backup": ("keeping", _("Copy everything that cannot be made anew.")),
+        "restore": ("keeping", _("Put a backup back, into an empty folder.")),
         "blob": ("blobs", _("Keep, fetch and read pictures.")),
     },
     _("More"): {
