@@ -97,7 +97,8 @@ class Local:
 
     __slots__ = (
         "_addresses", "_clocks", "_db", "_desk", "_distrusted", "_flush_log", "_generation",
-        "_guard", "_is_clean", "_log_end", "_pushes", "_readers", "_settings", "_submit", "_unsaved",
+        "_guard", "_is_clean", "_log_end", "_pushes", "_readers", "_settings", "_submit",
+        "_unsaved",
     )  # fmt: skip
 
     def __init__(

@@ -235,7 +235,7 @@ class CallTable:
         """Return what a command of the other side is here, and the end that answers an end."""
         call = -command.call
         known = self._calls.get(call)
-        if type(command) is SendItems:
+        if isinstance(command, SendItems):
             if known is None or known[1]:
                 return None, None
             return ItemsReceived(call, command.body_type, list(command.items)), None
