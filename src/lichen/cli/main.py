@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     _("Read"): {
         "log": ("reading", _("Show messages, the newest last.")),
         "thread": ("reading", _("Show a thread, causes before effects.")),
+        "search": ("searching", _("Find messages by their words.")),
     },
     _("Write"): {
         "post": ("writing", _("Publish a text.")),

@@ -228,18 +228,13 @@ class Service:
         )
         hmac_key = self.settings.hmac_key or (bound.hmac_key if bound is not None else None)
         self.format = ClassicFormat(hmac_key)
-        loop = asyncio.get_running_loop()
-
-        def on_audit(news: AuditNews) -> None:
-            loop.call_soon_threadsafe(self._audited, news)
-
         store = Store.open(
             self.home.directory,
             binding=Binding(network_key, hmac_key),
             formats={"classic": self.format},
             verify=self.settings.verify,
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
-            on_audit=on_audit,
+            on_audit=self._hear_audit,
             on_trouble=self._hear_trouble,
         )
         try:
@@ -258,7 +253,11 @@ class Service:
         self.keyring = Keyring(identity, network_key)
         return store
 
-    def _audited(self, news: AuditNews) -> None:
+    def _hear_audit(self, news: AuditNews) -> None:
+        """Pass on what the writer thread says."""
+        self._loop.call_soon_threadsafe(self._tell_audit, news)
+
+    def _tell_audit(self, news: AuditNews) -> None:
         if hasattr(self, "shell"):  # before that, the brain will find it in the log
             self.shell.audited(news)
 
