@@ -56,7 +56,7 @@ js: setup ## install the JavaScript peers that the tests talk to, into build/js
 RIVALS := $(BUILD)/rivals
 
 .PHONY: bench-lab
-bench-lab: setup $(RIVALS)/ready ## measure the lab, beside networkx, NDlib and SimPy on equal models
+bench-lab: setup $(RIVALS)/ready ## measure the lab, beside networkx, NDlib, SimPy and Mesa on equal models
 	$(BIN)/python bench/lab.py
 
 $(RIVALS)/ready: bench/rivals.lock
