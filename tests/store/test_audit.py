@@ -12,7 +12,7 @@ import pytest
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, RawMessage, Reason
 from lichen.store import auditor
-from lichen.store.auditor import Audited, AuditFailed
+from lichen.store.audit.auditor import Audited, AuditFailed
 from lichen.store.errors import OwnFeedUnaudited
 from lichen.store.log import LOG_SCHEMA, LogWriter
 from lichen.store.schema import Schema, open_for_writing
