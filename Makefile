@@ -71,6 +71,10 @@ bench: setup js ## measure, rivals in the same run; prints every figure
 bench-web: setup js ## measure the web app: pages, live updates in two browsers, start and idle
 	$(BIN)/python bench/web.py
 
+.PHONY: bench-search
+bench-search: setup js ## measure full-text search, ssb-search2 in the same run
+	$(BIN)/python bench/search.py
+
 campaign-canonical: setup js ## one million values and messages compared with V8
 	LICHEN_CANONICAL_COUNT=1000000 LICHEN_QUICK_COUNT=3000000 $(BIN)/pytest --timeout 0 tests/feed/test_quick.py tests/interop/test_canonical.py tests/interop/test_verdicts.py
 

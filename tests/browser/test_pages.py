@@ -42,7 +42,11 @@ def window(browser: Browser, village: Village) -> Iterator[Window]:
     opened.close()
 
 
-WORDY_PLACES = {"thread-wordy": "/thread/{wordy-post}", "profile-wordy": "/people/{wordy}"}
+WORDY_PLACES = {
+    "thread-wordy": "/thread/{wordy-post}",
+    "profile-wordy": "/people/{wordy}",
+    "search-wordy": f"/search?q={LONG[:60]}*%20OR%20code",
+}
 
 
 @pytest.mark.parametrize("name", [*PLACES, *WORDY_PLACES])
@@ -73,6 +77,23 @@ def test_composer_with_a_preview_and_with_a_fault(window: Window) -> None:
     assert page.get_by_label("Your words").input_value() == "too long " * 1200
     look_through(page)
     window.forget_draft()
+
+
+def test_search_by_keyboard(window: Window) -> None:
+    page = window.page
+    window.go("/")
+    page.get_by_role("banner").get_by_role("searchbox").focus()
+    page.keyboard.type("bread -zzz")
+    page.keyboard.press("Enter")
+    found = page.locator(".found mark")
+    expect(found.first).to_have_text("bread", ignore_case=True)
+    box = page.get_by_role("main").get_by_role("searchbox")
+    expect(box).to_be_focused()
+    expect(box).to_have_value("bread -zzz")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="with a picture")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(box).to_have_value("bread -zzz has:image")
 
 
 def test_fault_of_a_form(window: Window) -> None:

@@ -190,6 +190,8 @@ def test_raw_messages(scene: Scene) -> None:
 def test_search_and_channels(scene: Scene) -> None:
     packed = [quote(" ".join(texts)[:500]) for texts in packs(TEXTS, PACKED)]
     scene.read([f"/search?q={text}" for text in packed])
+    asked = ("script OR img OR alert", "svg OR onerror OR style", "type:post", "javascript OR data")
+    scene.read([f"/search?q={quote(question)}" for question in asked])
     scene.read([f"/write?channel={text}" for text in packed])
     scene.read([f"/channel/{quote(text, safe='')}" for text in TEXTS if text.strip("./")])
 

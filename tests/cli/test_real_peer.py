@@ -177,7 +177,7 @@ def test_another_network_key_is_refused(lichen: Lichen, tmp_path: Path) -> None:
     [
         (lambda home: (home / "secret").chmod(0o644), Exit.REFUSED),
         (lambda home: (home / "secret").unlink(), Exit.NO_IDENTITY),
-        (lambda home: (home / "log.db").write_bytes(b"not a database" * 100), Exit.FAILED),
+        (lambda home: (home / "log.db").write_bytes(b"not a database" * 100), Exit.DAMAGED),
     ],
     ids=["loose secret", "lost secret", "damaged log"],
 )

@@ -41,9 +41,9 @@ def find(path: tuple[str, ...]) -> LichenCommand:
 
 
 def test_all_promised_commands_are_there() -> None:
-    promised = """addresses allow-publishing block connect disconnect doctor export follow forget
-        help hops import lan log name nearby open peers post publish start status thread
-        unfollow whoami"""
+    promised = """addresses allow-publishing backup block connect disconnect doctor export follow
+        forget fsck help hops import lan log name nearby open peers post publish rebuild restore
+        search start status thread unfollow whoami"""
     assert {path[0] for path in PATHS if len(path) == 1} == set(promised.split())
     assert {path for path in PATHS if len(path) == 2} == {
         *(("blob", name) for name in ("add", "get", "has", "want")),
@@ -124,7 +124,7 @@ def test_faults_of_the_peer_have_the_codes_of_the_table() -> None:
 
 def test_exit_codes_are_told_and_all_have_words(lichen: Callable[..., Any]) -> None:
     rows = lichen("help", "exit-codes", "--json").lines
-    assert [row["code"] for row in rows] == [*range(14), 130]
+    assert [row["code"] for row in rows] == [*range(15), 130]
     assert all(row["words"] for row in rows)
     for row in rows:
         assert row["words"] in lichen("help", "exit-codes").out

@@ -81,3 +81,34 @@ def test_full_disk_of_the_views_is_told_and_waited_for(
     store._submit(lambda: db.pragma("max_page_count", limit))
     future.result(10)
     assert {p.folded for p in store.views.progress()} == {500}
+
+
+def test_drafts_wait_in_order_for_room(open_store: Callable[..., Store]) -> None:
+    troubles: list[object] = []
+    store = open_store(on_trouble=troubles.append)
+    local = store.local
+    local.save_draft("kept", "old", 1.0).result(10)
+    local.save_draft("given up", "old", 1.0).result(10)
+    db = local._db
+    limit = db.pragma("max_page_count")
+    db.pragma("max_page_count", db.pragma("page_count"))
+    for number in range(3):
+        with pytest.raises(StoreWriteFailed, match="disk full"):
+            local.save_draft("kept", f"{number}" * 60_000, 2.0).result(10)
+    with pytest.raises(StoreWriteFailed):
+        local.drop_draft("given up").result(10)
+    assert local.draft("kept").text == "2" * 60_000
+    assert local.has_unsaved
+    assert store.trouble.count == 4
+    assert len(troubles) == 1
+    store._submit(lambda: db.pragma("max_page_count", limit)).result(10)
+    assert store.trouble is not None, "nothing was written yet"
+    local.set_setting("hops", 3).result(10)
+    assert not local.has_unsaved
+    assert store.trouble is None
+    assert troubles[1:] == [None]
+    store.close()
+    local = open_store().local
+    assert local.draft("kept").text == "2" * 60_000
+    assert local.draft("given up") is None
+    assert local.setting("hops") == 3

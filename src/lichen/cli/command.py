@@ -18,7 +18,7 @@ from lichen.cli.words import _
 from lichen.node.errors import ApiError
 
 ALWAYS = (Exit.DONE, Exit.FAILED, Exit.USAGE, Exit.INTERRUPTED)
-OPENS_DATA = (Exit.LIMIT, Exit.REFUSED, Exit.LOCKED, Exit.WRONG_KEY)
+OPENS_DATA = (Exit.LIMIT, Exit.REFUSED, Exit.LOCKED, Exit.WRONG_KEY, Exit.DAMAGED)
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 

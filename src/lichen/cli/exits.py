@@ -25,6 +25,7 @@ class Exit(IntEnum):
     LOCKED = 11
     WRONG_KEY = 12
     NOT_INSTALLED = 13
+    DAMAGED = 14
     INTERRUPTED = 130
 
     @property
@@ -53,5 +54,6 @@ _MEANING = {
     Exit.LOCKED: _("the data directory is in use by another process"),
     Exit.WRONG_KEY: _("a wrong key: secret file, network key or HMAC key"),
     Exit.NOT_INSTALLED: _("something that only this command needs is not installed"),
+    Exit.DAMAGED: _("data on disk is damaged; see lichen fsck"),
     Exit.INTERRUPTED: _("interrupted by Ctrl-C"),
 }

@@ -35,6 +35,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
     _("Read"): {
         "log": ("reading", _("Show messages, the newest last.")),
         "thread": ("reading", _("Show a thread, causes before effects.")),
+        "search": ("searching", _("Find messages by their words.")),
     },
     _("Write"): {
         "post": ("writing", _("Publish a text.")),
@@ -50,6 +51,10 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "allow-publishing": ("identity", _("Publish although too few peers were asked.")),
         "import": ("files", _("Read messages from a file.")),
         "export": ("files", _("Write every message to a file.")),
+        "fsck": ("keeping", _("Check the data on disk, and heal it.")),
+        "rebuild": ("keeping", _("Make views anew from the log.")),
+        "backup": ("keeping", _("Copy everything that cannot be made anew.")),
+        "restore": ("keeping", _("Put a backup back, into an empty folder.")),
         "blob": ("blobs", _("Keep, fetch and read pictures.")),
     },
     _("More"): {

@@ -44,20 +44,24 @@ def refs_shown(item: JsonValue) -> Iterator[str]:
 
 def render_message(item: JsonValue, names: Names, out: Output) -> str:
     """Return the text of one ``{key, value, timestamp}``."""
-    content = member(item, "value", "content")
-    author = text_member(item, "value", "author")
-    head = "  ".join(
-        [
-            out.style(local_time(_written_ms(item)), "dim"),
-            out.style(names.name(author), "bold"),
-            what_words(content, author, names),
-            out.style(short_id(text_member(item, "key")), "dim"),
-        ]
-    )
-    post = social.parse_post(content)
+    head = render_head(item, names, out)
+    post = social.parse_post(member(item, "value", "content"))
     if post is None:
         return head
     return head + "\n" + indented(clean_block(post.text).strip("\n")) + "\n"
+
+
+def render_head(item: JsonValue, names: Names, out: Output) -> str:
+    """Return the line above a message: when, who, what, and its id."""
+    author = text_member(item, "value", "author")
+    return "  ".join(
+        [
+            out.style(local_time(_written_ms(item)), "dim"),
+            out.style(names.name(author), "bold"),
+            what_words(member(item, "value", "content"), author, names),
+            out.style(short_id(text_member(item, "key")), "dim"),
+        ]
+    )
 
 
 def indented(text: str) -> str:

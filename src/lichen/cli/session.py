@@ -14,6 +14,7 @@ from lichen.cli.output import Output
 from lichen.feed.canonical import JsonValue
 
 if TYPE_CHECKING:
+    from lichen.node.api.keeper import Keeper
     from lichen.node.client import Client
     from lichen.node.home import Home, Settings
 
@@ -49,6 +50,13 @@ class Session:
     def client(self) -> AbstractAsyncContextManager["Client"]:
         """Connect to the peer, or open its data directory."""
         return connect(self.home, self.settings)
+
+    def keeper(self) -> AbstractAsyncContextManager["Keeper"]:
+        """Connect to the peer, or keep its data directory without opening it as a peer does."""
+        from lichen.node.api.keeper import open_keeper  # noqa: PLC0415 (slow, and not for --help)
+
+        log_to_stderr("warning")
+        return open_keeper(self.home, self.settings)
 
 
 @asynccontextmanager

@@ -250,19 +250,27 @@ async def open_client(home: Home, settings: Settings, apps: Sequence[App]) -> As
 
     Raises ApiError: no data directory could be made, it is locked, or it cannot be read.
     """
-    client = await _connect(home.socket)
-    if client is not None:
-        try:
+    async with running_peer(home) as client:
+        if client is not None:
             yield client
-        finally:
-            client.link.close("done")
-        return
+            return
     service = Service(home, settings, apps)
     await service.open()
     try:
         yield OfflineClient(service)
     finally:
         await service.close()
+
+
+@asynccontextmanager
+async def running_peer(home: Home) -> AsyncIterator[SocketClient | None]:
+    """Connect to the peer that runs on a data directory; None if none does."""
+    client = await _connect(home.socket)
+    try:
+        yield client
+    finally:
+        if client is not None:
+            client.link.close("done")
 
 
 async def _connect(path: Path) -> SocketClient | None:

@@ -8,16 +8,20 @@ import orjson
 
 from lichen.store.errors import (
     DISK_FULL,
+    BackupDamaged,
+    BackupRefused,
     BlobMissing,
     BlobRefused,
     ContentRefused,
     DataDirLocked,
     DraftRefused,
+    NotWritable,
     OwnFeedForked,
     OwnFeedUnaudited,
     PublishGuarded,
     StoreError,
     StoreWriteFailed,
+    Unreadable,
     WrongIdentity,
     WrongNetwork,
 )
@@ -36,6 +40,7 @@ EXIT_CODES: dict[str, int] = {
     "locked": 11,
     "wrong-key": 12,
     "not-installed": 13,
+    "damaged": 14,
 }
 
 
@@ -86,6 +91,10 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
     PublishGuarded: "refused",
     BlobMissing: "not-found",
     BlobRefused: "limit",
+    BackupRefused: "refused",
+    BackupDamaged: "damaged",
+    NotWritable: "refused",
+    Unreadable: "damaged",
 }
 
 

@@ -42,13 +42,22 @@ from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
 from lichen.store.auditor import AuditNews
 from lichen.store.binding import LOG_FILE, Binding, read_binding
-from lichen.store.errors import StoreError, Unreadable, opening
+from lichen.store.errors import (
+    StoreError,
+    StoreWriteFailed,
+    Unreadable,
+    opening,
+)
 from lichen.store.ingest import Grown, IngestResult
+from lichen.store.keeping.trouble import Trouble
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
 from lichen.words import N_
 
 log = structlog.get_logger()
+
+WRITE_RETRY_S = 5.0
+"""How often is tried whether a disk that refused to write has room again."""
 
 
 class Service:
@@ -76,6 +85,9 @@ class Service:
         self._audit_pace = Pace()
         self._stopped = asyncio.Event()
         self._alone: dict[str, asyncio.Lock] = {}
+        self._loop = asyncio.get_running_loop()
+        self._is_closing = False
+        self._retrying: asyncio.TimerHandle | None = None
 
     @property
     def blobs(self) -> PeerBlobs:
@@ -112,6 +124,7 @@ class Service:
 
     async def close(self) -> None:
         """Close doors and connections, finish what is being written, leave a clean mark."""
+        self._is_closing = True
         if self._lan is not None:
             await self._lan.close()
         if self.doors is not None:
@@ -215,18 +228,14 @@ class Service:
         )
         hmac_key = self.settings.hmac_key or (bound.hmac_key if bound is not None else None)
         self.format = ClassicFormat(hmac_key)
-        loop = asyncio.get_running_loop()
-
-        def on_audit(news: AuditNews) -> None:
-            loop.call_soon_threadsafe(self._audited, news)
-
         store = Store.open(
             self.home.directory,
             binding=Binding(network_key, hmac_key),
             formats={"classic": self.format},
             verify=self.settings.verify,
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
-            on_audit=on_audit,
+            on_audit=self._hear_audit,
+            on_trouble=self._hear_trouble,
         )
         try:
             identity = load_identity(self.home)
@@ -244,9 +253,36 @@ class Service:
         self.keyring = Keyring(identity, network_key)
         return store
 
-    def _audited(self, news: AuditNews) -> None:
+    def _hear_audit(self, news: AuditNews) -> None:
+        """Pass on what the writer thread says."""
+        self._loop.call_soon_threadsafe(self._tell_audit, news)
+
+    def _tell_audit(self, news: AuditNews) -> None:
         if hasattr(self, "shell"):  # before that, the brain will find it in the log
             self.shell.audited(news)
+
+    def _hear_trouble(self, trouble: Trouble | None) -> None:
+        """Pass on what the writer thread says."""
+        self._loop.call_soon_threadsafe(self._tell_trouble, trouble)
+
+    def _tell_trouble(self, trouble: Trouble | None) -> None:
+        """Tell once that nothing can be written, and once that it works again; try meanwhile."""
+        if trouble is None:
+            self.hub.tell("store-works")
+            return
+        self.hub.tell("store-failed", detail=StoreWriteFailed(trouble.reason).message)
+        if self._retrying is None:
+            self._retrying = self._loop.call_later(WRITE_RETRY_S, self._try_writing)
+
+    def _try_writing(self) -> None:
+        """Write what waits for room on the disk; the brain asks for messages again by itself."""
+        self._retrying = None
+        if self._is_closing:
+            return
+        if self.store.local.has_unsaved:
+            self.store.local.save_again()
+        if self.store.trouble is not None or self.store.local.has_unsaved:
+            self._retrying = self._loop.call_later(WRITE_RETRY_S, self._try_writing)
 
     def _refuse_lost_secret(self, store: Store) -> None:
         own = store.own()

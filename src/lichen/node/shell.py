@@ -346,7 +346,6 @@ class Shell:
             try:
                 result = done.result()
             except StoreError as error:
-                self.hub.tell("store-failed", detail=error.message)
                 self.deliver(events.IngestFailed(connection, count, str(error)))
             else:
                 self.ingested(result, connection)

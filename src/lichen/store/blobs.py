@@ -58,7 +58,7 @@ class Blobs:
         for folder in (directory, directory / _TEMPORARY, directory / _ALGORITHM):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
-        for blob, size in _find_files(directory / _ALGORITHM):
+        for blob, _, size in find_blobs(directory):
             blobs._sizes[blob] = size
             blobs._total_bytes += size
         return blobs
@@ -210,15 +210,17 @@ class Draft:
             self._path.unlink(missing_ok=True)
 
 
-def _find_files(folder: Path) -> Iterable[tuple[BlobId, int]]:
-    for branch in os.scandir(folder):
+def find_blobs(directory: Path) -> Iterable[tuple[BlobId, Path, int]]:
+    """Yield every blob of a blobs folder by its name alone: id, file, size."""
+    folder = directory / _ALGORITHM
+    for branch in os.scandir(folder) if folder.is_dir() else ():
         if not branch.is_dir():
             continue
         for entry in os.scandir(branch):
             blob = _blob_at(branch.name + entry.name)
             status = entry.stat()
             if blob is not None and stat.S_ISREG(status.st_mode):
-                yield blob, status.st_size
+                yield blob, Path(entry.path), status.st_size
 
 
 def _blob_at(digits: str) -> BlobId | None:

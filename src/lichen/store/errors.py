@@ -90,8 +90,21 @@ class Unreadable(StoreError):
         super().__init__(
             N_("{path} cannot be read: {words}.", path=path, words=reason),
             N_(
-                "Restore it from a backup; or move it away, and messages come again from peers, "
-                "while publishing waits until they were asked for your own feed."
+                "Run lichen fsck --heal, which keeps what can be read and lets peers give the rest "
+                "again; or restore a backup into a new folder: lichen restore"
+            ),
+        )
+
+
+class NotWritable(StoreError):
+    """The folder or a file in it cannot be written at all: permissions, a read-only disk."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__(
+            N_("{path} cannot be written: {words}.", path=path, words=phrase_of(reason)),
+            N_(
+                "Make it writable for you (its owner, its permissions, the disk it lies on), or "
+                "choose another folder with --home. Nothing in it is damaged."
             ),
         )
 
@@ -196,8 +209,26 @@ class BlobRefused(StoreError):
     """Bytes that cannot be kept as the blob they are meant to be."""
 
 
+class BackupRefused(StoreError):
+    """No backup can be made there, or put back from there."""
+
+
+class BackupDamaged(BackupRefused):
+    """A backup is not what was written."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(
+            N_("The backup is damaged: {path} is not what was written.", path=path),
+            N_("Nothing was restored. Take another backup."),
+        )
+
+
 DISK_FULL = N_("disk full")
+DAMAGED = N_("the database is damaged")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
+_UNWRITABLE_ERRNOS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
+_UNWRITABLE = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)
+MAKE_ROOM = N_("Make room on the disk; what waits is tried again.")
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
     (apsw.ReadOnlyError, N_("the disk or the file is read-only")),
@@ -205,7 +236,7 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.PermissionsError, N_("access is not permitted")),
     (apsw.BusyError, N_("another program holds the database")),
     (apsw.LockedError, N_("another program holds the database")),
-    (apsw.CorruptError, N_("the database is damaged")),
+    (apsw.CorruptError, DAMAGED),
     (apsw.NotADBError, N_("it is not a database")),
     (apsw.NoMemError, N_("out of memory")),
     (apsw.IOError, N_("the disk reports an input or output error")),
@@ -214,6 +245,11 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
 
 def reason_of(error: Exception) -> str:
     """Say in a few words what a database or system error means."""
+    if isinstance(error, UnicodeDecodeError):
+        return DAMAGED  # a text in the database is none any more
+    extended = getattr(error, "extendedresult", 0)
+    if extended == apsw.SQLITE_IOERR_SHMSIZE:
+        return DISK_FULL  # there was no room for the index of a write-ahead log
     for kind, words in _REASONS:
         if isinstance(error, kind):
             return words
@@ -231,17 +267,28 @@ def reading() -> Iterator[None]:
         yield
     except apsw.ConnectionClosedError as error:
         raise StoreClosed from error
-    except apsw.Error as error:
+    except (apsw.Error, UnicodeDecodeError) as error:
         raise StoreReadFailed(reason_of(error)) from error
+
+
+def opening_fault(path: Path, error: Exception) -> StoreError:
+    """Return what an error means that came while a file was being opened."""
+    reason = reason_of(error)
+    if reason == DISK_FULL:
+        return StoreWriteFailed(reason, MAKE_ROOM)
+    is_forbidden = isinstance(error, OSError) and error.errno in _UNWRITABLE_ERRNOS
+    if is_forbidden or isinstance(error, _UNWRITABLE):
+        return NotWritable(path, reason)
+    return Unreadable(path, reason)
 
 
 @contextmanager
 def opening(path: Path) -> Iterator[None]:
-    """Turn database and system errors into ``Unreadable``."""
+    """Turn database and system errors into ``Unreadable``, or say why nothing can be written."""
     try:
         yield
-    except (apsw.Error, OSError) as error:
-        raise Unreadable(path, reason_of(error)) from error
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
+        raise opening_fault(path, error) from error
     except StoreReadFailed as error:
         raise Unreadable(path, error.reason) from error
 
@@ -251,11 +298,11 @@ def writing() -> Iterator[None]:
     """Turn database and system errors into ``StoreWriteFailed``."""
     try:
         yield
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         reason = reason_of(error)
         hint = ""
         if reason == DISK_FULL:
-            hint = N_("Make room on the disk; what waits is tried again.")
+            hint = MAKE_ROOM
         raise StoreWriteFailed(reason, hint) from error
     except StoreReadFailed as error:
         raise StoreWriteFailed(error.reason) from error

@@ -55,6 +55,12 @@ LOCAL_SCHEMA = Schema(
 )
 
 
+UNSAVED_MAX = 1_000
+"""Facts that wait in memory for room on the disk; beyond, the oldest are forgotten at the end."""
+_LASTING = (apsw.FullError, apsw.IOError, apsw.ReadOnlyError, apsw.CantOpenError, apsw.BusyError)
+"""Faults of the disk that pass: what met them is tried again."""
+
+
 class SavedAddress(msgspec.Struct, frozen=True):
     """An entry of the address book. ``failures``: attempts since the peer was last reached.
 
@@ -92,6 +98,7 @@ class Local:
     __slots__ = (
         "_addresses", "_clocks", "_db", "_desk", "_distrusted", "_flush_log", "_generation",
         "_guard", "_is_clean", "_log_end", "_pushes", "_readers", "_settings", "_submit",
+        "_unsaved",
     )  # fmt: skip
 
     def __init__(
@@ -129,6 +136,8 @@ class Local:
         row = db.execute("SELECT received_no, key FROM log_seen").get
         self._log_end = None if row is None else LogEnd(*row)
         self._clocks: dict[FeedId, Mapping[FeedId, int]] = {}
+        self._unsaved: dict[tuple[str, str | float], tuple[str | float, ...]] = {}
+        """Statements that the disk had no room for, in order, by what they are about."""
         self._desk = Desk(db, self._write, submit)
 
     # Settings
@@ -278,6 +287,7 @@ class Local:
         """Mark the run as ended well, once everything in the log has reached the disk."""
 
         def end() -> None:
+            self._write_all()
             self._write_log_end(self._flush_log())
             self._write_run(is_dirty=False)
             self._is_clean = True
@@ -347,9 +357,38 @@ class Local:
                 self._db.execute("INSERT INTO log_seen VALUES(1,?,?)", (end.received_no, end.key))
         self._log_end = end
 
+    @property
+    def has_unsaved(self) -> bool:
+        """Tell whether something is kept in memory alone because the disk refused it."""
+        return bool(self._unsaved)
+
+    def save_again(self) -> Future[None]:
+        """Try once more to write what the disk refused."""
+        return self._submit(self._write_all)
+
     def _write(self, sql: str, *bindings: str | float) -> Future[None]:
         def write() -> None:
-            with immediate(self._db):
-                self._db.execute(sql, bindings)
+            # What is in memory already is no less true because it could not be written.
+            key = (sql, bindings[0])
+            self._unsaved.pop(key, None)
+            self._unsaved[key] = bindings
+            while len(self._unsaved) > UNSAVED_MAX:
+                del self._unsaved[next(iter(self._unsaved))]
+            self._write_all()
 
         return self._submit(write)
+
+    def _write_all(self) -> None:
+        """Write what waits, in order, or nothing of it; it waits on then."""
+        if not self._unsaved:
+            return
+        try:
+            with immediate(self._db):
+                for (sql, _), bindings in self._unsaved.items():
+                    self._db.execute(sql, bindings)
+        except _LASTING:
+            raise
+        except apsw.Error:
+            self._unsaved.popitem()  # not the disk's fault: it would stop all others for good
+            raise
+        self._unsaved.clear()

@@ -6,9 +6,12 @@ opened. The system drops it when the process ends, however it ends; the file its
 
 import fcntl
 import os
+from contextlib import suppress
 from pathlib import Path
 
-from lichen.store.errors import DataDirLocked
+from lichen.store.errors import DataDirLocked, opening
+
+LOCK_FILE = "lock"
 
 
 class DirectoryLock:
@@ -17,8 +20,14 @@ class DirectoryLock:
     __slots__ = ("_descriptor",)
 
     def __init__(self, directory: Path) -> None:
-        """Take the lock, or raise ``DataDirLocked`` with the holder's process id."""
-        descriptor = os.open(directory / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        """Take the lock, or raise ``DataDirLocked`` with the holder's process id.
+
+        Raises ``NotWritable`` where nothing can be written.
+        """
+        with opening(directory):
+            descriptor = os.open(
+                directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+            )
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -28,13 +37,15 @@ class DirectoryLock:
         except BaseException:
             os.close(descriptor)
             raise
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        with suppress(OSError):  # on a full disk it is held all the same, only by nobody's name
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
 
     def release(self) -> None:
         """Let another process have the directory."""
-        os.ftruncate(self._descriptor, 0)
+        with suppress(OSError):
+            os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 import apsw
 import msgspec
 
-from lichen.store.errors import NewerFormat, Unreadable, reading, reason_of
+from lichen.store.errors import NewerFormat, Unreadable, opening_fault, reading
 
 BUSY_WAIT_MS_MAX = 5_000
 """How long to wait for another program that reads or copies one of the files."""
@@ -44,7 +44,7 @@ class Schema(msgspec.Struct, frozen=True):
 def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
     """Open or create a file, bring it to the current format, and return the one writing connection.
 
-    Raises ``NewerFormat`` or ``Unreadable``.
+    Raises ``NewerFormat``, ``Unreadable``, ``NotWritable`` or ``StoreWriteFailed``.
     """
     db: apsw.Connection | None = None
     try:
@@ -57,13 +57,32 @@ def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
         db.pragma("synchronous", "normal")
         db.pragma("cache_size", -WRITE_CACHE_KIB)
         db.wal_autocheckpoint(CHECKPOINT_BYTES // schema.page_bytes)
-    except (apsw.Error, OSError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError) as error:
         _close(db)
-        raise Unreadable(path, reason_of(error)) from error
+        raise opening_fault(path, error) from error
     except BaseException:
         _close(db)
         raise
     return db
+
+
+def refuse_newer(path: Path, schema: Schema) -> None:
+    """Raise ``NewerFormat`` if a later version of this program wrote a file; nothing is touched."""
+    if not path.exists() or path.stat().st_size == 0:
+        return
+    try:
+        db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
+    except apsw.Error:
+        return  # opening it for writing says what is the matter
+    try:
+        db.set_busy_timeout(BUSY_WAIT_MS_MAX)
+        found_id, found = db.pragma("application_id"), db.pragma("user_version")
+    except apsw.Error:
+        return
+    finally:
+        db.close(True)
+    if found_id == schema.application_id and found > schema.version:
+        raise NewerFormat(path, found, schema.version)
 
 
 def delete_database(path: Path) -> None:
@@ -90,7 +109,8 @@ def _check_and_migrate(db: apsw.Connection, path: Path, schema: Schema) -> None:
         raise NewerFormat(path, found, schema.version)
     if found == schema.version:
         return
-    with immediate(db):
+    # All steps or none, flushed: a crash at any instant leaves the old format as it was.
+    with durable(db):
         for step in schema.steps[found:]:
             db.execute(step)
         db.pragma("application_id", schema.application_id)

@@ -36,12 +36,13 @@ from lichen.store.errors import (
     writing,
 )
 from lichen.store.ingest import Claimed, IngestResult, decide
+from lichen.store.keeping.trouble import Trouble, TroubleWatch
 from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
 from lichen.store.register import AuditRegister
-from lichen.store.schema import Readers, open_for_writing
+from lichen.store.schema import Readers, open_for_writing, refuse_newer
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import first_gap
@@ -81,6 +82,7 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
+        self._trouble: TroubleWatch
         self._verifies_all = False
         self._is_deciding = False
         self._on_audit: Callable[[AuditNews], None] = _drop_notice
@@ -105,6 +107,7 @@ class Store:
         formats: Mapping[str, FeedFormat],
         views: Sequence[View],
         on_notice: Callable[[str], None] | None = None,
+        on_trouble: Callable[[Trouble | None], None] | None = None,
         verify: Verify = "chain",
         on_audit: Callable[[AuditNews], None] | None = None,
         clock_ms: Callable[[], float] = _wall_clock_ms,
@@ -115,11 +118,13 @@ class Store:
         ``verify="all"`` leaves no signature to the audit from now on. ``on_audit`` is told from
         the writer thread what the audit has come to, once it is written.
         ``on_notice`` is told in words, also from the writer thread, what was repaired without
-        asking. ``signature_threads`` check signatures beside the writer: by default one for each
+        asking. ``on_trouble`` is told there when writing begins to fail, and when it works again
+        (None). ``signature_threads`` check signatures beside the writer: by default one for each
         further core.
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
+        store._trouble = TroubleWatch(clock_ms, on_trouble)
         store._verifies_all = verify == "all"
         store._on_audit = on_audit or _drop_notice
         with ExitStack() as opened:
@@ -183,6 +188,11 @@ class Store:
             assert self._own is not None, "the feed was just bound"
             raise WrongIdentity(self._own, feed)
 
+    @property
+    def trouble(self) -> Trouble | None:
+        """Return why and since when writing fails, None while it works."""
+        return self._trouble.now
+
     def quick_check(self) -> str:
         """Read the whole log and return what is damaged in it, nothing if all is well."""
         return self.log.damage()
@@ -210,6 +220,10 @@ class Store:
             self._submit(lambda: self._engine.when_folded(wanted, answer))
         return answer
 
+    def rebuild(self, names: Sequence[str]) -> Future[None]:
+        """Empty these views, so that they are folded anew from the whole log."""
+        return self._submit(lambda: self._engine.rebuild(names))
+
     def hold_folding(self, is_held: bool = True) -> None:
         """Leave folding for later, but for what somebody waits for; or take it up again."""
         self._submit(lambda: self._engine.hold(is_held))
@@ -221,13 +235,15 @@ class Store:
         claims = [task.asked for task in tasks]
         self._is_deciding = True
         try:
-            with writing():
+            with self._trouble.watching(is_proof=False), writing():
                 decided = decide(claims, self._formats, log, self._threads, self._own)
                 log.append(
                     decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms()
                 )
         finally:
             self._is_deciding = False
+        if decided.messages:
+            self._trouble.note(None)
         self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
@@ -244,6 +260,9 @@ class Store:
         publish_all(
             ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
         )
+        for task in ready:
+            if task.asked.contents:
+                self._trouble.note(task.future.exception())
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -280,6 +299,13 @@ class Store:
     def _submit(self, job: _Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
 
+    def _submit_write(self, job: _Job) -> Future[None]:
+        def write() -> None:
+            with self._trouble.watching(), writing():
+                job()
+
+        return self._submit(write)
+
     # Opening
 
     def _open_files(
@@ -290,8 +316,12 @@ class Store:
         opened: ExitStack,
     ) -> None:
         directory = self.directory
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with opening(directory):
+            directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened.callback(DirectoryLock(directory).release)
+        # Before anything is brought forward: an older version could not go back to half of it.
+        refuse_newer(directory / LOG_FILE, LOG_SCHEMA)
+        refuse_newer(directory / LOCAL_FILE, LOCAL_SCHEMA)
         with opening(directory / LOG_FILE):
             self._open_log(binding, opened)
         is_local_new = not (directory / LOCAL_FILE).exists()
@@ -322,7 +352,7 @@ class Store:
         opened.callback(db.close, True)
         readers = Readers(self.directory / LOCAL_FILE)
         opened.callback(readers.close)
-        self.local = Local(db, readers, self._submit, self._flush_log)
+        self.local = Local(db, readers, self._submit_write, self._flush_log)
 
     def _is_other_log(self, is_local_new: bool) -> bool:
         """Tell whether the log was put here without this machine's memory of it, or shortened."""

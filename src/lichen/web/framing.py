@@ -15,7 +15,7 @@ from lichen.node.page import Upload, Visit, Watch
 from lichen.node.service import Service
 from lichen.store.errors import StoreError
 from lichen.web.rendering import Frame
-from lichen.words import LANGUAGES, Words, choose_language, words_for
+from lichen.words import LANGUAGES, Words, choose_language, phrase_of, words_for
 
 LANGUAGE_SETTING = "language"
 THEME_SETTING = "theme"
@@ -94,6 +94,11 @@ def line_state(service: Service, words: Words) -> dict[str, JsonValue]:
 
     ``mood`` is ``on``, ``wait`` (catching up) or ``off`` (nobody near).
     """
+    trouble = service.store.trouble
+    if trouble is not None:
+        reason = words.tell(phrase_of(trouble.reason))
+        text = words.gettext("Nothing can be written: {reason}").format(reason=reason)
+        return {"text": text, "mood": "off"}
     status = service.shell.brain.snapshot()
     count = len(status.peers)
     if count == 0:

@@ -141,8 +141,9 @@ def clean_line(text: str, characters_max: int) -> str:
     The two joiners stay, for Persian, Indic scripts and many emoji need them.
     """
     line = " ".join(text[: 8 * characters_max].split())
-    line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
-    line = " ".join(line.split()).strip(_JOINERS)
+    if not line.isprintable():
+        line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
+        line = " ".join(line.split()).strip(_JOINERS)
     return line if len(line) <= characters_max else f"{line[: characters_max - 1].rstrip()}…"
 
 

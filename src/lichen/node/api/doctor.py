@@ -16,7 +16,7 @@ import msgspec
 
 from lichen import __version__
 from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
-from lichen.words import N_, N_many
+from lichen.words import N_, N_many, phrase_of
 
 if TYPE_CHECKING:
     from lichen.node.service import Service
@@ -81,11 +81,23 @@ def _clock(_service: "Service") -> Iterator[Finding]:
         yield Finding("clock", "ok", N_("It is {time} UTC.", time=now))
 
 
+def free_bytes(service: "Service") -> int:
+    """Return how much room is left where the data lies; 0 if that cannot be told."""
+    try:
+        return shutil.disk_usage(service.home.directory).free
+    except OSError:
+        return 0
+
+
 def _disk(service: "Service") -> Iterator[Finding]:
-    free = shutil.disk_usage(service.home.directory).free
-    words = N_("{size} GiB are free where the data lies.", size=f"{free / (1 << 30):.1f}")
-    if free < FREE_BYTES_LOW:
-        yield Finding("disk", "warn", words, N_("Make room; without it nothing new can be kept."))
+    free, trouble = free_bytes(service), service.store.trouble
+    words = N_("{size} MiB are free where the data lies.", size=f"{free / (1 << 20):,.0f}")
+    remedy = N_("Make room; without it nothing new can be kept.")
+    if trouble is not None:
+        failing = N_("Nothing can be written: {reason}.", reason=phrase_of(trouble.reason))
+        yield Finding("disk", "fail", failing, remedy)
+    elif free < FREE_BYTES_LOW:
+        yield Finding("disk", "warn", words, remedy)
     else:
         yield Finding("disk", "ok", words)
 
@@ -104,7 +116,7 @@ def _log(service: "Service") -> Iterator[Finding]:
             "log",
             "fail",
             N_("The log is damaged: {words}", words=damage),
-            N_("Restore a backup; or move log.db away, and messages come again from peers."),
+            N_("Stop the peer, then: lichen fsck --heal. It keeps what holds."),
         )
     elif forked:
         yield Finding(

@@ -12,15 +12,16 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
-from lichen.node.api import blobs, nearby, people, streams
-from lichen.node.api.doctor import examine
+from lichen.node.api import blobs, keeping, nearby, people, streams
+from lichen.node.api.doctor import examine, free_bytes
 from lichen.node.api.files import import_file
+from lichen.node.api.keeping import phrase_json
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
 from lichen.node.net.runs import encode_key_value
 from lichen.store.log import Stored
-from lichen.words import N_, Phrase, phrase_of
+from lichen.words import N_, phrase_of
 
 CANDIDATES_MAX = 20
 Inbound = AsyncIterator[JsonValue]
@@ -159,6 +160,8 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
                 "count": service.store.blobs.count,
                 "bytes": service.store.blobs.total_bytes,
             },
+            "freeBytes": free_bytes(service),
+            "writeTrouble": to_json(service.store.trouble),
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
@@ -190,16 +193,14 @@ async def doctor(call: Call, inbound: Inbound, send: Send) -> None:
                 "verdict": finding.verdict,
                 "words": str(finding.words),
                 "remedy": str(finding.remedy),
-                "phrases": {"words": _phrase(finding.words), "remedy": _phrase(finding.remedy)},
+                "phrases": {
+                    "words": phrase_json(finding.words),
+                    "remedy": phrase_json(finding.remedy),
+                },
             }
             for finding in findings
         ]
     )
-
-
-def _phrase(text: str) -> JsonValue:
-    """Return how a text was made, for a program that speaks another language; None: as it is."""
-    return to_json(text.to_json()) if isinstance(text, Phrase) else None
 
 
 async def lift_guard(call: Call, inbound: Inbound, send: Send) -> None:
@@ -251,6 +252,7 @@ METHODS: dict[str, Method] = {
     "lichen.nearby": Method("async", nearby.nearby),
     "lichen.lan": Method("async", nearby.lan),
     **blobs.METHODS,
+    **keeping.METHODS,
     "lichen.publishMany": Method("async", publish_many),
     "lichen.resolve": Method("async", resolve),
     "lichen.hear": Method("source", hear),

@@ -171,6 +171,18 @@ class FoldEngine:
         self.readers.renew()
         self.is_doubted = False
 
+    def rebuild(self, names: Sequence[str]) -> None:
+        """Empty these views; they are folded anew from the whole log."""
+        try:
+            for name in names:
+                cursor = self._cursors[name]
+                with immediate(self._db):
+                    _drop(self._db, name)
+                    _create(self._db, cursor.view)
+                cursor.folded = ()
+        except (apsw.CorruptError, apsw.NotADBError) as error:
+            self.start_again(reason_of(error))
+
     def close(self) -> None:
         """Close views.db; whoever still waits is told so."""
         for _, _, future in self._waiting:

@@ -1,8 +1,14 @@
-"""Finding by id, by the beginning of one, by name, by channel."""
+"""Finding by words, by name, by channel, by id or the beginning of one: one box for all."""
 
+import asyncio
+import re
 from urllib.parse import quote
 
-from lichen.apps.social.pages.shared import folded, known_faces
+from lichen.apps.social.pages.shared import known_faces, viewer_of
+from lichen.apps.social.search.asking import Asked
+from lichen.apps.social.search.people import channels_beginning, people_called
+from lichen.apps.social.search.query import ALIASES, EXAMPLES, OPERATORS, Complaint
+from lichen.apps.social.search.service import answer
 from lichen.feed.message import FeedId
 from lichen.feed.refs import (
     RefError,
@@ -19,27 +25,46 @@ from lichen.node.paths import segment_of
 
 QUERY_CHARACTERS_MAX = 500
 FOUND_MAX = 50
+PEOPLE_SHOWN = 8
+"""People beside messages found; the box finds the others when more of a name is typed."""
 OTHER_SIGIL = {"feed": "%", "msg": "@"}
+SLOW_S_MAX = 4.0
+"""After so long a page says that it takes long, and offers to wait."""
+PATIENCE_S_MAX = 60.0
+"""How long a page waits for whoever said so."""
+
+_OPERATOR = re.compile(rf"(?:^|\s)-?(?:{'|'.join((*OPERATORS, *ALIASES))}):", re.IGNORECASE)
 
 
 async def search(visit: Visit) -> Answer:
     """Go to what a whole id means, else list what fits."""
     query = visit.query.get("q", "").strip()[:QUERY_CHARACTERS_MAX]
-    place = place_of(query)
+    place = None if _is_question(query) else place_of(query)
     if place is not None:
         return Moved(place)
-    await folded(visit)
-    people = await _people_called(visit, query) if query else {}
-    messages = await _beginning(visit, query, "msg") if query else []
-    return Shown(
-        "social/search.html",
-        {
-            "query": query,
-            "people": people,
-            "messages": messages,
-            "faces": await known_faces(visit, people),
-        },
-    )
+    after = visit.query.get("after", "")
+    data: dict[str, object] = {
+        "query": query,
+        "after": after,
+        "asked": None,
+        "complaint": None,
+        "is_slow": False,
+        "examples": EXAMPLES,
+        "people": {},
+        "channels": [],
+        "messages": [],
+    }
+    if query:
+        found = await _answer(visit, query, after)
+        if found is None:
+            data["is_slow"] = True
+        elif isinstance(found, Complaint):
+            data["complaint"] = found
+        else:
+            data["asked"] = found
+        if not after:
+            data |= await _beside(visit, query)
+    return Shown("social/search.html", data | {"faces": await _faces(visit, data)})
 
 
 def place_of(query: str) -> str | None:
@@ -64,17 +89,45 @@ def place_of(query: str) -> str | None:
     return None
 
 
+def _is_question(query: str) -> bool:
+    """Tell whether a text asks for more than a place, although it may hold an id or a channel."""
+    return _OPERATOR.search(query) is not None or (query.startswith("#") and len(query.split()) > 1)
+
+
+async def _answer(visit: Visit, query: str, after: str) -> Asked | Complaint | None:
+    """Return what fits; None if that takes too long."""
+    patience_s = PATIENCE_S_MAX if "wait" in visit.query else SLOW_S_MAX
+    try:
+        return await asyncio.wait_for(answer(visit.service, query, after=after), patience_s)
+    except TimeoutError:
+        return None
+
+
+async def _beside(visit: Visit, query: str) -> dict[str, object]:
+    """Return the people, channels and ids that begin like what was typed."""
+    if _is_question(query):
+        return {}
+    return {
+        "people": await _people_called(visit, query),
+        "channels": await asyncio.to_thread(channels_beginning, visit.service.store, query),
+        "messages": await _beginning(visit, query, "msg"),
+    }
+
+
 async def _people_called(visit: Visit, query: str) -> dict[FeedId, str]:
-    """Return the people called so, then those whose key begins so."""
+    """Return the people called so, then those in whose name or key something begins so."""
     client = OfflineClient(visit.service)
     found: dict[FeedId, str] = {}
     named = await client.call("social.byName", query.removeprefix("@"))
     for item in named if isinstance(named, list) else ():
         if isinstance(item, dict) and isinstance(item.get("id"), str):
             found[FeedId(str(item["id"]))] = str(item.get("name", ""))
-    for feed in await _beginning(visit, query, "feed"):
+    called = await asyncio.to_thread(
+        people_called, visit.service.store, viewer_of(visit), query.removeprefix("@")
+    )
+    for feed in [*called, *await _beginning(visit, query, "feed")]:
         found.setdefault(FeedId(feed), "")
-    return dict(list(found.items())[:FOUND_MAX])
+    return dict(list(found.items())[:PEOPLE_SHOWN])
 
 
 async def _beginning(visit: Visit, query: str, kind: str) -> list[str]:
@@ -84,3 +137,13 @@ async def _beginning(visit: Visit, query: str, kind: str) -> list[str]:
         return []
     found = await OfflineClient(visit.service).call("lichen.resolve", query, kind)
     return [str(ref) for ref in found][:FOUND_MAX] if isinstance(found, list) else []
+
+
+async def _faces(visit: Visit, data: dict[str, object]) -> object:
+    people = data["people"]
+    assert isinstance(people, dict), "people are listed by id"
+    named = set(people)
+    asked = data["asked"]
+    if isinstance(asked, Asked):
+        named |= {found.entry.feed for found in asked.answer.found}
+    return await known_faces(visit, named)

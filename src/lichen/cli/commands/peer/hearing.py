@@ -212,6 +212,10 @@ def _store_failed(notice: JsonValue, _names: Names) -> str:
     return _("messages could not be written: {reason}").format(reason=_detail(notice))
 
 
+def _store_works(_notice: JsonValue, _names: Names) -> str:
+    return _("messages can be written again")
+
+
 def _blob(notice: JsonValue, _names: Names) -> str:
     return _("fetched {blob}").format(blob=short_id(text_member(notice, "detail")))
 
@@ -232,5 +236,6 @@ _TOPICS: dict[str, Words] = {
     "fork": _fork,
     "taken-back": _taken_back,
     "store-failed": _store_failed,
+    "store-works": _store_works,
     "blob": _blob,
 }

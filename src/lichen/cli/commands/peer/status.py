@@ -10,7 +10,7 @@ from lichen.cli.session import Session, member, number_member, text_member
 from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonValue
 from lichen.node.errors import ApiError
-from lichen.words import parse_phrase
+from lichen.words import parse_phrase, phrase_of
 
 _VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
@@ -68,6 +68,9 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
     if member(answer, "isRunning"):
         count = len(peers) if isinstance(peers, list) else 0
         rows.append((_("connected"), ngettext("{n} peer", "{n} peers", count).format(n=count)))
+    if member(answer, "writeTrouble"):
+        reason = WORDS.tell(phrase_of(text_member(answer, "writeTrouble", "reason")))
+        rows.append((_("disk"), _("nothing can be written: {reason}").format(reason=reason)))
     if member(answer, "isGuarded"):
         rows.append((_("publishing"), _("waits until other peers were asked for the own feed")))
     forked = member(answer, "forkedFeeds")

@@ -1,0 +1,236 @@
+"""Measure full-text search: words, phrases, a person's words, beside ssb-db2 with ssb-search2.
+
+python bench/search.py                              100,000 messages of the generator, both programs
+python bench/search.py --log DIR --lines FILE       a log that is there, and the file it came from
+python bench/search.py --log DIR                    the same without the rival
+
+Every question is asked as a page does it, from what was typed to excerpts with marks, the first 20
+newest; ssb-search2 gives the same 20 messages without excerpts, order of phrases or a wider count.
+"""
+
+import argparse
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import apsw
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
+
+import figures
+import install
+import sync
+from ingest import read_messages
+
+from lichen.apps.social.search.asking import Asked, ask
+from lichen.apps.social.search.view import SearchView
+from lichen.apps.social.view import NamesView
+from lichen.feed.formats.classic import ClassicFormat
+from lichen.feed.message import FeedId
+from lichen.lab.corpus import generate_corpus
+from lichen.store.schema import delete_database
+from lichen.store.store import Binding, Store, read_binding
+from lichen.store.views.base import ContactsView
+
+MESSAGES = 100_000
+RUNS = 40
+BATCH = 1_000
+RARE_MESSAGES = 10
+"""In how many messages a rare word is, about."""
+NETWORK_KEY = bytes(32)
+
+
+def main() -> None:
+    """Measure what was asked for."""
+    parser = argparse.ArgumentParser(description="Measure full-text search.")
+    parser.add_argument("--messages", type=int, default=MESSAGES, help="to generate")
+    parser.add_argument("--log", type=Path, help="a data directory; its views are made anew")
+    parser.add_argument("--lines", type=Path, help="the same messages as JSON lines, for the rival")
+    parser.add_argument("--runs", type=int, default=RUNS)
+    parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
+    chosen = parser.parse_args()
+    tell = figures.print_json if chosen.json else figures.print_table
+    tell([figures.machine()])
+    with tempfile.TemporaryDirectory(prefix="lichen-bench-") as name:
+        folder = Path(name)
+        log, lines = chosen.log, chosen.lines
+        if log is None:
+            generate_corpus(chosen.messages, sync.AUTHORS, sync.SEED, folder / "corpus")
+            lines = folder / "corpus" / "corpus.jsonl.gz"
+            log = folder / "peer"
+        for rows in measure(folder, log, lines, chosen.runs):
+            tell(rows)
+
+
+def measure(folder: Path, log: Path, lines: Path | None, runs: int) -> list[list[figures.Row]]:
+    """Return the rows of folding, and those of each question."""
+    store = open_store(log)
+    try:
+        if store.log.last_no == 0:
+            assert lines is not None, "an empty log is filled from lines"
+            fill(store, lines)
+        folding = fold(store)
+        questions, me = choose_questions(store)
+        answers = {
+            name: timed(lambda q=text: ask_once(store, me, q), runs)  # type: ignore[misc]
+            for name, text in questions.items()
+        }
+        rival = ask_rival(folder, lines, questions, runs) if lines is not None else None
+    finally:
+        store.close()
+    if rival is not None:
+        per_message = round(rival["index_bytes"] / store.log.last_no, 1)
+        seconds = {"seconds": rival["index_s"], "bytes_per_message": per_message}
+        folding.append(figures.Row(folding[0].bench, "ssb-search2", seconds, "after loading"))
+    tables = [folding]
+    for name, text in questions.items():
+        bench = f"search, {name}: {text if len(text) < 50 else '…'}"
+        rows = [row_of(bench, "lichen", *answers[name])]
+        if rival is not None and name in rival["answers"]:
+            theirs = rival["answers"][name]
+            rows.append(
+                row_of(bench, "ssb-search2", theirs["taken"], theirs["cpu_ms"], theirs["found"])
+            )
+        tables.append(rows)
+    return tables
+
+
+def open_store(log: Path) -> Store:
+    """Open a data directory, whatever it was bound to, without what was folded from it."""
+    delete_database(log / "views.db")
+    return Store.open(
+        log,
+        binding=read_binding(log) or Binding(NETWORK_KEY),
+        formats={"classic": ClassicFormat()},
+        views=[ContactsView(), NamesView(), SearchView()],
+    )
+
+
+def fill(store: Store, lines: Path) -> None:
+    """Bring messages into an empty log."""
+    store.hold_folding()
+    raws = read_messages(lines)
+    for start in range(0, len(raws), BATCH):
+        assert not store.ingest(raws[start : start + BATCH]).result().rejected
+
+
+def fold(store: Store) -> list[figures.Row]:
+    """Fold the search alone, in this process; tell what it cost and takes."""
+    store.hold_folding()
+    cpu, began = time.process_time(), time.perf_counter()
+    store.wait_folded(SearchView.name).result()
+    cpu, wall = time.process_time() - cpu, time.perf_counter() - began
+    total = store.log.last_no
+    with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
+        taken = db.execute(
+            "SELECT sum(length(block)) + (SELECT sum(8 + length(sz)) FROM search_docsize)"
+            " + (SELECT 16 * count(*) FROM search_times)"
+            " + (SELECT sum(length(block)) FROM search_names_data) FROM search_data"
+        ).get
+    store.wait_folded().result()
+    per_message = {
+        "seconds": round(wall, 2),
+        "cpu_us_per_message": round(1e6 * cpu / total, 1),
+        "bytes_per_message": round(taken / total, 1),
+    }
+    return [figures.Row(f"folding the search of {total:,} messages", "lichen", per_message)]
+
+
+def choose_questions(store: Store) -> tuple[dict[str, str], FeedId]:
+    """Choose words by how frequent they are, of letters only: the rival parts words otherwise."""
+    with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
+        db.execute("CREATE VIRTUAL TABLE temp.frequency USING fts5vocab('main', 'search', 'row')")
+        found = db.execute(
+            "SELECT term, doc FROM temp.frequency"
+            " WHERE length(term) BETWEEN 5 AND 12 AND term NOT GLOB '*[^a-z]*' ORDER BY doc DESC"
+        ).fetchall()
+        early_s = db.execute(
+            "SELECT written_s FROM search_times ORDER BY 1 LIMIT 1"
+            " OFFSET (SELECT count(*) / 20 FROM search_times)"
+        ).get
+    long_ago = time.strftime("%Y-%m-%d", time.gmtime(early_s))
+    common, second = (str(term) for term, _ in found[:2])
+    rare = min(found, key=lambda one: abs(one[1] - RARE_MESSAGES))[0]
+    longest = max(store.log.clock().items(), key=lambda one: one[1])[0]
+    excerpt = ask_once(store, longest, common).answer.found[0].excerpt.text.split()
+    pair = next(
+        (f"{a} {b}" for a, b in pairwise(excerpt) if (a + b).isalpha()),
+        f"{common} {second}",
+    )
+    return {
+        "a common word": common,
+        "two words": f"{common} {second}",
+        "a rare word": rare,
+        "a phrase": f'"{pair}"',
+        "the beginning of words": f"{common[:3]}*",
+        "a person's words": f"author:{longest} {common}",
+        "the best": f"{common} {second} sort:best",
+        "a common word of long ago": f"{common} before:{long_ago}",
+    }, longest
+
+
+def ask_once(store: Store, me: FeedId, text: str) -> Asked:
+    """Ask as a page does."""
+    asked = ask(store, me, text, time.time())
+    assert isinstance(asked, Asked), asked
+    return asked
+
+
+def timed(work: Callable[[], Asked], runs: int) -> tuple[list[float], float, int]:
+    """Return the milliseconds of each run, the CPU time of one, and how many were found."""
+    taken = []
+    cpu = time.process_time()
+    for _ in range(runs):
+        began = time.perf_counter()
+        asked = work()
+        taken.append(1000 * (time.perf_counter() - began))
+    return taken, 1000 * (time.process_time() - cpu) / runs, asked.answer.count or 0
+
+
+def row_of(
+    bench: str, subject: str, taken: Sequence[float], cpu_ms: float, found: int
+) -> figures.Row:
+    told = {
+        "median_ms": round(statistics.median(taken), 2),
+        "p99_ms": round(figures.percentile(taken, 0.99), 2),
+        "cpu_ms": round(cpu_ms, 2),
+        "first_ms": round(taken[0], 2),
+        "found": float(found),
+    }
+    return figures.Row(bench, subject, told)
+
+
+def ask_rival(folder: Path, lines: Path, questions: dict[str, str], runs: int) -> dict[str, Any]:
+    """Ask ssb-search2 what it can be asked."""
+    install.install("modern")
+    plain: dict[str, dict[str, str]] = {
+        name: {"words": text.strip('"').removesuffix("*")}
+        for name, text in questions.items()
+        if ":" not in text
+    }
+    author, words = questions["a person's words"].removeprefix("author:").split()
+    plain["a person's words"] = {"words": words, "author": author}
+    asked = {
+        "path": str(folder / "rival"),
+        "lines": str(lines),
+        "questions": plain,
+        "runs": runs,
+    }
+    script = Path(__file__).with_suffix(".js")
+    environment = os.environ | {"NODE_PATH": str(install.modules("modern"))}
+    command = [str(install.NODE), str(script), json.dumps(asked)]
+    done = subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE)
+    told: dict[str, Any] = json.loads(done.stdout)
+    return told
+
+
+if __name__ == "__main__":
+    main()

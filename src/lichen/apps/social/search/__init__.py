@@ -1,0 +1,1 @@
+"""Full-text search: its words, its language, its view, its answers."""

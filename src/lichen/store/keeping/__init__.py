@@ -1,0 +1,1 @@
+"""Keeping: a data directory is checked, healed, copied away and put back."""

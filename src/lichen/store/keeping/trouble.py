@@ -1,0 +1,62 @@
+"""Whether writing works: a full disk refuses everything that comes, and that is told only once."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from lichen.store.errors import StoreWriteFailed
+
+
+class Trouble(msgspec.Struct, frozen=True):
+    """Writing fails: why, since when, and how often by now."""
+
+    reason: str
+    since_ms: float
+    count: int = 1
+
+
+class TroubleWatch:
+    """Knows whether writing fails just now; for the writer thread, but for ``now``.
+
+    ``on_change`` is told when it begins to fail, and when it works again (None).
+    """
+
+    __slots__ = ("_clock_ms", "_on_change", "now")
+
+    def __init__(
+        self, clock_ms: Callable[[], float], on_change: Callable[[Trouble | None], None] | None
+    ) -> None:
+        self._clock_ms = clock_ms
+        self._on_change = on_change
+        self.now: Trouble | None = None
+
+    @contextmanager
+    def watching(self, *, is_proof: bool = True) -> Iterator[None]:
+        """Note whether the write that is done here fails or works.
+
+        Not ``is_proof``: it may turn out that there is nothing to write.
+        """
+        try:
+            yield
+        except StoreWriteFailed as error:
+            self.note(error)
+            raise
+        if is_proof:
+            self.note(None)
+
+    def note(self, fault: BaseException | None) -> None:
+        """Note what came of a write; a fault that is not the disk's says nothing of it."""
+        if isinstance(fault, StoreWriteFailed):
+            before = self.now
+            if before is None:
+                self._change(Trouble(fault.reason, self._clock_ms()))
+            else:
+                self.now = msgspec.structs.replace(before, count=before.count + 1)
+        elif fault is None and self.now is not None:
+            self._change(None)
+
+    def _change(self, trouble: Trouble | None) -> None:
+        self.now = trouble
+        if self._on_change is not None:
+            self._on_change(trouble)

@@ -1,0 +1,80 @@
+"""Whatever is done to the file of the log: what is damaged is found, and healing ends whole.
+
+Nothing gets into the healed log that nobody wrote, and with what peers have it is complete again.
+"""
+
+import os
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from lichen.store.keeping.report import Depth
+
+Peer = Any
+SEEDS = int(os.environ.get("LICHEN_KEEPING_SEEDS", "10"))
+
+
+def flip_bits(content: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice([1, 1, 3, 20])):
+        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+
+
+def zero_sectors(content: bytearray, rng: random.Random) -> None:
+    for _ in range(rng.choice([1, 2, 8])):
+        start = rng.randrange(len(content) // 512) * 512
+        content[start : start + 512] = bytes(512)
+
+
+def scramble_page(content: bytearray, rng: random.Random) -> None:
+    start = rng.randrange(len(content) // 8192) * 8192
+    content[start : start + 8192] = rng.randbytes(8192)
+
+
+def swap_pages(content: bytearray, rng: random.Random) -> None:
+    one, other = (rng.randrange(1, len(content) // 8192) * 8192 for _ in range(2))
+    content[one : one + 8192], content[other : other + 8192] = (
+        content[other : other + 8192],
+        content[one : one + 8192],
+    )
+
+
+def truncate(content: bytearray, rng: random.Random) -> None:
+    del content[rng.randrange(1, len(content)) :]
+
+
+DAMAGES: list[Callable[[bytearray, random.Random], None]] = [
+    flip_bits,
+    zero_sectors,
+    scramble_page,
+    swap_pages,
+    truncate,
+]
+
+
+@pytest.mark.parametrize("seed", range(SEEDS))
+def test_any_damage_is_healed(peer: Peer, seed: int) -> None:
+    rng = random.Random(seed)
+    content = bytearray(peer.log.read_bytes())
+    DAMAGES[seed % len(DAMAGES)](content, rng)
+    peer.log.write_bytes(content)
+    peer.check(Depth.CHAIN)
+    damages = peer.check().damages
+    healed = peer.heal()
+    assert healed.is_log_new == any(each.place in {"log", "feed", "fork"} for each in damages)
+    assert peer.check().damages == []
+    store = peer.open()
+    written = {m.key: m.data for who in (peer.me, peer.ada, peer.bob) for m in who.messages}
+    held = list(store.log.since(0, 1000))
+    for stored in held:
+        assert written.get(stored.key, stored.data) == stored.data
+    if healed.is_log_new and (healed.unread or healed.aside):
+        own = store.log.received(peer.me.id)
+        assert own == len(peer.me.messages) or store.local.guard().is_guarded
+    for who in (peer.me, peer.ada, peer.bob):
+        store.ingest(who.sent).result(30)
+        assert store.log.received(who.id) == 60
+    assert store.quick_check() == ""
+    store.wait_folded().result(30)
+    assert store.views.read("SELECT count(*) FROM messages") == [(store.log.last_no,)]
