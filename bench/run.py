@@ -7,17 +7,19 @@ python bench/run.py sync --json         one benchmark, a line of JSON for each r
 import argparse
 import sys
 import tempfile
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
 import cold
 import figures
+import firstpage
 import ingest
 import install
 import latency
 import publish
+import queries
 import start
 import sync
 
@@ -28,11 +30,15 @@ def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="start, latency, publish, cold, ingest, sync"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="start, latency, publish, cold, ingest, sync, firstpage, queries",
     )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
     parser.add_argument("--cold-messages", type=int, default=1_000_000, help="of cold")
+    parser.add_argument("--large", type=int, default=queries.LARGE, help="of queries; 0: none")
     chosen = parser.parse_args()
     benches: dict[str, Callable[[Path], Iterable[list[figures.Row]]]] = {
         "start": lambda folder: [start.measure(folder)],
@@ -41,6 +47,10 @@ def main() -> None:
         "ingest": lambda folder: ingest.measure(folder, chosen.messages),
         "publish": lambda folder: [publish.measure(folder)],
         "sync": lambda folder: [sync.measure(folder, chosen.messages)],
+        "firstpage": lambda folder: [firstpage.measure(folder, firstpage.MESSAGES)],
+        "queries": lambda folder: _by_bench(
+            queries.measure(folder, queries.MESSAGES, chosen.large)
+        ),
     }
     unknown = set(chosen.names) - set(benches)
     if unknown:
@@ -52,6 +62,12 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
             for rows in benches[name](Path(folder) / name):
                 tell(rows)
+
+
+def _by_bench(rows: list[figures.Row]) -> Iterator[list[figures.Row]]:
+    """Yield the rows of each bench: a table is of one."""
+    for bench in dict.fromkeys(row.bench for row in rows):
+        yield [row for row in rows if row.bench == bench]
 
 
 if __name__ == "__main__":

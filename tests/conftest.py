@@ -72,6 +72,11 @@ class House:
         return await self.browser.post(path, data=dict(fields), headers=headers, **more)
 
     async def receive(self, *writers: Writer) -> None:
+        """Take in what people wrote, and wait until it can be shown."""
+        await self.receive_unfolded(*writers)
+        await asyncio.wrap_future(self.service.store.wait_folded())
+
+    async def receive_unfolded(self, *writers: Writer) -> None:
         """Take in what people wrote."""
         fresh = [message for writer in writers for message in writer.unsent()]
         raw = [RawMessage(each.author, each.sequence, each.data) for each in fresh]
@@ -80,7 +85,6 @@ class House:
             result = await asyncio.wrap_future(future)
             assert not result.rejected, result.rejected
             self.service.shell.ingested(result, None)
-        await asyncio.wrap_future(self.service.store.wait_folded())
 
     async def call(self, name: str, *args: Any) -> Any:
         """Call a method as a local program does."""

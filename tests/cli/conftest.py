@@ -42,6 +42,7 @@ class FakeClient:
             "social.names": {},
             "social.byName": [],
             "lichen.resolve": [],
+            "lichen.folding": None,
         }
         self.calls: list[tuple[str, tuple[JsonValue, ...]]] = []
 

@@ -119,7 +119,7 @@ def test_nothing_is_asked_of_views_that_are_behind(
 ) -> None:
     async def scene(house: Any) -> None:
         folded: Future[None] = Future()
-        monkeypatch.setattr(house.service.store.__class__, "wait_folded", lambda _store: folded)
+        monkeypatch.setattr(house.service.store.__class__, "wait_newest", lambda _store: folded)
         counter = Counter()
         line = Line(lines_of(house, count=counter), house, "count")
         assert await line.hears_nothing()
@@ -136,7 +136,7 @@ def test_views_that_do_not_come_after_are_not_waited_for_for_ever(
 ) -> None:
     async def scene(house: Any) -> None:
         monkeypatch.setattr(limits, "LIVE_FOLD_S_MAX", 0.01)
-        monkeypatch.setattr(house.service.store.__class__, "wait_folded", lambda _store: Future())
+        monkeypatch.setattr(house.service.store.__class__, "wait_newest", lambda _store: Future())
         line = Line(lines_of(house, count=Counter()), house, "count")
         assert await line.hear() == ("count", 1)
         await line.hang_up()

@@ -77,8 +77,11 @@ class Parts:
         """Let go of a connection that is closed, and of all that was exchanged on it."""
         del self.sessions[session.connection]
         self.end_ebt(session, now)
+        if self.own_feed.is_guarded:
+            self.own_feed.left(session.peer, now)
+            self.tell_guard()
         self.count_close(reason)
-        for kind in ("ebt", "history", "clock", "drain", "idle", "ping", "blob"):
+        for kind in ("ebt", "history", "drain", "idle", "ping", "blob"):
             self.timers.cancel(kind, session.connection)
         download = self.blobs.close(session.connection)
         if download is not None and download.received:

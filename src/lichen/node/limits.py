@@ -11,6 +11,7 @@ WRITE_BYTES_LOW = 64 * 1024  # and has room again from here down
 QUEUED_BYTES_MAX = 16 << 20  # a peer that asks for more without reading is cut off
 RUN_BYTES_MAX = 512 * 1024  # one reading of messages for one peer
 SHORT_RUN = 8  # so many messages are read for a peer without a thread, to be quick
+FOLD_S_MAX = 2.0  # after so long an answer is given from what the views hold already
 LOCAL_STREAM_ITEMS = 100  # messages that a local stream reads at a time
 NOTICES_WAITING_MAX = 1000  # a listener that falls further behind loses the oldest
 NOTICES_PER_BATCH_MAX = 20  # single messages told of one batch; beyond that, only their number

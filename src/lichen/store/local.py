@@ -150,14 +150,14 @@ class Local:
         """Return all settings."""
         return dict(self._settings)
 
-    def set_setting(self, name: str, value: JsonValue) -> Future[None]:
-        """Keep a setting; None forgets it."""
+    def set_setting(self, name: str, value: JsonValue, *, is_durable: bool = False) -> Future[None]:
+        """Keep a setting; None forgets it. ``is_durable``: it is on the disk itself in the end."""
         text = msgspec.json.encode(value).decode()
         if value is None:
             self._settings.pop(name, None)
             return self._write("DELETE FROM settings WHERE name = ?", name)
         self._settings[name] = value
-        return self._write("REPLACE INTO settings VALUES(?,?)", name, text)
+        return self._write("REPLACE INTO settings VALUES(?,?)", name, text, is_durable=is_durable)
 
     # What was read and begun
 
@@ -366,7 +366,7 @@ class Local:
         """Try once more to write what the disk refused."""
         return self._submit(self._write_all)
 
-    def _write(self, sql: str, *bindings: str | float) -> Future[None]:
+    def _write(self, sql: str, *bindings: str | float, is_durable: bool = False) -> Future[None]:
         def write() -> None:
             # What is in memory already is no less true because it could not be written.
             key = (sql, bindings[0])
@@ -374,16 +374,16 @@ class Local:
             self._unsaved[key] = bindings
             while len(self._unsaved) > UNSAVED_MAX:
                 del self._unsaved[next(iter(self._unsaved))]
-            self._write_all()
+            self._write_all(is_durable=is_durable)
 
         return self._submit(write)
 
-    def _write_all(self) -> None:
+    def _write_all(self, *, is_durable: bool = False) -> None:
         """Write what waits, in order, or nothing of it; it waits on then."""
         if not self._unsaved:
             return
         try:
-            with immediate(self._db):
+            with durable(self._db) if is_durable else immediate(self._db):
                 for (sql, _), bindings in self._unsaved.items():
                     self._db.execute(sql, bindings)
         except _LASTING:

@@ -45,7 +45,7 @@ from lichen.store.register import AuditRegister
 from lichen.store.schema import Readers, open_for_writing, refuse_newer
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
-from lichen.store.views.intervals import first_gap
+from lichen.store.views.intervals import Interval, first_gap
 from lichen.store.views.queries import Views
 from lichen.store.views.rows import View
 from lichen.store.writer import Lane, Task, Writer
@@ -57,6 +57,8 @@ VIEWS_FILE = "views.db"
 OWN_FORMAT = "classic"
 TOGETHER_MAX = 1_000
 """Messages of several waiting batches decided in one transaction: some 60 ms of work."""
+NEWEST_ROWS = 200
+"""How many messages are the newest ones, for whoever waits to see what was just written."""
 
 Verify = Literal["chain", "all"]
 """Which signatures are checked on receipt: those that cannot wait, or all."""
@@ -211,13 +213,25 @@ class Store:
 
     def wait_folded(self, *names: str) -> Future[None]:
         """Return a future for when these views, or all, show everything that is in the log now."""
+        return self._wait_for(names, (1, self.log.last_no))
+
+    def wait_newest(self, *names: str) -> Future[None]:
+        """Return a future for when these views, or all, show what came into the log last.
+
+        That is soon, however much else is not folded yet.
+        """
+        last_no = self.log.last_no
+        return self._wait_for(names, (max(1, last_no - NEWEST_ROWS + 1), last_no))
+
+    def _wait_for(self, names: tuple[str, ...], interval: Interval) -> Future[None]:
         folded = self._engine.folded()
         wanted = frozenset(names or folded)
+        first, last = interval
         answer: Future[None] = Future()
-        if all(first_gap(folded[name], self.log.last_no) is None for name in wanted):
+        if all(first_gap(folded[name], last, first) is None for name in wanted):
             answer.set_result(None)
         else:
-            self._submit(lambda: self._engine.when_folded(wanted, answer))
+            self._submit(lambda: self._engine.when_folded(wanted, interval, answer))
         return answer
 
     def rebuild(self, names: Sequence[str]) -> Future[None]:
@@ -334,7 +348,7 @@ class Store:
                 on_notice("This log is not the one this folder had; publishing waits for peers.")
                 self.local.note_replaced_log()
             # What goes wrong with views.db itself is mended, so that a fault here is the log's.
-            self._engine = FoldEngine(directory / VIEWS_FILE, self.log, views, on_notice)
+            self._engine = FoldEngine(directory / VIEWS_FILE, self.log, views, on_notice, self.own)
         opened.callback(self._engine.close)
         self.views = Views(self.log, self._engine, self._views_damaged)
 

@@ -14,6 +14,7 @@ from lichen.feed.canonical import JsonValue
 from lichen.node.page import Upload, Visit, Watch
 from lichen.node.service import Service
 from lichen.store.errors import StoreError
+from lichen.web import limits
 from lichen.web.rendering import Frame
 from lichen.words import LANGUAGES, Words, choose_language, phrase_of, words_for
 
@@ -66,6 +67,7 @@ class Framing:
             contrast=self._choice(CONTRAST_SETTING),
             text_size=self._choice(TEXT_SIZE_SETTING),
             state=line_state(self._service, visit.words),
+            folding=folding_state(self._service, visit.words),
         )
 
     def _own_face(self) -> Face:
@@ -114,4 +116,25 @@ async def watch_state(visit: Visit) -> JsonValue:
     return line_state(visit.service, visit.words)
 
 
-STATE_WATCH = Watch("web.state", watch_state)
+def folding_state(service: Service, words: Words) -> JsonValue:
+    """Return in words, and as value and max, what pages do not show yet; None if all is in."""
+    behind = service.store.views.behind()
+    if behind is None or behind.messages < limits.BEHIND_TOLD_MIN:
+        return None
+    folded = behind.total - behind.messages
+    text = words.gettext("{have} of {all} messages are sorted in.").format(
+        have=words.number(folded), all=words.number(behind.total)
+    )
+    if behind.left_s is not None:
+        text += " " + words.gettext("{rate} a second, {left} left at this pace.").format(
+            rate=words.number(round(behind.rate)), left=words.duration(behind.left_s)
+        )
+    return {"text": text, "value": folded, "max": behind.total}
+
+
+async def watch_folding(visit: Visit) -> JsonValue:
+    """Tell what pages do not show yet; null if all is in."""
+    return folding_state(visit.service, visit.words)
+
+
+FRAME_WATCHES = (Watch("web.state", watch_state), Watch("web.folding", watch_folding))

@@ -2,8 +2,9 @@
 
 A page names its questions (``watch=NAME?ARGUMENTS``). They are asked when it opens the line and
 again whenever the log has grown or something happened to the peer; an answer is sent when it is
-another one than before. In a flood that is once a second. They are asked once the views hold what
-came: else an answer would be old, and nothing would be left to say so.
+another one than before. In a flood, and while views are being folded, that is once a second. They
+are asked once the views hold what came last: else an answer would be old, and nothing would be left
+to say so.
 """
 
 import asyncio
@@ -82,9 +83,11 @@ class Live:
                     if answer is not None and told.get(text) != answer:
                         told[text] = answer
                         yield encode_event(text, answer)
-                while not await _is_set_soon(changed):
+                while not await _is_set_soon(changed, self._patience_s()):
                     if not is_let_in():
                         return
+                    if self._service.store.views.behind() is not None:
+                        break
                     yield PING
                 # Counted from when it last asked: after a quiet moment an answer is not kept back.
                 calm_s = asked_at + limits.LIVE_CALM_S_MIN - loop.time()
@@ -92,8 +95,13 @@ class Live:
         finally:
             self._open_count -= 1
 
+    def _patience_s(self) -> float:
+        """Return after how long something is said although nothing has happened."""
+        is_behind = self._service.store.views.behind() is not None
+        return limits.LIVE_FLOOD_S_MIN if is_behind else limits.PING_S
+
     async def _folded(self) -> None:
-        folded = asyncio.wrap_future(self._service.store.wait_folded())
+        folded = asyncio.wrap_future(self._service.store.wait_newest())
         with suppress(TimeoutError):
             await asyncio.wait_for(folded, limits.LIVE_FOLD_S_MAX)
 
@@ -115,10 +123,10 @@ async def _ask(watch: Watch, visit: Visit) -> bytes | None:
         return None
 
 
-async def _is_set_soon(event: asyncio.Event) -> bool:
-    """Wait for an event, but no longer than until the next ping."""
+async def _is_set_soon(event: asyncio.Event, patience_s: float) -> bool:
+    """Wait for an event, but not for ever."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(limits.PING_S):
+        async with asyncio.timeout(patience_s):
             await event.wait()
     return event.is_set()
 

@@ -33,7 +33,11 @@ SHORT_ID_CHARACTERS = 7
 
 
 class Frame(msgspec.Struct, frozen=True):
-    """What every page shows around its own matter. ``state`` is the line's, for the bar."""
+    """What every page shows around its own matter.
+
+    ``state`` is the line's, for the bar; ``folding`` tells what is not sorted in yet, None if
+    everything is.
+    """
 
     words: Words
     own: FeedId
@@ -44,6 +48,7 @@ class Frame(msgspec.Struct, frozen=True):
     contrast: str
     text_size: str
     state: Mapping[str, JsonValue]
+    folding: JsonValue = None
 
 
 class Renderer:

@@ -21,7 +21,7 @@ from lichen.node.service import Service
 from lichen.web import limits
 from lichen.web.access import Access, Link
 from lichen.web.application import Application
-from lichen.web.framing import STATE_WATCH, Framing
+from lichen.web.framing import FRAME_WATCHES, Framing
 from lichen.web.live import Live
 from lichen.web.neighbours import is_own
 from lichen.web.pages import PAGES, WATCHES
@@ -45,7 +45,11 @@ class WebServer:
         self.origin = f"http://{HOST}:{self.port}"
         run_directory = service.home.socket.parent
         self.access = Access(service.keyring.id, service.store.local, run_directory)
-        watches = [STATE_WATCH, *WATCHES, *(each for app in service.apps for each in app.watches)]
+        watches = [
+            *FRAME_WATCHES,
+            *WATCHES,
+            *(each for app in service.apps for each in app.watches),
+        ]
         self._live = Live(service, {watch.name: watch for watch in watches})
         self.application = Application(
             pages=[*PAGES, *(page for app in service.apps for page in app.pages)],

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Callable
-from concurrent.futures import Future
 from typing import Any
 from urllib.parse import quote
 
@@ -398,16 +397,33 @@ def test_a_channel_without_a_name_is_none(visit: Visit) -> None:
     visit(scene)
 
 
-def test_pages_say_that_much_is_still_being_sorted(
+def test_pages_tell_what_is_not_sorted_in_yet(
     visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(house: Any) -> None:
-        await be_at_home(house)
-        monkeypatch.setattr("lichen.apps.social.pages.shared.FOLD_S_MAX", 0.01)
-        monkeypatch.setattr(house.service.store.__class__, "wait_folded", lambda *_: Future())
-        for path in ("/", "/channel/garden", f"/people/{segment_of(writer(1).id)}"):
+        anna, told = writer(1), "Some of what came in is not shown here yet."
+        await be_at_home(house, anna)
+        root = anna.write(type="post", text="first", channel="garden")
+        await house.receive(anna)
+        paths = ("/", "/channel/garden", "/people", f"/people/{segment_of(anna.id)}")
+        paths += (f"/thread/{segment_of(root)}",)
+        # Nothing to tell: the place where it will be told is there, and hidden.
+        for path in paths:
             page = await house.get(path)
-            assert "Much has just come in." in page.text, path
+            assert 'data-watch="web.folding" hidden' in page.text, path
+        monkeypatch.setattr("lichen.web.limits.BEHIND_TOLD_MIN", 1)
+        monkeypatch.setattr("lichen.store.store.NEWEST_ROWS", 1)
+        house.service.store.hold_folding()
+        for number in range(9):
+            anna.write(type="post", text=f"post {number}", channel="garden")
+        await house.receive_unfolded(anna)
+        for path in paths:
+            page = await house.get(path)
+            assert told in page.text, path
+            assert 'data-watch="web.folding">' in page.text, path
+        assert "3 of 11 messages are sorted in." in page.text
+        # What came last is shown all the same.
+        assert texts_of((await house.get("/")).text)[:2] == ["post 8", "first"]
 
     visit(scene)
 

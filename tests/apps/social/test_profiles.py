@@ -80,6 +80,17 @@ def test_faces_of_a_page_are_one_question(
     found = faces(desk.store, desk.id, [other.id for other in others])
     assert {face.name for face in found.values()} == {"x"}
     assert len(asked) == 1
+    about(anna, anna, name="anna")
+    anna.write(type="about", about=others[0].id, name={"remove": True})
+    others[1].write(type="about", about=others[1].id, name={"remove": True})
+    about(anna, others[1], name="one")
+    desk.receive(anna, others[1])
+    asked.clear()
+    found = faces(desk.store, desk.id, [anna.id, others[0].id, others[1].id])
+    assert [face.name for face in found.values()] == ["anna", "x", "one"]
+    assert found[others[1].id].namers == (anna.id,)
+    # What others say is asked where it counts: one name and one picture.
+    assert len(asked) == 3
 
 
 def test_names_that_would_break_a_line_are_made_fit(desk: Any, anna: Any) -> None:

@@ -140,6 +140,8 @@ def clean_line(text: str, characters_max: int) -> str:
 
     The two joiners stay, for Persian, Indic scripts and many emoji need them.
     """
+    if len(text) <= characters_max and text.isprintable() and "  " not in text:
+        return text.strip(" ")  # as nearly all are; a joiner is not printable
     line = " ".join(text[: 8 * characters_max].split())
     if not line.isprintable():
         line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)

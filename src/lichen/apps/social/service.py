@@ -278,8 +278,11 @@ def _relation(call: Call, feed: FeedId) -> int | None:
 
 
 async def _folded(call: Call) -> None:
-    """Wait until the views hold what the log holds, but not for long."""
-    folded = asyncio.wrap_future(call.service.store.wait_folded("index", *VIEWS))
+    """Wait until the views hold what the log got last, but not for long.
+
+    What is not in yet tells ``lichen.folding``.
+    """
+    folded = asyncio.wrap_future(call.service.store.wait_newest("index", *VIEWS))
     with suppress(TimeoutError):
         await asyncio.wait_for(folded, FOLD_S_MAX)
 

@@ -52,18 +52,20 @@ WHERE excluded.sequence > sequence
 class ThreadsView:
     """Thread to the messages in it. A post that names no thread begins its own.
 
-    The two partial indexes are the two questions of a timeline: what somebody wrote last in
-    threads, and which threads somebody began.
+    The partial indexes are the questions of a timeline: what somebody wrote last in threads, what
+    anybody did, and which threads somebody began.
     """
 
     name = "social_threads"
-    version = 2
+    version = 3
     schema = """
     CREATE TABLE social_threads(
         thread TEXT NOT NULL, received_no INTEGER NOT NULL, feed TEXT NOT NULL,
         role INTEGER NOT NULL, is_post INTEGER NOT NULL,
         PRIMARY KEY (thread, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_threads_by_feed ON social_threads(feed, received_no)
+        WHERE is_post = 1 AND role < 2;
+    CREATE INDEX social_threads_newest ON social_threads(received_no)
         WHERE is_post = 1 AND role < 2;
     CREATE INDEX social_threads_begun ON social_threads(feed, received_no)
         WHERE is_post = 1 AND role = 0;
@@ -114,6 +116,7 @@ class NamesView:
     name = "social_abouts"
     version = 2
     types = frozenset({"about"})
+    is_early = True
     schema = """
     CREATE TABLE social_abouts(
         subject TEXT NOT NULL, field TEXT NOT NULL, author TEXT NOT NULL,
@@ -166,6 +169,8 @@ class VotesView:
 
 def _places(row: FoldRow, content: dict[str, JsonValue]) -> Iterator[tuple[MsgId, int]]:
     """Yield the threads a message is in and as what; by ``root`` counts before by ``fork``."""
+    if row.type != "post" and "root" not in content and "fork" not in content:
+        return
     place = parse_place(content)
     if place.root is not None:
         yield place.root, ANSWERS

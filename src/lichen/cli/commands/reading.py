@@ -7,6 +7,7 @@ import click
 
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.exits import Exit
+from lichen.cli.folding import tell_missing
 from lichen.cli.ids import FEED, MESSAGE, Names, resolve
 from lichen.cli.output import Output
 from lichen.cli.rendering import INDENT, refs_shown, render_message
@@ -48,7 +49,8 @@ async def log_command(
 ) -> None:
     """Show the newest messages in the order they were received, the newest last.
 
-    With --json each line is {key, value, timestamp}; timestamp is the time of receipt.
+    With --json each line is {key, value, timestamp}; timestamp is the time of receipt. Of one type
+    are shown those that are sorted in already; what is not yet is told on standard error.
     """
     async with session.client() as client:
         if is_following and not client.is_live:
@@ -67,6 +69,8 @@ async def log_command(
             await _follow(session.out, client, names, selection, limit)
         else:
             await _show(session.out, names, await _newest(client, selection, limit))
+            if type_name is not None:
+                await tell_missing(session.out, client)
 
 
 async def _follow(
@@ -124,6 +128,7 @@ async def thread_command(session: Session, message: str) -> None:
                 session.out.value(item, INDENT + gap + "\n")
             else:
                 await _show(session.out, names, [item])
+        await tell_missing(session.out, client)
 
 
 async def _show(out: Output, names: Names, items: list[JsonValue]) -> None:

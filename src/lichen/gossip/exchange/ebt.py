@@ -90,30 +90,29 @@ class Ebt:
         is one that we declined for a while: if the note that took this back was lost, the peer
         remembers the refusal and says nothing of the feed, and both would be silent for ever.
         """
-        slots = session.slots
-        return {
-            feed: claim
-            for feed, claim in session.claims.items()
-            if not (feed in slots and (slots[feed].is_refused or slots[feed].is_rejoined))
-        }
+        clock = session.claims.copy()
+        for feed in session.unsaved:
+            clock.pop(feed, None)
+        return clock
 
     def _introduce(self, session: EbtSession, now: float) -> None:
         session.has_spoken = session.must_note = True
         session.mark_dirty()
         received, may_ask = self._log.received, self.sources.may_ask
+        claims, slots = session.claims, session.slots
         blocked_by = self._replication.blocked_by.get(session.peer, {})
         for feed in self._replication.wanted:
             if feed in blocked_by:
                 continue
-            claim = session.claims.get(feed, 0)
+            claim = claims.get(feed, 0)
             own = received(feed)
             is_known = claim == own and own > 0
-            if self.mentions_own and feed == self._own:
+            if feed == self._own and self.mentions_own:
                 is_known = False
             elif claim == -1:
                 continue
             if not is_known:
-                session.slots[feed] = Slot()
+                slots[feed] = Slot()
                 if may_ask(session, feed):
                     self.sources.ask(session, feed, now)
                 else:
@@ -143,7 +142,7 @@ class Ebt:
                     session.note(feed, -1, receives=False)
 
     def _receive_note(self, session: EbtSession, feed: FeedId, note: Note, now: float) -> None:
-        sequence = max(note.sequence, -1) if note.replicates else -1
+        sequence = note.sequence if note.replicates and note.sequence >= 0 else -1
         claim = merge_claim(session.claims.get(feed), sequence)
         session.claims[feed] = claim
         own, audited = self._log.received(feed), self._log.audited(feed)
@@ -205,10 +204,10 @@ class Ebt:
     def grew(self, feed: FeedId, last: int) -> None:
         """Offer what is new and audited: to those who want it, and a note to those who might."""
         for session in self.sessions.values():
-            if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
-                continue
             claim = session.claims.get(feed)
             if claim is not None and (claim == -1 or claim >= last):
+                continue
+            if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
                 continue
             slot = session.slots.get(feed)
             if slot is None:
@@ -283,7 +282,7 @@ class Ebt:
         session.note(feed, audited, receives=False)
         if noted is None:
             return True
-        slot.is_rejoined = True
+        session.unsaved[feed] = None
         claim = session.claims[feed] = decode_note(noted).sequence
         if claim < 0:
             return False
@@ -321,6 +320,7 @@ class Ebt:
         if slot.is_refused:
             return
         slot.is_refused = True
+        session.unsaved[feed] = None
         slot.wants = False
         session.ready.pop(feed, None)
         session.note(feed, -1, receives=False)

@@ -30,7 +30,16 @@ from lichen.gossip.ports import Log
 class Sources:
     """The peer that each feed is asked of, and the feeds that somebody has more of than we."""
 
-    __slots__ = ("_log", "_replication", "_sessions", "_source", "behind", "frozen", "stalls")
+    __slots__ = (
+        "_doubted",
+        "_log",
+        "_replication",
+        "_sessions",
+        "_source",
+        "behind",
+        "frozen",
+        "stalls",
+    )
 
     def __init__(
         self, log: Log, replication: Replication, sessions: dict[ConnectionId, EbtSession]
@@ -39,6 +48,8 @@ class Sources:
         self._replication = replication
         self._sessions = sessions
         self._source: dict[FeedId, ConnectionId] = {}
+        self._doubted: dict[FeedId, None] = {}
+        """Feeds of which a source broke its word so often that another peer may be asked."""
         self.behind: dict[FeedId, None] = {}
         """Feeds of which a peer claims more than we have; looked over every ``STALL_S``."""
         self.frozen: dict[FeedId, None] = {}
@@ -56,7 +67,9 @@ class Sources:
         own = self._log.received(feed)
         if old is not None and old is not session:
             self._stop(old, feed)
-        slot = session.slots.setdefault(feed, Slot())
+        slot = session.slots.get(feed)
+        if slot is None:
+            slot = session.slots[feed] = Slot()
         slot.is_asked = True
         slot.asked_at = now
         self._source[feed] = session.connection
@@ -82,6 +95,10 @@ class Sources:
     def is_free(self, feed: FeedId) -> bool:
         """Tell whether a peer may be asked for a feed without taking it from a good source."""
         if feed in self.frozen:
+            return False
+        if self._source.get(feed) not in self._sessions:
+            return True
+        if feed not in self._doubted:
             return False
         source = self.source(feed)
         return source is None or source.slots[feed].broken >= BROKEN_PROMISES_MAX
@@ -214,19 +231,28 @@ class Sources:
 
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
-        return self.lacking(feed) > 0
+        own = self._log.received(feed)
+        return any(
+            self._counts(session, feed)
+            for session in self._sessions.values()
+            if session.claims.get(feed, 0) > own
+        )
 
     def lacking(self, feed: FeedId) -> int:
         """Return how many more messages of a wanted feed a connected peer claims than we have."""
-        if feed in self.frozen or not self._replication.is_wanted(feed):
-            return 0
         claims = (
             session.claims.get(feed, 0)
             for session in self._sessions.values()
-            if self._replication.is_shared(feed, session.peer)
-            and not (feed in session.slots and session.slots[feed].is_refused)
+            if self._counts(session, feed)
         )
         return max(0, max(claims, default=0) - self._log.received(feed))
+
+    def _counts(self, session: EbtSession, feed: FeedId) -> bool:
+        """Tell whether what a peer claims to have of a feed concerns us."""
+        if feed in self.frozen or not self._replication.is_shared(feed, session.peer):
+            return False
+        slot = session.slots.get(feed)
+        return slot is None or not slot.is_refused
 
     def _check_source(self, source: EbtSession, feed: FeedId, now: float) -> None:
         slot = source.slots[feed]
@@ -236,9 +262,14 @@ class Sources:
         is_liar = slot.broken >= BROKEN_PROMISES_MAX
         wait_s = LIAR_RETRY_S if is_liar else STALL_S * 2**slot.broken
         if self.hand_over(feed, source.connection, now):
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
         elif silent_s >= wait_s:
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
             self.ask(source, feed, now)
+
+    def _break(self, slot: Slot, feed: FeedId) -> None:
+        """Count a promise that was not kept."""
+        slot.broken += 1
+        self.stalls += 1
+        if slot.broken >= BROKEN_PROMISES_MAX:
+            self._doubted[feed] = None

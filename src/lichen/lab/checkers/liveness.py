@@ -94,16 +94,23 @@ class Liveness:
         self._hold("joined", joined == may, f"{first.name} and {second.name}: {joined}, not {may}")
 
     def look_at_guard(self, peer: LabPeer) -> None:
-        """See whether a restored peer came through its guard; three friends are enough."""
+        """See whether a restored peer came through its guard; three friends are enough.
+
+        Crooks may hold it, by claiming what they do not send, but nothing else may.
+        """
         friends = [
             end
             for end in self._honest_ends(peer)
             if end.other.owner.node._parts.replication.is_shared(peer.id, peer.id)
             and end.other.owner.speaks_ebt
         ]
-        ends = peer.ends.values()
-        if len(friends) >= 3 and len(friends) == len(ends):
-            self._hold("guard", not peer.node.is_guarded, f"{peer.name} may still not write")
+        honest = [end for end in peer.ends.values() if end.other.owner.number not in self._crooks]
+        if len(friends) >= 3 and len(friends) == len(honest):
+            unmet = peer.node._parts.own_feed.unmet
+            liars = {other.id for other in peer.world.peers if other.number in self._crooks}
+            is_held = bool(unmet) and liars.issuperset(unmet)
+            is_well = not peer.node.is_guarded or is_held
+            self._hold("guard", is_well, f"{peer.name} may still not write")
 
     def look_at_blob(self, peer: LabPeer, blob: BlobId) -> None:
         """See whether a blob has come that a linked peer holds."""

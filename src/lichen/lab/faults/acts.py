@@ -136,6 +136,29 @@ class Acts:
         peer.restore((fault.count, 4))
         peer.start()
 
+    def detour(self, fault: Fault) -> None:
+        """Give a peer by another way what its neighbour cannot write, and let it lose that again.
+
+        Then the neighbour has heard of more than is there, and is the only one to bring it back.
+        """
+        near, far = self._pair(fault)
+        others = [end.other.owner for end in near.ends.values() if end.other.owner is not far]
+        if not others or isinstance(far, TwoFaced):
+            return
+        author = self._chance.pick(others)
+        near.disk.is_full = True
+        for _ in range(fault.count):
+            self._write(author)
+        self._world.see(far, author)
+        self._world.after(6.0, self._end_detour, near, far, author)
+
+    def _end_detour(self, near: LabPeer, far: LabPeer, author: LabPeer) -> None:
+        self._world.break_between(far, author, "reset")
+        self.restored[far.number] = None
+        far.restore((1, 2))
+        far.start()
+        near.disk.is_full = False
+
     # Links
 
     def connect(self, fault: Fault) -> None:

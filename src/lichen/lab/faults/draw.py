@@ -20,11 +20,17 @@ _ACTS: Final = (
     *("cut", "cut", "heal", "heal", "sever", "cut_one_way", "freeze"),
     *("connect",) * 3,
     *("clog", "swizzle", "slow", "slow_peer"),
-    *("fill", "empty", "spoil", "spoil"),
+    *("fill", "empty", "spoil", "spoil", "detour"),
     *("follow", "unfollow", "block", "unblock", "change_hops"),
     *("see", "see", "dismiss", "forget_address"),
     *("push_blob", "keep_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
 )
+
+
+_ON_LINKS: Final = frozenset(
+    {"cut", "sever", "relapse", "cut_one_way", "freeze", "connect", "clog", "slow", "detour"}
+)
+"""What happens between two peers that have a link."""
 
 
 def draw_plan(seed: int, faults: int = 40) -> Plan:
@@ -82,7 +88,7 @@ def _draw_fault(
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
     count = 0
-    if kind in {"cut", "sever", "relapse", "cut_one_way", "freeze", "connect", "clog", "slow"}:
+    if kind in _ON_LINKS:
         first, second = chance.pick(links)
         count = chance.between(1, 15)
     elif kind == "burst":

@@ -115,7 +115,7 @@ class MemoryLog:
 
     def audited(self, feed: FeedId) -> int:
         """Return up to where every signature of a feed was checked."""
-        stretches = self.unaudited.get(feed)
+        stretches = self.unaudited.get(feed) if self.unaudited else None
         return stretches[0].first - 1 if stretches else self.received(feed)
 
     def audited_clock(self) -> Mapping[FeedId, int]:

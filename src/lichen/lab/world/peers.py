@@ -240,6 +240,11 @@ class LabPeer:
         """Return messages to be sent over a link."""
         return tuple(self.log.feeds.get(feed, [])[first - 1 : last])
 
+    def open_end(self, connection: ConnectionId) -> End | None:
+        """Return the end of a link that has come up and is not gone."""
+        end = self.ends.get(connection)
+        return end if end is not None and end.is_open else None
+
     def follow(self, *others: LabPeer) -> None:
         """Follow other peers."""
         for other in others:

@@ -106,7 +106,7 @@ class World:
         self._heap: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._connection_last = 0
-        self._performer = Performer(self)
+        self._perform = Performer(self).handlers
         self._trace = blake2b(digest_size=16)
 
     @property
@@ -129,12 +129,16 @@ class World:
     def run(self, until: float) -> None:
         """Let everything happen up to a time."""
         heap = self._heap
-        while heap and heap[0][0] <= until:
-            self.now, _, action, args = heappop(heap)
-            self.step_count += 1
-            action(*args)
-            if self.step_count == self.steps_max:
-                raise TooLong(f"{self.step_count} steps by second {self.now:.0f}")
+        steps, steps_max = self.step_count, self.steps_max
+        try:
+            while heap and heap[0][0] <= until:
+                self.now, _, action, args = heappop(heap)
+                steps += 1
+                action(*args)
+                if steps == steps_max:
+                    raise TooLong(f"{steps} steps by second {self.now:.0f}")
+        finally:
+            self.step_count = steps
         self.now = until
 
     # Peers
@@ -162,9 +166,9 @@ class World:
         answer = peer.brain.handle(event, self.now - peer.clock_offset_s)
         if self.watcher is not None:
             self.watcher.handled(peer, event, answer)
-        perform = self._performer.perform
+        perform = self._perform
         for effect in answer:
-            perform(peer, effect)
+            perform[type(effect)](peer, effect)
 
     def published(self, peer: LabPeer, sequence: int, data: bytes, *, branch: int = 0) -> None:
         """Take note that a peer has written a message, in one version of its feed."""
@@ -308,7 +312,7 @@ class World:
             return
         end.is_open = True
         other = end.other.peer
-        saved = dict(end.owner.saved_clocks.get(other, {}))
+        saved = end.owner.saved_clocks.get(other, {})
         connected = events.Connected(end.connection, other, end.is_client, end.address, saved)
         self.tell(end.owner, connected)
 
@@ -321,7 +325,7 @@ class World:
         self._count(end, command, size)
         if self.watcher is not None:
             self.watcher.delivered(end, command)
-        if not end.owner.speaks_ebt and isinstance(command, OpenCall) and command.name[0] == "ebt":
+        if type(command) is OpenCall and command.name[0] == "ebt" and not end.owner.speaks_ebt:
             command = OpenCall(command.call, ("ebt", "unknown"), command.args, command.kind)
         event, answer = end.calls.receive(command)
         if answer is not None:

@@ -34,12 +34,17 @@ class Finding(msgspec.Struct, frozen=True):
     remedy: str = ""
 
 
-async def examine(service: "Service") -> list[Finding]:
-    """Examine everything. What takes long is done in a thread; the brain is asked in the loop."""
+async def examine(service: "Service", *, is_thorough: bool = True) -> list[Finding]:
+    """Examine everything. What takes long is done in a thread; the brain is asked in the loop.
+
+    ``is_thorough``: read the whole log, which takes some seconds for each million messages.
+    """
     findings: list[Finding] = []
     for check in CHECKS:
         if check is _log:
-            findings += await asyncio.to_thread(lambda: list(_log(service)))
+            findings += await asyncio.to_thread(
+                lambda: list(_log(service, is_thorough=is_thorough))
+            )
         else:
             findings += check(service)
     return findings
@@ -102,7 +107,7 @@ def _disk(service: "Service") -> Iterator[Finding]:
         yield Finding("disk", "ok", words)
 
 
-def _log(service: "Service") -> Iterator[Finding]:
+def _log(service: "Service", *, is_thorough: bool = True) -> Iterator[Finding]:
     store = service.store
     forked = store.log.forked()
     words = N_(
@@ -110,7 +115,7 @@ def _log(service: "Service") -> Iterator[Finding]:
         messages=store.log.count(),
         feeds=len(store.log.clock()),
     )
-    damage = store.quick_check()
+    damage = store.quick_check() if is_thorough else ""
     if damage:
         yield Finding(
             "log",

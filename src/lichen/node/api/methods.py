@@ -166,9 +166,15 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
             "views": to_json(service.store.views.progress()),
+            "folding": to_json(service.store.views.behind()),
             "network": to_json(msgspec.structs.replace(brain, close_reasons=closed)),
         }
     )
+
+
+async def folding(call: Call, inbound: Inbound, send: Send) -> None:
+    """Return what the views do not show yet, ``{messages, total, rate, left_s}``; null if all."""
+    await send(to_json(call.service.store.views.behind()))
 
 
 async def get_address(call: Call, inbound: Inbound, send: Send) -> None:
@@ -255,6 +261,7 @@ METHODS: dict[str, Method] = {
     **keeping.METHODS,
     "lichen.publishMany": Method("async", publish_many),
     "lichen.resolve": Method("async", resolve),
+    "lichen.folding": Method("async", folding),
     "lichen.hear": Method("source", hear),
     "lichen.doctor": Method("async", doctor),
     "lichen.importFile": Method("source", import_file),

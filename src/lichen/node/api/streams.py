@@ -9,6 +9,7 @@ messagesByType, links): ``limit``, ``reverse``, ``live``, ``old``, ``keys``, ``v
 import asyncio
 import math
 from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
 from functools import partial
 
 import msgspec
@@ -68,6 +69,7 @@ async def create_log_stream(call: Call, inbound: Inbound, send: Send) -> None:
     if author is not None:
         fetch: Fetch = lambda page: views.by_author(_feed(author), page, kind=kind)  # noqa: E731
         _feed(author)
+        is_folded = kind is not None
     elif kind is not None:
         fetch = lambda page: views.by_type(kind, page)  # noqa: E731
     else:
@@ -105,7 +107,7 @@ async def _stream(call: Call, send: Send, fetch: Fetch, *, is_folded: bool) -> N
     while left:
         growth = call.service.hub.growth()
         if is_folded:
-            await asyncio.wrap_future(call.service.store.wait_folded())
+            await _folded(call, is_patient=not page.newest_first or wish.limit == EVERYTHING)
         page = msgspec.structs.replace(page, limit=min(left, limits.LOCAL_STREAM_ITEMS))
         found = await _read(partial(fetch, page), is_quick=is_caught_up)
         for stored in found:
@@ -120,6 +122,20 @@ async def _stream(call: Call, send: Send, fetch: Fetch, *, is_folded: bool) -> N
             await growth.wait()
         else:
             return
+
+
+async def _folded(call: Call, *, is_patient: bool) -> None:
+    """Wait for the views: some of the newest are shown as soon as these are in.
+
+    Else all has to be in, for whoever goes on after the last number misses what comes before it.
+    """
+    store = call.service.store
+    if is_patient:
+        await asyncio.wrap_future(store.wait_folded())
+        return
+    with suppress(TimeoutError):
+        newest = asyncio.wrap_future(store.wait_newest())
+        await asyncio.wait_for(newest, limits.FOLD_S_MAX)
 
 
 async def _read(read: Callable[[], list[Stored]], *, is_quick: bool) -> list[Stored]:
@@ -204,8 +220,8 @@ async def links(call: Call, inbound: Inbound, send: Send) -> None:
     if target is None or len(target) == 1:
         raise ApiError("usage", N_("links takes the id that is linked to: {{dest: ID}}."))
     store = call.service.store
-    await asyncio.wrap_future(store.wait_folded())
     page = Page(newest_first=wish.reverse)
+    await _folded(call, is_patient=not page.newest_first or wish.limit == EVERYTHING)
     left = wish.limit
     with_value = bool(options.get("values", False))
     while left and (found := store.views.links_to(target, page)):

@@ -11,7 +11,7 @@ from lichen.store.errors import reason_of
 from lichen.store.local import LOCAL_SCHEMA
 from lichen.store.log import LOG_SCHEMA
 from lichen.store.schema import BUSY_WAIT_MS_MAX, Schema
-from lichen.store.views.engine import VIEWS_SCHEMA
+from lichen.store.views.tables import VIEWS_SCHEMA
 from lichen.words import N_, phrase_of
 
 LOCAL_FILE = "local.db"

@@ -4,7 +4,7 @@
 
 from binascii import Error as Base64Error
 from binascii import a2b_base64
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -283,14 +283,30 @@ class Log:
     ) -> list[int]:
         """Return the ``received_no`` of a feed's messages between two numbers, both left out."""
         direction = "DESC" if newest_first else "ASC"
+        feed_no, last = self._feed_nos.get(feed), self._clock.get(feed, 0)
         with self._readers.lend() as db:
+
+            def number_of(sequence: int) -> int:
+                found: int | None = db.execute(
+                    "SELECT received_no FROM messages INDEXED BY messages_by_feed"
+                    " WHERE feed_no = ? AND sequence = ?",
+                    (feed_no, sequence),
+                ).get
+                return 0 if found is None else found
+
+            # A feed is received in the order of its sequence, so that both grow together: places
+            # are found by halves, however deep in a long feed a page begins.
+            feed_sequences = range(1, last + 1)
+            first = bisect_right(feed_sequences, after, key=number_of) + 1 if after else 1
+            if before <= self._last_no:
+                last = bisect_left(feed_sequences, before, key=number_of)
             return [
                 number
                 for (number,) in db.execute(
                     "SELECT received_no FROM messages INDEXED BY messages_by_feed"
-                    " WHERE feed_no = ? AND received_no > ? AND received_no < ?"
+                    " WHERE feed_no = ? AND sequence BETWEEN ? AND ?"
                     f" ORDER BY sequence {direction} LIMIT ?",
-                    (self._feed_nos.get(feed), after, before, limit),
+                    (feed_no, first, last, limit),
                 )
             ]
 

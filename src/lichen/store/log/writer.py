@@ -208,8 +208,8 @@ class LogWriter:
         return found
 
     def set_meta(self, **facts: bytes) -> None:
-        """Write facts about the log itself."""
-        with immediate(self._db):
+        """Write facts about the log itself, durably."""
+        with durable(self._db):
             self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
 
     def _write_stretches(

@@ -1,55 +1,52 @@
 """The views every peer has: which messages there are, what links to what, who follows whom."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import apsw
+import orjson
 
 from lichen.feed.canonical import JsonValue
 from lichen.feed.content import contact_of
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
 from lichen.store.views.rows import FoldRow, View
 
+PRIVATE = ""
+"""Stands for the type of a private message, which nobody knows; no content has it."""
 REL_CHARACTERS_MAX = 200
 """Longest path of keys kept with a link; real ones have a dozen characters."""
+_IS_REF: dict[str, Callable[[object], bool]] = {"%": is_msg_id, "@": is_feed_id, "&": is_blob_id}
 
 
 class IndexView:
-    """Every message by type, and every link in its content.
+    """Every message by type (``PRIVATE``: a box), and every link in its content.
+
+    All else that is asked of a message stands in the log, where its number finds it.
 
     A link is a text that is wholly the id of a feed, message or blob; ``rel`` is the path of keys
     that leads to it, without the places in lists: ``root``, ``branch``, ``vote.link``.
     """
 
     name = "index"
-    version = 1
+    version = 2
     schema = """
         CREATE TABLE messages(
-            received_no INTEGER PRIMARY KEY, key TEXT NOT NULL, feed TEXT NOT NULL,
-            sequence INTEGER NOT NULL, timestamp REAL NOT NULL, received_ms REAL NOT NULL,
-            type TEXT);
-        CREATE INDEX messages_by_type ON messages(type, received_no);
+            type TEXT NOT NULL, received_no INTEGER NOT NULL,
+            PRIMARY KEY(type, received_no)) WITHOUT ROWID;
         CREATE TABLE links(
-            target TEXT NOT NULL, rel TEXT NOT NULL, received_no INTEGER NOT NULL,
-            PRIMARY KEY(target, rel, received_no)) WITHOUT ROWID;
+            target TEXT NOT NULL, received_no INTEGER NOT NULL, rel TEXT NOT NULL,
+            PRIMARY KEY(target, received_no, rel)) WITHOUT ROWID;
         """
 
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
         """Note each message and what it links to."""
         db.executemany(
-            "INSERT OR REPLACE INTO messages VALUES(?,?,?,?,?,?,?)",
-            [
-                (
-                    row.received_no, row.key, row.feed, row.sequence,
-                    row.timestamp, row.received_ms, row.type,
-                )
-                for row in rows
-            ],
-        )  # fmt: skip
+            "INSERT OR IGNORE INTO messages VALUES(?,?)",
+            [(row.type or PRIVATE, row.received_no) for row in rows],
+        )
         db.executemany(
             "INSERT OR IGNORE INTO links VALUES(?,?,?)",
             [
-                (target, rel, row.received_no)
+                (target, row.received_no, rel)
                 for row in rows
                 if not isinstance(row.content, str)
                 for target, rel in links_in(row.content)
@@ -58,12 +55,10 @@ class IndexView:
 
     def unfold(self, db: apsw.Connection, numbers: Sequence[int]) -> None:
         """Forget messages and their links, which are found by going through all."""
-        gone = [(number,) for number in numbers]
-        db.executemany("DELETE FROM messages WHERE received_no = ?", gone)
-        marks = json.dumps(numbers)
-        db.execute(
-            "DELETE FROM links WHERE received_no IN (SELECT value FROM json_each(?))", (marks,)
-        )
+        marks = (orjson.dumps(list(numbers)).decode(),)
+        gone = "WHERE received_no IN (SELECT value FROM json_each(?))"
+        db.execute(f"DELETE FROM messages {gone}", marks)  # noqa: S608 (fixed text)
+        db.execute(f"DELETE FROM links {gone}", marks)  # noqa: S608 (fixed text)
 
 
 class ContactsView:
@@ -72,6 +67,7 @@ class ContactsView:
     name = "contacts"
     version = 2
     types = frozenset({"contact"})
+    is_early = True
     schema = """
         CREATE TABLE contacts(
             source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
@@ -110,9 +106,7 @@ def links_in(content: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:
         path, value = waiting.pop()
         if isinstance(value, str):
             # Nearly all texts are ruled out by their length.
-            if 52 <= len(value) <= 53 and (
-                is_msg_id(value) or is_feed_id(value) or is_blob_id(value)
-            ):
+            if 52 <= len(value) <= 53 and (is_ref := _IS_REF.get(value[0])) and is_ref(value):
                 yield value, path[:REL_CHARACTERS_MAX]
         elif isinstance(value, dict):
             waiting.extend((f"{path}.{key}", item) for key, item in value.items())

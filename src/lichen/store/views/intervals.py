@@ -16,16 +16,32 @@ def with_interval(intervals: tuple[Interval, ...], added: Interval) -> tuple[Int
     return tuple(sorted([*apart, (first, last)]))
 
 
-def first_gap(intervals: tuple[Interval, ...], last_no: int) -> Interval | None:
-    """Return the oldest run of numbers up to ``last_no`` that is not folded."""
-    start = 1
+def first_gap(intervals: tuple[Interval, ...], last_no: int, first_no: int = 1) -> Interval | None:
+    """Return the oldest run of numbers from ``first_no`` to ``last_no`` that is not folded."""
+    start = first_no
+    end = last_no
     for first, last in intervals:
+        if last < start:
+            continue
         if start < first:
+            end = min(first - 1, last_no)
             break
         start = last + 1
-    else:
-        first = last_no + 1
-    return (start, min(first - 1, last_no)) if start <= last_no else None
+    return (start, end) if start <= end else None
+
+
+def last_gap(intervals: tuple[Interval, ...], last_no: int, first_no: int = 1) -> Interval | None:
+    """Return the newest run of numbers from ``first_no`` to ``last_no`` that is not folded."""
+    start = first_no
+    end = last_no
+    for first, last in reversed(intervals):
+        if end < first:
+            continue
+        if last < end:
+            start = max(last + 1, first_no)
+            break
+        end = first - 1
+    return (start, end) if start <= end else None
 
 
 def count(intervals: tuple[Interval, ...]) -> int:

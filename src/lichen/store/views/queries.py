@@ -15,8 +15,8 @@ from lichen.feed.content import Contact
 from lichen.feed.message import FeedId
 from lichen.store.errors import StoreReadFailed
 from lichen.store.log import Log, Stored
+from lichen.store.views.cursors import ViewProgress
 from lichen.store.views.engine import FoldEngine
-from lichen.store.views.intervals import count
 
 SqlValue = None | int | float | str | bytes
 """What a column may hold."""
@@ -42,12 +42,13 @@ class Link(msgspec.Struct, frozen=True):
     rel: str
 
 
-class ViewProgress(msgspec.Struct, frozen=True):
-    """How much of the log a view shows: ``folded`` of ``total`` messages."""
+class Behind(msgspec.Struct, frozen=True):
+    """What is not in the views yet: ``messages`` of ``total``, by the view that lags most."""
 
-    name: str
-    folded: int
+    messages: int
     total: int
+    rate: float
+    left_s: float | None
 
 
 class Views:
@@ -78,11 +79,24 @@ class Views:
 
     def progress(self) -> list[ViewProgress]:
         """Return how far each view is."""
-        total = self._log.last_no
-        return [
-            ViewProgress(name, min(count(intervals), total), total)
-            for name, intervals in self._engine.folded().items()
+        return self._engine.progress()
+
+    def behind(self, *names: str) -> Behind | None:
+        """Return what is not in these views yet, or in any; None if nothing is missing."""
+        lagging = [
+            each for each in self.progress() if each.behind and (not names or each.name in names)
         ]
+        if not lagging:
+            return None
+        last = max(lagging, key=lambda each: each.behind)
+        return Behind(last.behind, last.total, last.rate, last.left_s)
+
+    def changes(self, name: str) -> int:
+        """Return a number that grows whenever a view's rows may have changed.
+
+        Take it before reading, and what was read may be kept as long as it stays the same.
+        """
+        return self._engine.changes(name)
 
     def contacts(self) -> list[Contact]:
         """Return the contacts as folded so far; ``Store.contacts`` waits for all of them."""
@@ -133,13 +147,23 @@ class Views:
         )
 
     def links_to(self, target: str, page: Page) -> list[Link]:
-        """Return the links to an id; a message that links twice by different paths comes twice."""
+        """Return the links to an id; a message that links twice by different paths comes twice.
+
+        All links of one message are on the same page, which may be a little longer for that.
+        """
         rows = self.read(
             "SELECT received_no, rel FROM links WHERE target = ?"
             " AND received_no > ? AND received_no < ?"
             f" ORDER BY received_no {_direction(page)}, rel LIMIT ?",
             (target, page.after, page.before, page.limit),
         )
+        if len(rows) == page.limit:
+            last = rows[-1][0]
+            rows = [row for row in rows if row[0] != last] + self.read(
+                "SELECT received_no, rel FROM links WHERE target = ? AND received_no = ?"
+                " ORDER BY rel",
+                (target, last),
+            )
         numbers = dict.fromkeys(_int(number) for number, _ in rows)
         sources = {stored.received_no: stored for stored in self._log.at_numbers([*numbers])}
         return [

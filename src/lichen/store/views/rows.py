@@ -80,6 +80,16 @@ class UnfoldingView(View, Protocol):
         ...
 
 
+@runtime_checkable
+class EarlyView(TypedView, Protocol):
+    """A typed view that is brought up to date before the others, for every page needs it."""
+
+    @property
+    def is_early(self) -> bool:
+        """Tell whether the whole log is looked through for it first."""
+        ...
+
+
 def decode_row(stored: Stored) -> FoldRow:
     """Read a message of the log for the views."""
     value: dict[str, Any] = decode_value(stored.data)

@@ -12,7 +12,7 @@ from lichen.web.pages.network import (
     watch_sync,
 )
 from lichen.web.pages.settings import save_settings, show_settings
-from lichen.web.pages.status import show_status
+from lichen.web.pages.status import show_status, watch_views
 
 PAGES: tuple[Page, ...] = (
     Page("/network", show_network),
@@ -29,4 +29,5 @@ PAGES: tuple[Page, ...] = (
 WATCHES: tuple[Watch, ...] = (
     Watch("web.network", watch_network),
     Watch("web.sync", watch_sync),
+    Watch("web.views", watch_views),
 )

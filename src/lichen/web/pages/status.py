@@ -1,15 +1,18 @@
 """How the peer does: what the doctor finds, and how far the views are."""
 
 from lichen import __version__
+from lichen.apps.social.pages.shared import digest_of
+from lichen.feed.canonical import JsonValue
 from lichen.node.api.doctor import TITLES, examine
 from lichen.node.page import Answer, Shown, Visit
 from lichen.web.pages.network import fault_words
 
 
 async def show_status(visit: Visit) -> Answer:
-    """Show everything that was examined, what is wrong first."""
+    """Show everything that was examined, what is wrong first; with ``?log`` the whole log too."""
     service = visit.service
-    findings = await examine(service)
+    is_thorough = "log" in visit.query
+    findings = await examine(service, is_thorough=is_thorough)
     findings.sort(key=lambda finding: ("fail", "warn", "ok").index(finding.verdict))
     return Shown(
         "web/status.html",
@@ -17,7 +20,9 @@ async def show_status(visit: Visit) -> Answer:
             "findings": findings,
             "titles": TITLES,
             "version": __version__,
+            "is_thorough": is_thorough,
             "views": service.store.views.progress(),
+            "views_version": digest_of([view.folded for view in service.store.views.progress()]),
             "messages": service.store.log.count(),
             "feeds": len(service.store.log.clock()),
             "started_s": service.started_at,
@@ -27,3 +32,9 @@ async def show_status(visit: Visit) -> Answer:
             ],
         },
     )
+
+
+async def watch_views(visit: Visit) -> JsonValue:
+    """Tell that views are further than they were."""
+    progress = visit.service.store.views.progress()
+    return {"version": digest_of([view.folded for view in progress])}

@@ -12,6 +12,7 @@ from lichen.apps.social.pages.shared import (
 )
 from lichen.apps.social.pictures import prepare_face
 from lichen.apps.social.reading import profiles, timeline
+from lichen.apps.social.reading.circle import circle_of
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.node.client import OfflineClient
@@ -49,11 +50,14 @@ async def show_people(visit: Visit) -> Answer:
 async def show_profile(visit: Visit) -> Answer:
     """Show a person: names, words, how we relate, threads."""
     store, own, feed = visit.service.store, viewer_of(visit), feed_at(visit)
-    is_folded = await folded(visit)
-    profile = await asyncio.to_thread(profiles.open_profile, store, own, feed)
-    twins = await asyncio.to_thread(profiles.lookalikes, store, own, feed)
+    await folded(visit)
+    circle = await asyncio.to_thread(circle_of, store, own)
+    profile = await asyncio.to_thread(profiles.open_profile, store, own, feed, circle=circle)
+    twins = await asyncio.to_thread(profiles.lookalikes, store, own, feed, circle=circle)
     before = number_in(visit, "before")
-    page = await asyncio.to_thread(timeline.profile_page, store, own, feed, before=before)
+    page = await asyncio.to_thread(
+        timeline.profile_page, store, own, feed, before=before, circle=circle
+    )
     named = {feed, *timeline.people_of(page), *(twin.feed for twin in twins)}
     named.update(profile.followed_by.feeds, profile.blocked_by.feeds)
     named.update(who for other in profile.other_names for who in other.feeds)
@@ -64,7 +68,6 @@ async def show_profile(visit: Visit) -> Answer:
             "twins": twins,
             "page": page,
             "is_first": before is None,
-            "is_folded": is_folded,
             "faces": await known_faces(visit, named),
         },
     )

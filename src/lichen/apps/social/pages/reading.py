@@ -29,7 +29,7 @@ async def show_home(visit: Visit) -> Answer:
     store, own = visit.service.store, viewer_of(visit)
     if not store.local.setting(WELCOMED_SETTING) and not store.log.received(own):
         return Moved("/welcome")
-    is_folded = await folded(visit)
+    await folded(visit)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(timeline.home_page, store, own, before=before)
     near = near_of(visit)
@@ -38,7 +38,6 @@ async def show_home(visit: Visit) -> Answer:
         {
             "page": page,
             "is_first": before is None,
-            "is_folded": is_folded,
             "faces": await known_faces(visit, {*timeline.people_of(page), *near}),
             "near": near,
             "near_version": digest_of(near),
@@ -129,7 +128,7 @@ async def show_channel(visit: Visit) -> Answer:
     name = normalize_channel(visit.path["channel"])
     if name is None:
         raise ApiError("not-found", visit.words.gettext("No channel can have this name."))
-    is_folded = await folded(visit)
+    await folded(visit)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(
         timeline.channel_page, visit.service.store, viewer_of(visit), name, before=before
@@ -140,7 +139,6 @@ async def show_channel(visit: Visit) -> Answer:
             "channel": name,
             "page": page,
             "is_first": before is None,
-            "is_folded": is_folded,
             "faces": await known_faces(visit, timeline.people_of(page)),
         },
     )

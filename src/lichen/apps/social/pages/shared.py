@@ -14,7 +14,7 @@ from lichen.node.page import Visit
 from lichen.node.paths import feed_of, message_of
 
 FOLD_S_MAX = 2.0
-"""After so long a page shows what the views hold already, and says what is not in yet."""
+"""After so long a page shows what the views hold, even if what came last is not among it."""
 
 
 def viewer_of(visit: Visit) -> FeedId:
@@ -22,13 +22,11 @@ def viewer_of(visit: Visit) -> FeedId:
     return visit.service.keyring.id
 
 
-async def folded(visit: Visit) -> bool:
-    """Wait until the views hold what the log holds, but not for long; tell whether they do."""
-    done = asyncio.wrap_future(visit.service.store.wait_folded())
+async def folded(visit: Visit) -> None:
+    """Wait until the views hold what the log got last; the page's frame says what is not in yet."""
+    done = asyncio.wrap_future(visit.service.store.wait_newest())
     with suppress(TimeoutError):
         await asyncio.wait_for(done, FOLD_S_MAX)
-        return True
-    return False
 
 
 async def known_faces(visit: Visit, feeds: Iterable[FeedId]) -> dict[FeedId, Face]:

@@ -6,6 +6,7 @@ now waits for the view ``contacts`` first. Other rooms may hand in a circle of t
 
 from collections.abc import Collection
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 import msgspec
 import orjson
@@ -36,11 +37,27 @@ class Circle(msgspec.Struct, frozen=True):
         return 0 if feed == self.viewer else 1 if feed in self.follows else 2
 
 
+_kept: WeakKeyDictionary["Store", tuple[int, Circle]] = WeakKeyDictionary()
+"""The circle of the person whose peer this is, as of which change of the contacts."""
+
+
 def circle_of(store: "Store", viewer: FeedId) -> Circle:
     """Return the circle of a feed, by the contacts folded so far."""
+    changes = store.views.changes("contacts")
+    kept_changes, kept = _kept.get(store, (-1, None))
+    if kept is not None and kept.viewer == viewer and kept_changes == changes:
+        return kept
+    circle = _read_circle(store, viewer)
+    if viewer == store.own():
+        _kept[store] = (changes, circle)
+    return circle
+
+
+def _read_circle(store: "Store", viewer: FeedId) -> Circle:
     follows, blocks = set(), set()
     for target, value in store.views.read(
-        "SELECT target, value FROM contacts WHERE source = ? AND target != ?", (viewer, viewer)
+        "SELECT target, value FROM contacts WHERE source = ? AND target != ? AND value IN (1, -1)",
+        (viewer, viewer),
     ):
         if value == FOLLOWS:
             follows.add(FeedId(str(target)))

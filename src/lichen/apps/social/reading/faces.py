@@ -1,8 +1,9 @@
 """What stands beside everything somebody wrote: a name, a picture, and whose words the name is.
 
 Names and pictures are chosen as ssb-about does: what the viewer says, else what the subject says,
-else what most people say. All claims about all feeds of a page are one question. What is claimed
-goes through ``clean_line``: no name can break out of its line or turn the writing around.
+else what most people say. What these two say of all feeds of a page is one question; what others
+say is asked of those alone for whom that is nothing. What is claimed goes through ``clean_line``:
+no name can break out of its line or turn the writing around.
 
 ``lookalikes`` compares names by ``name_skeleton``, which finds the easy tricks only.
 """
@@ -84,20 +85,43 @@ def faces(
 ) -> dict[FeedId, Face]:
     """Return the face of each feed, for a whole page in one question."""
     circle = circle or Circle(viewer)
-    names: dict[FeedId, list[Claim]] = {}
-    images: dict[FeedId, list[Claim]] = {}
+    names, images = _claims_that_settle(store, viewer, feeds)
+    for field, of_field in (("name", names), ("image", images)):
+        # Only where neither the viewer nor the subject says anything does count what others say.
+        open_feeds = [f for f in feeds if not any(claim.value for claim in of_field.get(f, ()))]
+        if not open_feeds:
+            continue
+        for subject, author, value in store.views.read(
+            "SELECT subject, author, value FROM social_abouts"
+            " WHERE subject IN (SELECT value FROM json_each(?)) AND field = ? LIMIT ?",
+            (as_list(open_feeds), field, CLAIMS_MAX),
+        ):
+            claim = claim_of(author, value, is_line=field == "name")
+            of_field.setdefault(FeedId(str(subject)), []).append(claim)
+    return {
+        feed: face_of(feed, names.get(feed, ()), images.get(feed, ()), circle) for feed in feeds
+    }
+
+
+_Claims = dict[FeedId, list[Claim]]
+
+
+def _claims_that_settle(
+    store: "Store", viewer: FeedId, feeds: Collection[FeedId]
+) -> tuple[_Claims, _Claims]:
+    """Return what the viewer and each feed itself say of its name, and of its picture."""
+    names: _Claims = {}
+    images: _Claims = {}
     for subject, field, author, value in store.views.read(
-        "SELECT subject, field, author, value FROM social_abouts"
-        " WHERE subject IN (SELECT value FROM json_each(?)) AND field IN ('name', 'image')"
-        " LIMIT ?",
-        (as_list(feeds), CLAIMS_MAX),
+        "SELECT subject, field, author, social_abouts.value FROM json_each(?) s"
+        " CROSS JOIN social_abouts ON subject = s.value"
+        " WHERE field IN ('name', 'image') AND author IN (?, s.value)",
+        (as_list(feeds), viewer),
     ):
         of_field = names if field == "name" else images
         claim = claim_of(author, value, is_line=field == "name")
         of_field.setdefault(FeedId(str(subject)), []).append(claim)
-    return {
-        feed: face_of(feed, names.get(feed, ()), images.get(feed, ()), circle) for feed in feeds
-    }
+    return names, images
 
 
 def claim_of(author: object, value: object, *, is_line: bool) -> Claim:

@@ -236,9 +236,9 @@ def _followed_by_followed(
     """Return which of these feeds somebody follows whom the viewer follows."""
     return _feeds(
         store.views.read(
-            "SELECT DISTINCT target FROM json_each(?) a"
-            " CROSS JOIN contacts INDEXED BY contacts_by_target ON target = a.value"
-            " WHERE contacts.value = 1 AND source IN (SELECT value FROM json_each(?))",
+            "SELECT a.value FROM json_each(?) a WHERE EXISTS ("
+            " SELECT 1 FROM contacts INDEXED BY contacts_by_target WHERE target = a.value"
+            " AND contacts.value = 1 AND source IN (SELECT value FROM json_each(?)))",
             (as_list(among), as_list(circle.follows)),
         )
     )

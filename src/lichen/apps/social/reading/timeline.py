@@ -36,8 +36,11 @@ REPLIES_SORTED_MAX = 60
 """Newest replies among which the last in reading order are looked for: whole threads, mostly."""
 CARD_ROWS_MAX = 1_000
 """Newest posts of a thread that its card looks at; beyond, only their number is asked for."""
-SPAN_FIRST = 1_000
+SPAN_FIRST = 300
 """Messages of the log looked through first; each further span is four times as long."""
+SPAN_PER_FEED = 4
+"""In a span of up to so many messages for each feed that counts, all posts are looked at; in a
+longer one those of each feed."""
 CHUNK_ROWS = 200
 """Posts of a channel, or threads of a feed, looked at in one go."""
 FRESH_MAX = 100
@@ -155,13 +158,10 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
     The viewer's own posts do not count. Stops at ``FRESH_MAX``.
     """
     circle = circle or circle_of(store, viewer)
-    rows = store.views.read(
-        "SELECT DISTINCT thread FROM json_each(?) f CROSS JOIN social_threads"
-        " INDEXED BY social_threads_by_feed ON feed = f.value"
-        " WHERE is_post = 1 AND role < 2 AND received_no > ? LIMIT ?",
-        (as_list(circle.follows), after, FRESH_MAX),
-    )
-    roots = (store.log.get(MsgId(str(thread))) for (thread,) in rows)
+    end = store.log.last_no + 1
+    posts = _posts(store, circle.follows, after + 1, end)
+    fresh = list(islice(dict.fromkeys(thread for thread, _ in posts), FRESH_MAX))
+    roots = (store.log.get(thread) for thread in fresh)
     return sum(root is None or root.feed not in circle.blocks for root in roots)
 
 
@@ -198,14 +198,7 @@ def _threads_of(store: "Store", feeds: Collection[FeedId], before: int | None) -
     seen: set[MsgId] = set()
     while end > 0:
         first = max(0, end - span)
-        rows = store.views.read(
-            "SELECT thread, max(received_no) AS newest FROM json_each(?) f"
-            " CROSS JOIN social_threads INDEXED BY social_threads_by_feed ON feed = f.value"
-            " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
-            " GROUP BY thread ORDER BY newest DESC",
-            (whose, first, end),
-        )
-        found = [pair for pair in map(_found, rows) if pair[0] not in seen]
+        found = [pair for pair in _posts(store, feeds, first, end) if pair[0] not in seen]
         if before is not None and found:
             later = store.views.read(
                 "SELECT DISTINCT thread FROM json_each(?) t"
@@ -218,6 +211,31 @@ def _threads_of(store: "Store", feeds: Collection[FeedId], before: int | None) -
         yield from (pair for pair in found if pair[0] not in seen)
         seen.update(thread for thread, _ in found)
         end, span = first, span * 4
+
+
+def _posts(store: "Store", feeds: Collection[FeedId], first: int, end: int) -> Iterator[Found]:
+    """Return the threads that these feeds posted in, in a span, each at the newest such post."""
+    if end - first <= SPAN_PER_FEED * len(feeds):
+        rows = store.views.read(
+            "SELECT thread, received_no, feed FROM social_threads"
+            " INDEXED BY social_threads_newest"
+            " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
+            " ORDER BY received_no DESC",
+            (first, end),
+        )
+        newest: dict[MsgId, int] = {}
+        for thread, number, feed in rows:
+            if feed in feeds:
+                newest.setdefault(*_found((thread, number)))
+        return iter(newest.items())
+    rows = store.views.read(
+        "SELECT thread, max(received_no) AS newest FROM json_each(?) f"
+        " CROSS JOIN social_threads INDEXED BY social_threads_by_feed ON feed = f.value"
+        " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
+        " GROUP BY thread ORDER BY newest DESC",
+        (as_list(feeds), first, end),
+    )
+    return map(_found, rows)
 
 
 def _threads_in(

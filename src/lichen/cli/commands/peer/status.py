@@ -4,6 +4,7 @@ import click
 
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.exits import Exit
+from lichen.cli.folding import progress_words
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
@@ -53,6 +54,9 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
         ),
         (_("hops"), str(int(number_member(answer, "hops")))),
     ]
+    behind = member(answer, "folding")
+    if behind is not None:
+        rows.append((_("sorted in"), progress_words(behind)))
     waiting = int(number_member(answer, "unaudited"))
     if waiting:
         pace = member(answer, "audit")
