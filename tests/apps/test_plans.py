@@ -27,11 +27,16 @@ FILLINGS = {
     "_COLUMNS": "received_no, feed_no, sequence, key, received_ms, data",
     "where": "WHERE key = ?",
     "sieve": "AND instr(data, ?)",
+    "'>' if found else '>='": ">=",
+    "'bm25(search)' if is_best else '0'": "0",
+    "source": "search_times t WHERE t.received_no <= :top",
+    "'search.rowid' if has_words else 't.received_no'": "t.received_no",
 }
 """What stands in the braces of a query."""
 WHOLE = {
     "SELECT source, target, value, sequence FROM contacts": "the whole graph is asked for",
     "SELECT feed_no FROM forks": "forks are few",
+    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first": "stretches, few",
     "SELECT ifnull(max(received_no), 0) FROM messages": "one row at the end of the table",
 }
 """Queries that go through a table, and why they may. Feeds are gone through once, at opening."""
