@@ -56,7 +56,7 @@ js: setup ## install the JavaScript peers that the tests talk to, into build/js
 RIVALS := $(BUILD)/rivals
 
 .PHONY: bench-lab
-bench-lab: setup $(RIVALS)/ready ## measure the lab, beside networkx, NDlib and SimPy on equal models
+bench-lab: setup $(RIVALS)/ready ## measure the lab, beside networkx, NDlib, SimPy and Mesa on equal models
 	$(BIN)/python bench/lab.py
 
 $(RIVALS)/ready: bench/rivals.lock
@@ -76,11 +76,17 @@ bench-search: setup js ## measure full-text search, ssb-search2 in the same run
 	$(BIN)/python bench/search.py
 
 campaign-canonical: setup js ## one million values and messages compared with V8
-	LICHEN_CANONICAL_COUNT=1000000 $(BIN)/pytest --timeout 0 tests/interop/test_canonical.py tests/interop/test_verdicts.py
+	LICHEN_CANONICAL_COUNT=1000000 LICHEN_QUICK_COUNT=3000000 $(BIN)/pytest --timeout 0 tests/feed/test_quick.py tests/interop/test_canonical.py tests/interop/test_verdicts.py
 
 .PHONY: campaign-lab
 campaign-lab: setup ## thousands of lives under faults, and every planted bug until it is found
 	LICHEN_LAB_SEEDS=1000 $(BIN)/pytest --timeout 0 -s tests/lab/faults
+
+.PHONY: campaign-crash
+campaign-crash: setup ## 10,000 power cuts and 2,000 kills of the real peer; SEED=... for the same again
+	$(BIN)/python tests/crash/power/power.py --cuts 10000 $(if $(SEED),--seed $(SEED))
+	$(BIN)/python tests/crash/kills/kills.py --kills 2000 $(if $(SEED),--seed $(SEED))
+	LICHEN_CRASH_CAMPAIGN=1 $(BIN)/pytest tests/crash/power
 
 campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
 	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz

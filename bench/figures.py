@@ -29,7 +29,7 @@ class Usage:
         self._process = psutil.Process(pid)
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
-        self.cpu_s = 0.0
+        self.cpu_s = self.cpu_at_end_s = 0.0
         self.memory_mib = 0.0
 
     def __enter__(self) -> Self:
@@ -40,7 +40,8 @@ class Usage:
     def __exit__(self, *_error: object) -> None:
         self._done.set()
         self._thread.join()
-        self.cpu_s = cpu_s(self._process.pid) - self._before
+        self.cpu_at_end_s = cpu_s(self._process.pid)
+        self.cpu_s = self.cpu_at_end_s - self._before
         self._look()
 
     def _sample(self) -> None:

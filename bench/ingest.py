@@ -1,147 +1,97 @@
-"""How fast messages are checked and kept: ``python bench/ingest.py [--messages N] ...``.
+"""Taking in a log from a file: whole processes, durable, beside ssb-db2 and a validator in Rust.
 
-Makes feeds of typical messages (about 700 bytes), then ingests them into a new data directory in
-batches of mixed authors, every signature verified or chain first. Prints one JSON object.
+The programs take turns, so that a busy moment of the machine does not fall on one of them alone.
+``validate`` only checks and keeps nothing. ``floor``: see floor.py.
 """
 
-import argparse
-import gzip
 import json
-import random
+import os
 import resource
+import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import msgspec
+import corpora
+import floor
+import install
+from figures import Row, medians
 
-from lichen.feed.formats.classic import ClassicFormat
-from lichen.feed.identity import generate_identity
-from lichen.feed.message import FeedState, RawMessage, Rejected
-from lichen.store.store import Binding, Store
-from lichen.store.views import base_views
-
-TEXT = "Lorem ipsum dolor sit amet, consectetur adipiscing elit, sed do eiusmod tempor. "
-
-
-def make_messages(count: int, authors: int, seed: int) -> list[RawMessage]:
-    rng = random.Random(seed)
-    form = ClassicFormat()
-    identities = [generate_identity(rng.randbytes(32)) for _ in range(authors)]
-    states: list[FeedState | None] = [None] * authors
-    keys: list[str] = []
-    made = []
-    for number in range(count):
-        author = min(int(rng.expovariate(6 / authors)), authors - 1)
-        content = {"type": "post", "text": TEXT * rng.randrange(1, 4)}
-        if keys:
-            content["root"] = rng.choice(keys)
-            content["branch"] = rng.choice(keys)
-        message = form.create(
-            json.dumps(content).encode(), identities[author], states[author], 1.6e12 + number
-        )
-        states[author] = FeedState(message.sequence, message.key)
-        keys.append(message.key)
-        made.append(RawMessage(message.author, message.sequence, message.data))
-    return made
+RUNS = 3
+SCRIPT = Path(__file__).with_name("ingest.js")
+PROGRAMS = (
+    ("lichen, chain first", ("--verify", "chain")),
+    ("lichen, audit finished", ("--verify", "chain", "--wait-audit")),
+    ("lichen, all at once", ("--verify", "all")),
+    ("ssb-db2 addBatch", "addBatch"),
+    ("ssb-db2 addOOOBatch", "addOOOBatch"),
+    ("ssb-validate2-rsjs", "validate"),
+)
+RIVALS = ("ssb-db2 addBatch", "ssb-db2 addOOOBatch")
 
 
-class Line(msgspec.Struct):
-    value: msgspec.Raw
+def measure(folder: Path, messages: int, runs: int = RUNS) -> Iterator[list[Row]]:
+    """Yield for both corpora the medians of each program, and the ratio to ssb-db2 at its best."""
+    for name, write in (("ASCII", corpora.write_ascii), ("mixed", corpora.write_mixed)):
+        file = write(messages, folder)
+        count = file.read_bytes().count(b"\n")
+        measured: dict[str, list[dict[str, float]]] = {program: [] for program, _ in PROGRAMS}
+        for _ in range(runs):
+            for program, how in PROGRAMS:
+                with tempfile.TemporaryDirectory(dir=folder) as home:
+                    measured[program].append(_run(how, file, Path(home), count))
+        yield list(_rows(f"ingest of {count:,} messages from a file, {name}", measured))
+        yield [floor.measure(file, count)]
 
 
-def read_messages(path: Path) -> list[RawMessage]:
-    form = ClassicFormat()
-    decode = msgspec.json.Decoder(Line).decode
-    with gzip.open(path) as file:
-        found = [form.parse(bytes(decode(line).value)) for line in file]
-    return [raw for raw in found if isinstance(raw, RawMessage)]
+def _rows(bench: str, measured: dict[str, list[dict[str, float]]]) -> Iterator[Row]:
+    figures = {program: medians(runs) for program, runs in measured.items()}
+    best = max(figures[rival]["messages_per_s"] for rival in RIVALS)
+    least = min(figures[rival]["cpu_s"] for rival in RIVALS)
+    for program, found in figures.items():
+        ratios = {"ratio": found["messages_per_s"] / best, "cpu_ratio": least / found["cpu_s"]}
+        yield Row(bench, program, found | ratios)
 
 
-def measure_audit(store: Store) -> dict[str, float]:
-    """Wait for what was left to the audit; return how much that was and what it took."""
-    left = store.log.unaudited_count()
-    cpu, began = time.process_time(), time.perf_counter()
-    store.wait_audited().result()
+def _run(how: str | Sequence[str], file: Path, home: Path, count: int) -> dict[str, float]:
+    environment = dict(os.environ)
+    if isinstance(how, str):
+        environment["NODE_PATH"] = str(install.modules("modern"))
+        command = [str(install.NODE), str(SCRIPT), how, str(file), str(home)]
+    else:
+        command = [sys.executable, "-m", "lichen", "--home", str(home), "import", "--no-views"]
+        command += ["--json", *how, str(file)]
+    seconds, used, printed = run(command, environment)
+    if not isinstance(how, str):
+        last = json.loads(printed.splitlines()[-1])
+        assert last["accepted"] == count, last
     return {
-        "left_to_audit": left,
-        "audit_seconds": round(time.perf_counter() - began, 3),
-        "audit_cpu_seconds": round(time.process_time() - cpu, 3),
+        "seconds": seconds,
+        "messages_per_s": count / seconds,
+        "cpu_s": used.ru_utime + used.ru_stime,
+        "peak_mib": used.ru_maxrss / 1024,
+        "log_bytes": _size(home) / count,
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--authors", type=int, default=50)
-    parser.add_argument("--batch", type=int, default=500)
-    parser.add_argument("--threads", type=int, default=None, help="signature threads")
-    parser.add_argument("--switch-ms", type=float, default=None, help="GIL switch interval")
-    parser.add_argument("--busy", action="store_true", help="another thread computes meanwhile")
-    parser.add_argument("--lines", type=Path, help="messages from a file, .jsonl.gz")
-    parser.add_argument("--chain-first", action="store_true", help="leave signatures to the audit")
-    parser.add_argument("--views", action="store_true", help="fold the base views meanwhile")
-    args = parser.parse_args()
-    if args.switch_ms is not None:
-        sys.setswitchinterval(args.switch_ms / 1000)
-    form = ClassicFormat()
-    if args.lines is not None:
-        raws = read_messages(args.lines)
-    else:
-        raws = make_messages(args.messages, args.authors, 1)
-    batches = [raws[at : at + args.batch] for at in range(0, len(raws), args.batch)]
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store.open(
-            Path(folder),
-            binding=Binding(bytes(32)),
-            formats={"classic": form},
-            views=base_views(),
-            signature_threads=args.threads,
-        )
-        if not args.views:
-            store.hold_folding()
-        done = []
-        turns = 0
-        cpu = time.process_time()
-        began = time.perf_counter()
-        waiting = []
-        for batch in batches:
-            if args.busy:
-                # What the network does meanwhile: take each message apart in this thread.
-                for raw in batch:
-                    assert not isinstance(form.parse(raw.data), Rejected)
-                    turns += sum(range(300))
-            waiting.append(store.ingest(batch, verifies_all=not args.chain_first))
-            if len(waiting) > 4:
-                done.append(waiting.pop(0).result())
-        done += [future.result() for future in waiting]
-        wall = time.perf_counter() - began
-        cpu = time.process_time() - cpu
-        grown = sum(g.last - g.first + 1 for result in done for g in result.progress)
-        assert grown == len(raws), done[0].rejected[:3]
-        audit = measure_audit(store)
-        began = time.perf_counter()
-        store.wait_folded().result()
-        folding = time.perf_counter() - began
-        store.close()
-        size = {path.name: path.stat().st_size for path in Path(folder).glob("*.db")}
-    print(
-        json.dumps(
-            {
-                "messages": len(raws),
-                "bytes": sum(len(raw.data) for raw in raws),
-                "seconds": round(wall, 3),
-                "cpu_seconds": round(cpu, 3),
-                "messages_per_s": round(len(raws) / wall),
-                **audit,
-                "fold_seconds": round(folding, 3),
-                "files": size,
-                "peak_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
-            }
-        )
-    )
+def run(
+    command: Sequence[str], environment: dict[str, str]
+) -> tuple[float, resource.struct_rusage, bytes]:
+    """Run a program to its end; return how long it took, what it used, and what it said."""
+    with tempfile.TemporaryFile() as output:
+        began = time.monotonic()
+        process = subprocess.Popen(command, stdout=output, stderr=sys.stderr, env=environment)
+        _, status, used = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0, command
+        output.seek(0)
+        return seconds, used, output.read()
 
 
-if __name__ == "__main__":
-    main()
+def _size(home: Path) -> int:
+    """Return the bytes of the log: that of Lichen holds its indexes too."""
+    files = [home / "log.db", *home.glob("db2/log.bipf")]
+    return sum(file.stat().st_size for file in files if file.exists())

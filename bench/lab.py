@@ -5,8 +5,8 @@ python bench/lab.py broadcast rivals    some of it
 python bench/lab.py --json              a line of JSON for each row
 
 Rivals compute the same model on the same graph; results are compared before times are. The best of
-three is taken on both sides, since other programs share the machine. NDlib and SimPy run in an
-environment of their own, build/rivals, that ``make bench-lab`` installs.
+three is taken on both sides, since other programs share the machine. Mesa, NDlib and SimPy run in
+an environment of their own, build/rivals, that ``make bench-lab`` installs.
 """
 
 import argparse
@@ -23,6 +23,7 @@ import figures
 import networkx as nx
 import numpy as np
 
+from lichen.gossip.events import Address
 from lichen.lab.arrays.flood import flood
 from lichen.lab.arrays.rounds import Way, rounds_to_all
 from lichen.lab.chance import Chance, Floats
@@ -31,11 +32,18 @@ from lichen.lab.experiments.spreading import delivery_rounds
 from lichen.lab.graphs.graph import Graph
 from lichen.lab.graphs.measures import anybody, largest_part, mean_distance
 from lichen.lab.graphs.random import random_regular, small_world
+from lichen.lab.world.eager import EagerBrain
+from lichen.lab.world.garbage import rare_collections
+from lichen.lab.world.network import Uniform
+from lichen.lab.world.peers import LabPeer
+from lichen.lab.world.world import World
 
 MILLION = 1_000_000
 RIVAL_PEERS = 100_000
 EVENTS_PEERS = 20_000
 """For rivals that go from event to event: more would take minutes."""
+WHOLE_PEERS = 1_000
+"""For peers with links and logs, on the model of those rivals: compare what a copy costs."""
 WORLD_PEERS = (100, 1_000, 4_000)
 RIVALS = Path("build/rivals/bin/python")
 REPEATS = 3
@@ -140,26 +148,95 @@ def cascade() -> list[figures.Row]:
 
 
 def arrivals() -> list[figures.Row]:
-    """Tell everybody over links that take their time, as events, beside SimPy."""
+    """Tell everybody over links that take their time, beside SimPy and Mesa.
+
+    Three ways of ours: as arrays; as bare events of a world, which is what the others do; and as
+    peers of a world with links, frames, logs and verdicts on every message, which they have not.
+    """
     graph = random_regular(EVENTS_PEERS, 8, Chance(1, "arrivals"))
-    delays = Chance(1, "delays").fractions(len(graph.ends))
-    told = ask_rival(
-        {
-            "model": "arrivals",
-            "starts": graph.starts.tolist(),
-            "ends": graph.ends.tolist(),
-            "delays": (1 + delays).tolist(),
-        }
-    )
+    delays = 1 + Chance(1, "delays").fractions(len(graph.ends))
+    links = {
+        "starts": graph.starts.tolist(),
+        "ends": graph.ends.tolist(),
+        "delays": delays.tolist(),
+        "until": 1000.0,
+    }
+    told = [ask_rival({"model": model, **links}) for model in ("arrivals", "agents")]
     sources = np.zeros(1, dtype=np.int64)
 
-    def ours() -> Floats:
+    def as_arrays() -> Floats:
         chance = Chance(1, "arrivals")
-        return delivery_rounds(graph, sources, chance, uplink=None, loss=0, delays=delays)
+        return delivery_rounds(graph, sources, chance, uplink=None, loss=0, delays=delays - 1)
 
-    seconds, heard = best(ours)
-    assert np.allclose(heard[0], told["result"])
-    return pair(f"when each of {EVENTS_PEERS:,} peers hears, links 1 to 2 s", seconds, told)
+    array_s, heard = best(as_arrays)
+    event_s, heard_as_events = best(lambda: flood_as_events(**links))
+    for rival in told:
+        assert np.allclose(heard[0], rival["result"])
+    assert np.allclose(heard[0], heard_as_events)
+    # Everybody passes a copy on to all neighbours, Mesa's and SimPy's peers back to its giver too.
+    copies = len(graph.ends)
+    ours = {"lichen, arrays": array_s, "lichen, events of a world": event_s}
+    theirs = {each["rival"]: each["seconds"] for each in told}
+    few = random_regular(WHOLE_PEERS, 8, Chance(1, "arrivals"))
+    few_s = flood_among_peers(few)
+    measured = {
+        **{way: (seconds, copies / seconds) for way, seconds in (ours | theirs).items()},
+        f"lichen, {WHOLE_PEERS:,} whole peers": (few_s, (len(few.ends) - WHOLE_PEERS) / few_s),
+    }
+    return [
+        figures.Row(
+            f"when each of {EVENTS_PEERS:,} peers hears, links 1 to 2 s",
+            subject,
+            {
+                "seconds": seconds,
+                "copies_per_s": rate,
+                **{f"times_{rival}": rate * s / copies for rival, s in theirs.items()},
+            },
+        )
+        for subject, (seconds, rate) in measured.items()
+    ]
+
+
+def flood_as_events(
+    starts: list[int], ends: list[int], delays: list[float], until: float
+) -> list[float]:
+    """Flood with nothing but the heap of a world; return when each peer heard."""
+    lab = World(1)
+    heard: list[float | None] = [None] * (len(starts) - 1)
+
+    def hear(peer: int) -> None:
+        if heard[peer] is None:
+            heard[peer] = lab.now
+            for slot in range(starts[peer], starts[peer + 1]):
+                lab.after(delays[slot], hear, ends[slot])
+
+    lab.after(0.0, hear, 0)
+    lab.run(until)
+    return [-1.0 if at is None else at for at in heard]
+
+
+def flood_among_peers(graph: Graph) -> float:
+    """Flood among brains that do nothing else, over links with frames; return how long it took.
+
+    Once the links are up, which is not part of the model.
+    """
+    lab = World(1, latency=Uniform(1.0, 2.0))
+    lab.jitter = 0.0
+    lab.ingest_s = (0.0, 0.0)
+    peers = [LabPeer(lab, number, make_brain=EagerBrain) for number in range(graph.peers)]
+    for first, second in zip(graph.first.tolist(), graph.second.tolist(), strict=True):
+        address = peers[first].address
+        peers[second].addresses[address] = Address(address, peers[first].id)
+    with rare_collections():
+        for peer in peers:
+            lab.admit(peer)
+        lab.run(10.0)
+        began = time.perf_counter()
+        peers[0].publish()
+        lab.run(1000.0)
+        seconds = time.perf_counter() - began
+    assert all(peer.has(peers[0]) for peer in peers)
+    return seconds
 
 
 def ask_rival(asked: dict[str, Any]) -> dict[str, Any]:

@@ -11,8 +11,10 @@ from collections.abc import Callable, Iterator
 from importlib.metadata import version
 from typing import Any
 
+import mesa
 import networkx as nx
 import simpy
+from mesa.experimental.devs import DEVSimulator
 from ndlib.models import ModelConfig
 from ndlib.models.epidemics import IndependentCascadesModel
 
@@ -21,13 +23,10 @@ REPEATS = 3
 
 def main() -> None:
     asked = json.load(sys.stdin)
-    seconds, result = {"cascade": cascade, "arrivals": arrivals}[asked["model"]](asked)
-    json.dump({"rival": rival_of(asked["model"]), "seconds": seconds, "result": result}, sys.stdout)
-
-
-def rival_of(model: str) -> str:
-    name, package = ("SimPy", "simpy") if model == "arrivals" else ("NDlib", "ndlib")
-    return f"{name} {version(package)}"
+    rival, package, compute = MODELS[asked["model"]]
+    seconds, result = compute(asked)
+    told = {"rival": f"{rival} {version(package)}", "seconds": seconds, "result": result}
+    json.dump(told, sys.stdout)
 
 
 def cascade(asked: dict[str, Any]) -> tuple[float, float]:
@@ -75,6 +74,58 @@ def arrivals(asked: dict[str, Any]) -> tuple[float, list[float]]:
 
     seconds, heard = min((timed(once) for _repeat in range(REPEATS)), key=lambda pair: pair[0])
     return seconds, [heard[peer] for peer in range(len(starts) - 1)]
+
+
+class Crowd(mesa.Model):
+    """Peers that pass on the first copy that they get."""
+
+    def __init__(self, asked: dict[str, Any]) -> None:
+        super().__init__(seed=1)
+        self.simulator = DEVSimulator()
+        self.simulator.setup(self)
+        starts, ends, delays = asked["starts"], asked["ends"], asked["delays"]
+        self.listeners = [Listener(self) for _peer in range(len(starts) - 1)]
+        for peer, listener in enumerate(self.listeners):
+            slots = range(starts[peer], starts[peer + 1])
+            listener.links = [(self.listeners[ends[slot]], delays[slot]) for slot in slots]
+
+
+class Listener(mesa.Agent):
+    """One peer."""
+
+    links: list[tuple["Listener", float]]
+    heard: float | None = None
+
+    def hear(self) -> None:
+        if self.heard is None:
+            simulator = self.model.simulator
+            self.heard = simulator.time
+            for other, delay in self.links:
+                simulator.schedule_event_relative(other.hear, delay)
+
+
+def agents(asked: dict[str, Any]) -> tuple[float, list[float]]:
+    """The same as ``arrivals``, among agents."""
+
+    def once() -> dict[int, float]:
+        crowd = Crowd(asked)
+        began = time.perf_counter()
+        crowd.simulator.schedule_event_now(crowd.listeners[0].hear)
+        crowd.simulator.run_until(asked["until"])
+        taken.append(time.perf_counter() - began)
+        return {peer: listener.heard for peer, listener in enumerate(crowd.listeners)}
+
+    taken: list[float] = []
+    heard = min((once() for _repeat in range(REPEATS)), key=len)
+    return min(taken), [heard[peer] for peer in range(len(asked["starts"]) - 1)]
+
+
+MODELS: dict[str, tuple[str, str, Callable[[dict[str, Any]], tuple[float, object]]]] = {
+    "cascade": ("NDlib", "ndlib", cascade),
+    "arrivals": ("SimPy", "simpy", arrivals),
+    "agents": ("Mesa", "mesa", agents),
+}
+"""Name of a model to the program that computes it, its package, and the function."""
 
 
 def timed(function: Callable[[], dict[int, float]]) -> tuple[float, dict[int, float]]:

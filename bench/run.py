@@ -5,46 +5,52 @@ python bench/run.py sync --json         one benchmark, a line of JSON for each r
 """
 
 import argparse
-import json
-import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
+import cold
 import figures
 import firstpage
+import ingest
 import install
 import latency
+import publish
 import queries
 import start
 import sync
 
-from lichen.lab.corpus import generate_corpus
-
-MESSAGES = 20_000
-INGEST_FIGURES = ("seconds", "messages_per_s", "cpu_seconds", "fold_seconds", "peak_memory_mib")
+MESSAGES = 100_000
 
 
 def main() -> None:
     """Run what was asked for."""
     parser = argparse.ArgumentParser(description="Measure Lichen beside the JavaScript peers.")
     parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="start, latency, ingest, sync, queries, firstpage"
+        "names",
+        nargs="*",
+        metavar="NAME",
+        help="start, latency, publish, cold, ingest, sync, firstpage, queries",
     )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
+    parser.add_argument("--cold-messages", type=int, default=1_000_000, help="of cold")
     parser.add_argument("--large", type=int, default=queries.LARGE, help="of queries; 0: none")
     chosen = parser.parse_args()
-    benches: dict[str, Callable[[Path], list[figures.Row]]] = {
-        "start": start.measure,
-        "latency": latency.measure,
-        "ingest": lambda folder: measure_ingest(folder, chosen.messages),
-        "sync": lambda folder: sync.measure(folder, chosen.messages),
-        "queries": lambda folder: queries.measure(folder, queries.MESSAGES, chosen.large),
-        "firstpage": lambda folder: firstpage.measure(folder, firstpage.MESSAGES),
+    benches: dict[str, Callable[[Path], Iterable[list[figures.Row]]]] = {
+        "start": lambda folder: [start.measure(folder)],
+        "latency": lambda folder: [latency.measure(folder)],
+        "cold": lambda folder: [cold.measure(folder, chosen.cold_messages)],
+        "ingest": lambda folder: ingest.measure(folder, chosen.messages),
+        "publish": lambda folder: [publish.measure(folder)],
+        "sync": lambda folder: [sync.measure(folder, chosen.messages)],
+        "firstpage": lambda folder: [firstpage.measure(folder, firstpage.MESSAGES)],
+        "queries": lambda folder: _by_bench(
+            queries.measure(folder, queries.MESSAGES, chosen.large)
+        ),
     }
     unknown = set(chosen.names) - set(benches)
     if unknown:
@@ -54,19 +60,14 @@ def main() -> None:
     tell([figures.machine()])
     for name in chosen.names or benches:
         with tempfile.TemporaryDirectory(prefix="lichen-bench-") as folder:
-            rows = benches[name](Path(folder) / name)
-            for bench in dict.fromkeys(row.bench for row in rows):
-                tell([row for row in rows if row.bench == bench])
+            for rows in benches[name](Path(folder) / name):
+                tell(rows)
 
 
-def measure_ingest(folder: Path, messages: int) -> list[figures.Row]:
-    """Return how fast one process checks and keeps a corpus, without any network."""
-    generate_corpus(messages, sync.AUTHORS, sync.SEED, folder)
-    script = Path(__file__).with_name("ingest.py")
-    command = [sys.executable, str(script), "--lines", str(folder / "corpus.jsonl.gz")]
-    told = json.loads(subprocess.run(command, capture_output=True, check=True).stdout)
-    measured = {name: float(told[name]) for name in INGEST_FIGURES}
-    return [figures.Row(f"ingest of {messages:,} messages, no network", "lichen", measured)]
+def _by_bench(rows: list[figures.Row]) -> Iterator[list[figures.Row]]:
+    """Yield the rows of each bench: a table is of one."""
+    for bench in dict.fromkeys(row.bench for row in rows):
+        yield [row for row in rows if row.bench == bench]
 
 
 if __name__ == "__main__":

@@ -297,8 +297,40 @@ def test_import_ends_as_its_messages_do(
     file.touch()
     client.answers["lichen.importFile"] = [record(read=1), last]
     assert lichen("import", str(file), "--no-views").code == code
-    assert client.asked("lichen.importFile") == [({"path": str(file), "noViews": True},)]
-    assert lichen("import", str(file), "--json").lines == [record(read=1), last]
+    asked = {"path": str(file), "noViews": True, "verify": "chain", "waitAudit": False}
+    assert client.asked("lichen.importFile") == [(asked,)]
+    named = [told | {"file": str(file)} for told in (record(read=1), last)]
+    assert lichen("import", str(file), "--json").lines == named
+
+
+def test_import_of_several_files_and_of_standard_input(
+    lichen: Lichen, client: Any, tmp_path: Path
+) -> None:
+    file = tmp_path / "log.jsonl"
+    file.touch()
+    refused = [{"line": 2, "reason": "not JSON"}]
+    client.answers["lichen.importFile"] = [
+        record(read=3, accepted=2, refused=1, rejected=refused, unaudited=7)
+    ]
+    ended = lichen("import", str(file), "-", "--verify", "all", "--wait-audit", stdin=b"text\n")
+    assert ended.code == Exit.PARTLY_DONE
+    assert ended.out == "6 read, 4 new, 0 here already, 2 refused\n"
+    assert f"{file}: line 2: not JSON" in ended.err
+    assert "-: line 2: not JSON" in ended.err
+    assert "7 signatures are still to be checked" in ended.err
+    (first,), (second,) = client.asked("lichen.importFile")
+    assert (first["path"], first["verify"], first["waitAudit"]) == (str(file), "all", False)
+    assert second["waitAudit"]
+    assert not Path(second["path"]).exists(), "standard input is kept no longer than needed"
+
+
+def test_import_says_that_the_audit_cut_a_feed(lichen: Lichen, client: Any, tmp_path: Path) -> None:
+    file = tmp_path / "log.jsonl"
+    file.touch()
+    client.answers["lichen.importFile"] = [record(read=3, accepted=3, cut=1)]
+    ended = lichen("import", str(file))
+    assert ended.code == Exit.PARTLY_DONE
+    assert "1 feed was cut short before a wrong signature" in ended.err
 
 
 def test_import_says_what_was_refused_and_why(lichen: Lichen, client: Any, tmp_path: Path) -> None:

@@ -76,6 +76,8 @@ def test_peers_come_and_go(client: Any, capfd: pytest.CaptureFixture[str]) -> No
             Notice(0, "disconnected", peer=ANNA, detail="weird\x9b2J"),
             Notice(0, "refused", feed=BERT, sequence=4, detail="the signature does not fit"),
             Notice(0, "fork", feed=BERT, sequence=9),
+            Notice(0, "taken-back", feed=BERT, detail="gone"),
+            Notice(0, "taken-back", feed=BERT, peer=ANNA, detail="gone"),
             Notice(0, "store-failed", detail="disk full"),
             Notice(0, "something-new", peer=ANNA, detail="it is so"),
         ],
@@ -86,6 +88,8 @@ def test_peers_come_and_go(client: Any, capfd: pytest.CaptureFixture[str]) -> No
         "disconnected from @AQEBAQ…: weird",
         "refused message 4 of @AgICAg…: the signature does not fit",
         "the feed of @AgICAg… is forked at message 9; nothing is added to it",
+        "taken back: messages of @AgICAg… that were not signed like this",
+        "taken back: messages of @AgICAg… that were not signed like this; @AQEBAQ… sent them",
         "messages could not be written: disk full",
         "something-new  @AQEBAQ…  it is so",
     ]

@@ -314,6 +314,29 @@ def test_an_id_does_not_authenticate_a_text() -> None:
     assert FORMAT.verify(forged) == Rejected(Reason.SIGNATURE, ME.id, 2)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "post", "text": "hello"},
+        {"type": "post", "text": "héllo \ud83d, and on", "5": [1.5, 1e21, {}, []]},
+    ],
+)
+def test_the_signature_of_a_text_alone(content: dict[str, JsonValue]) -> None:
+    message = judge(write(content=content))
+    assert isinstance(message, Message)
+    assert FORMAT.is_signed(ME.id, message.data)
+    assert not FORMAT.is_signed(OTHER.id, message.data)
+    assert not ClassicFormat(b"\x09" * 32).is_signed(ME.id, message.data)
+    for spoilt in (
+        message.data.replace(b"llo", b"lla"),
+        message.data.replace(b"2,", b"3,", 1),
+        message.data[:-100] + message.data[-98:],
+        message.data[:90],
+        b"",
+    ):
+        assert not FORMAT.is_signed(ME.id, spoilt)
+
+
 def test_a_message_of_another_network_does_not_verify() -> None:
     keyed = ClassicFormat(b"\x01" * 32)
     message = keyed.create(b'{"type":"post"}', ME, None, 1.0)
@@ -445,7 +468,7 @@ def test_the_quick_way_and_the_exact_way_agree(
     assert exact.data == text.compact
     assert isinstance(text.value, dict)
     unsigned = {name: item for name, item in text.value.items() if name != "signature"}
-    assert exact.signed == encode_indented(unsigned).encode()
+    assert ClassicFormat().signed_bytes(exact) == encode_indented(unsigned).encode()
 
 
 def holds_constant(content: bytes) -> bool:

@@ -60,6 +60,7 @@ class Probe:
         contacts: tuple[Contact, ...] = (),
         keeps_blobs: bool = False,
         pushes: tuple[tuple[BlobId, tuple[FeedId, ...]], ...] = (),
+        distrusted: tuple[int, ...] = (),
     ) -> None:
         self.ids = [lab_feed_id(number) for number in range(1000)]
         self.own = self.ids[0]
@@ -74,7 +75,12 @@ class Probe:
         edges = [Contact(self.own, feed, 1, n) for n, feed in enumerate(self.ids[1 : follows + 1])]
         self.tell(
             events.Started(
-                (*edges, *contacts), (), hops_max=hops_max, is_guarded=is_guarded, pushes=pushes
+                (*edges, *contacts),
+                (),
+                hops_max=hops_max,
+                is_guarded=is_guarded,
+                pushes=pushes,
+                distrusted=tuple(self.ids[number] for number in distrusted),
             )
         )
 
@@ -140,11 +146,16 @@ class Probe:
     def end(self, connection: ConnectionId, call: int, error: str | None = None) -> list[Effect]:
         return self.hear(connection, CallEnded(call, error))
 
-    def ingest(self) -> list[Effect]:
+    def ingest(self, *, chain_first: bool = False) -> list[Effect]:
         """Do what the last effects want ingested; return what follows from it."""
         found: list[Effect] = []
         for effect in [each for each in self.out if isinstance(each, effects.Ingest)]:
-            found += self.tell(self.log.ingest(effect.connection, effect.batch))
+            verifies_all = effect.verifies_all or not chain_first
+            found += self.tell(
+                self.log.ingest(
+                    effect.connection, effect.batch, effect.source, verifies_all=verifies_all
+                )
+            )
         return found
 
     def publish(self) -> list[Effect]:

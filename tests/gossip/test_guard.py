@@ -61,6 +61,34 @@ def test_a_missing_claim_holds_the_guard_after_its_peer_is_gone(make_probe: Any)
     assert probe.node.is_guarded
 
 
+def test_a_peer_that_left_holds_the_guard_for_a_day_and_no_longer(make_probe: Any) -> None:
+    probe = make_probe(is_guarded=True)
+    first = probe.connect_ebt(1, {0: 4})
+    probe.tell(events.Disconnected(first, "gone"))
+    probe.connect_ebt(2, {0: 0})
+    probe.connect_ebt(3, {0: 0})
+    probe.wait(24 * 3600.0 - 60.0)
+    assert probe.node.is_guarded
+    probe.wait(120.0)
+    assert not probe.node.is_guarded
+    (lifted,) = (
+        each for each in probe.of(effects.Notify, probe.everything) if each.topic == "guard-lifted"
+    )
+    assert "1 that said to have more of it did not come back" in lifted.detail
+
+
+def test_a_peer_that_came_back_holds_the_guard_again(make_probe: Any) -> None:
+    probe = make_probe(is_guarded=True)
+    first = probe.connect_ebt(1, {0: 4})
+    probe.tell(events.Disconnected(first, "gone"))
+    probe.connect_ebt(2, {0: 0})
+    probe.connect_ebt(3, {0: 0})
+    probe.wait(24 * 3600.0 - 5.0)
+    probe.connect_ebt(1, {0: 4})
+    probe.wait(20.0)
+    assert probe.node.is_guarded
+
+
 def test_a_liar_does_not_hold_the_guard_for_ever(make_probe: Any) -> None:
     probe = make_probe(is_guarded=True)
     probe.connect_ebt(1, {0: 2_000})

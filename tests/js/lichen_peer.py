@@ -265,6 +265,10 @@ class LichenPeer:
         """Return the number of the last message received, which is cheaper than ``count``."""
         return int(self.call("status")["messages"])
 
+    def unaudited(self) -> int:
+        """Return how many messages wait for the audit of their signatures."""
+        return int(self.call("status")["unaudited"])
+
     def load(self, file: Path) -> None:
         """Add the messages of a file of JSON lines."""
         *_, last = self.source("lichen.importFile", {"path": str(file)})
@@ -352,3 +356,27 @@ def _drain(process: Process) -> None:
             continue
     except ValueError:  # the pipe was closed under us
         return
+
+
+class HeldPeer(LichenPeer):
+    """Lichen whose audit of signatures stops after a while, until ``let_go``."""
+
+    @property
+    def _file(self) -> Path:
+        return self.home.parent / f"{self.home.name}.go"
+
+    def _start_command(self) -> list[str]:
+        command = super()._start_command()
+        script = Path(__file__).with_name("held_audit.py")
+        place = command.index("-m")
+        command[place : place + 2] = [str(script), str(self._file)]
+        return command
+
+    def let_go(self) -> None:
+        """Let the audit go on."""
+        self._file.touch()
+
+    @property
+    def unaudited(self) -> int:
+        """How many messages wait for their audit."""
+        return int(self.call("status")["unaudited"])

@@ -115,6 +115,7 @@ MEETS = {
     "stigmergy/traces": 1.0,
     "crosscheck/flood": 0.3,
     "crosscheck/sources": 0.3,
+    "crosscheck/jitter": 0.3,
 }
 SHOWN = {"gossip/ssb-connectivity": 0.2, "stigmergy/evaporation": 0.2, "stigmergy/crowd": 0.2}
 

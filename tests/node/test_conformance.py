@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from lichen.feed.identity import generate_identity
+from lichen.feed.identity import Identity, generate_identity
 from lichen.gossip import events
 from lichen.gossip.node import Node
 from lichen.lab.conformance.recording import Recorder, Recording, decode, encode
@@ -75,12 +75,12 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
 class Stranger:
     """A scripted peer: it says what a test tells it to say."""
 
-    def __init__(self, peer: Any) -> None:
+    def __init__(self, peer: Any, identity: Identity | None = None) -> None:
         self.heard: list[Any] = []
         self.is_cut = False
         self._peer = peer
         self._stack = Connection(
-            identity=generate_identity(os.urandom(32)),
+            identity=identity or generate_identity(os.urandom(32)),
             network_key=network_key_default(),
             ephemeral_seed=os.urandom(32),
             remote=peer.keyring.id,
@@ -156,7 +156,7 @@ def test_exchange_over_ebt_with_blobs_and_a_block(
             await link_up(anna, bert)
             for one, other in ((anna, bert), (bert, anna)):
                 own = other.keyring.id
-                await until(lambda one=one, own=own: one.store.log.received(own) == 301)
+                await until(lambda one=one, own=own: one.store.log.audited(own) == 301)
             blob = anna.store.blobs.add(picture, 5 << 20)
             anna.shell.deliver(events.BlobStored(blob, len(picture)))
             anna.shell.deliver(events.BlobPushed(blob))
@@ -177,6 +177,7 @@ def test_exchange_over_ebt_with_blobs_and_a_block(
     assert anna.reports["MessagesSent"] >= 3
     assert anna.said >= 5
     assert kinds(recorded[0])["Close"] == 1
+    assert all(kinds(brain)["Audited"] for brain in recorded)
 
 
 def test_history_from_a_peer_without_ebt(
@@ -266,6 +267,46 @@ def test_a_hostile_peer_with_forgeries_nonsense_and_a_fork(
     assert any(event["forks"] for event in told)
 
 
+def test_letters_changed_on_the_way_are_found_by_the_audit(
+    recorded: list[Recorder], open_peer: OpenPeer, author: MakeAuthor, until: Until
+) -> None:
+    alice, crook, friend = author(1), author(2), author(3)
+    alice.write(40)
+    alice.write(1, {"type": "post", "text": "Łx"})
+    alice.write(9)
+    honest = [message.data for message in alice.messages]
+    lowered = [data.replace("Ł".encode(), b"A") for data in honest]
+
+    async def run() -> None:
+        async with open_peer("anna") as anna:
+            await anna.publish([follow(each.id) for each in (alice, crook, friend)])
+            await until(lambda: anna.shell.brain.snapshot().feeds_wanted == 4)
+            for sender, texts in ((crook, lowered), (friend, honest)):
+                peer = await Stranger(anna, sender.identity).connect()
+                args = b'[{"version":3,"format":"classic"}]'
+                await peer.say(OpenCall(1, ("ebt", "replicate"), args, CallKind.DUPLEX))
+                notes = json.dumps({alice.id: 101}).encode()
+                await peer.say(SendItems(1, BodyType.JSON, [notes]))
+                await peer.until(lambda peer=peer: alice.id in str(peer.heard))
+                start = anna.store.log.received(alice.id)
+                await peer.say(SendItems(1, BodyType.JSON, texts[start:]))
+                whole = 40 if sender is crook else 50
+                for held in (anna.store.log.received, anna.store.log.audited):
+                    await until(lambda held=held, whole=whole: held(alice.id) == whole)
+                peer.hang_up()
+                await until(lambda: not anna.shell.brain.snapshot().peers)
+            assert anna.store.log.run_data(alice.id, 1, 50, 1 << 30) == honest
+        async with open_peer("anna") as anna:
+            assert anna.shell.brain.snapshot().distrusted == (crook.id,)
+
+    asyncio.run(run())
+    anna, _again = check(recorded)
+    assert anna.reports["AuditFailed"] == 1
+    told = kinds(recorded[0])
+    assert told["SaveDistrust"] == 1
+    assert told["Audited"] >= 2
+
+
 def test_a_brain_that_thinks_otherwise_is_found_out(
     recorded: list[Recorder],
     open_peer: OpenPeer,
@@ -295,5 +336,6 @@ def test_a_brain_that_thinks_otherwise_is_found_out(
 
 def test_recording_of_an_earlier_version_is_lived_through_again() -> None:
     recording = decode(REGRESSION.read_bytes())
+    assert any(step.event["is"] == "Audited" for step in recording.steps)
     assert replay(recording) == 30
     assert replay_in_lab(recording).reports["Ingested"] >= 2

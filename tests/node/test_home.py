@@ -16,11 +16,11 @@ from lichen.node.errors import ApiError
 from lichen.node.home import (
     SOCKET_PATH_BYTES_MAX,
     Home,
-    create_identity,
     find_home,
     load_identity,
     make_private_directory,
     network_key_default,
+    remove_scratch,
     write_secret,
 )
 
@@ -100,18 +100,26 @@ def test_what_is_no_folder_is_refused(kind: str, tmp_path: Path) -> None:
 def test_new_secret_is_written_whole_and_closed(tmp_path: Path) -> None:
     home = make_home(tmp_path / "home")
     assert load_identity(home) is None
-    identity = create_identity(home)
+    write_secret(home, IDENTITY)
     assert stat.S_IMODE(home.secret.stat().st_mode) == 0o400
-    assert load_identity(home) == identity
+    assert load_identity(home) == IDENTITY
     assert [each.name for each in home.directory.iterdir()] == ["secret"]
-    assert create_identity(make_home(tmp_path / "other")).id != identity.id
+
+
+def test_what_a_killed_writer_of_the_secret_left_is_removed(tmp_path: Path) -> None:
+    home = make_home(tmp_path)
+    names = ["secret", "secret.backup", f"secret.{os.getpid()}.new", f"secret.{2**22 + 1}.new"]
+    for name in names:
+        (tmp_path / name).touch()
+    remove_scratch(home)
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(names[:3])
 
 
 def test_secret_is_never_written_over(tmp_path: Path) -> None:
     home = make_home(tmp_path)
     write_secret(home, IDENTITY)
     with pytest.raises(ApiError, match="an identity already") as refused:
-        create_identity(home)
+        write_secret(home, generate_identity(b"\10" * 32))
     assert refused.value.slug == "refused"
     assert load_identity(home) == IDENTITY
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from lichen.feed.refs import msg_id_from_bytes
+from lichen.node.api import lines
 from lichen.node.errors import ApiError
 from lichen.store import auditor
 
@@ -90,9 +91,7 @@ def test_bad_lines_are_told_with_their_number_and_reason(
             ]
             told = await import_lines(calls, tmp_path / "log", lines)
             assert told["accepted"] == 5
-            assert {2, 3, 4, 5, 6, 7} == {
-                each["line"] for each in told["rejected"] if "line" in each
-            }
+            assert {2, 3, 4, 5, 6, 7, 9, 10} == {each["line"] for each in told["rejected"]}
             reasons = {each["reason"] for each in told["rejected"]}
             assert "the signature does not fit the author and the text" in reasons
             assert told["refused"] == len(told["rejected"])
@@ -182,6 +181,48 @@ def test_signatures_of_a_file_are_checked_behind_and_told(
             await asyncio.wrap_future(calls._service.store.wait_audited())
             status = await calls.call("status")
             assert (status["unaudited"], status["audit"]) == (0, None)
+
+    asyncio.run(run())
+
+
+def test_all_signatures_are_checked_at_once_or_waited_for(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, bob = author(5), author(6)
+    alice.write(40)
+    bob.write(40)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            monkeypatch.setattr(auditor, "CALM_S", 1e6)
+            file = tmp_path / "log"
+            told = await import_lines(calls, file, map(line, alice.messages), verify="all")
+            assert (told["accepted"], told["unaudited"]) == (40, 0)
+            told = await import_lines(calls, file, map(line, bob.messages[:20]))
+            assert (told["accepted"], told["unaudited"]) == (20, 19)
+            told = await import_lines(calls, file, map(line, bob.messages[20:]), waitAudit=True)
+            assert (told["accepted"], told["unaudited"], told["cut"]) == (20, 0, 0)
+            with pytest.raises(ApiError) as refused:
+                await import_lines(calls, file, [], verify="none")
+            assert refused.value.slug == "usage"
+
+    asyncio.run(run())
+
+
+def test_lines_that_end_in_any_block_are_whole(
+    open_calls: OpenCalls, author: MakeAuthor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice = author(5)
+    alice.write(20)
+
+    async def run() -> None:
+        async with open_calls() as calls:
+            monkeypatch.setattr(lines, "BLOCK_BYTES", 100)
+            monkeypatch.setattr(lines, "LINE_BYTES_MAX", 2_000)
+            texts = [line(message) for message in alice.messages]
+            told = await import_lines(calls, tmp_path / "log", [b"x" * 9_999 + b"\n", *texts])
+            assert (told["accepted"], told["refused"]) == (20, 1)
+            assert told["rejected"][0]["line"] == 1
 
     asyncio.run(run())
 

@@ -21,7 +21,9 @@ from lichen.node.home import (
     network_key_default,
     write_secret,
 )
+from lichen.node.service import BEING_MADE
 from lichen.store.errors import StoreReadFailed
+from lichen.store.local import Local
 from lichen.store.lock import DirectoryLock
 from lichen.store.store import Store
 
@@ -362,3 +364,33 @@ def test_views_are_made_anew_when_they_are_damaged(open_peer: OpenPeer) -> None:
             assert peer.store.views.progress()[0].folded == 50
 
     asyncio.run(run())
+
+
+@pytest.mark.parametrize(("owner", "step"), [(Store, "bind_own"), (Local, "begin_run")])
+def test_a_sudden_end_of_the_very_first_start_does_not_close_publishing(
+    open_peer: OpenPeer, monkeypatch: pytest.MonkeyPatch, owner: type, step: str
+) -> None:
+    """The key was made here a moment ago: nobody else can have used it."""
+
+    class DeathError(BaseException):
+        pass
+
+    def die(*_args: object) -> None:
+        raise DeathError
+
+    async def start() -> None:
+        async with open_peer():
+            raise AssertionError("it starts")
+
+    async def scene() -> None:
+        with monkeypatch.context() as patch:
+            patch.setattr(owner, step, die)
+            with pytest.raises(DeathError):
+                await start()
+        async with open_peer() as peer:
+            assert not peer.is_new_identity
+            assert not peer.shell.is_guarded
+            assert peer.store.local.setting(BEING_MADE) is None
+            await peer.publish([POST])
+
+    asyncio.run(scene())

@@ -15,7 +15,7 @@ def fill_disk(store: Store) -> Callable[[], None]:
     db = store._log_writer._db
     pages = db.pragma("page_count")
     limit = db.pragma("max_page_count")
-    db.pragma("max_page_count", pages + 4)
+    db.pragma("max_page_count", pages + 2)
     return lambda: db.pragma("max_page_count", limit)
 
 

@@ -96,6 +96,16 @@ def test_settings_and_addresses_last(open_store: OpenStore, author: MakeAuthor) 
     assert local.addresses() == [saved]
 
 
+def test_distrust_lasts(open_store: OpenStore, author: MakeAuthor) -> None:
+    store = open_store()
+    assert store.local.distrusted() == ()
+    for number in (1, 2, 1):
+        store.local.save_distrust(author(number).id)
+    assert store.local.distrusted() == (author(1).id, author(2).id)
+    store.close()
+    assert set(open_store().local.distrusted()) == {author(1).id, author(2).id}
+
+
 def test_addresses_of_the_first_format_were_typed_by_a_person(
     open_store: OpenStore, author: MakeAuthor, tmp_path: Path
 ) -> None:
@@ -267,3 +277,4 @@ def test_local_db_of_the_first_format_is_brought_forward(
     local.save_draft("home", "x", 1.0).result(10)
     assert local.draft("home") == Draft("x", 1.0)
     assert local.pushes() == {}
+    assert local.distrusted() == ()

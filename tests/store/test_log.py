@@ -2,13 +2,20 @@
 
 import threading
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lichen.feed.message import Message
+from lichen.feed.refs import msg_id_from_bytes
+from lichen.store.log import LOG_SCHEMA, Log, LogWriter
+from lichen.store.log.reader import _BY_KEY
+from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
 
 MakeAuthor = Callable[[int], Any]
+BY_KEY = f"SELECT data FROM messages WHERE {_BY_KEY}"
 
 
 def test_message_is_found_by_id_and_by_place(store: Store, author: MakeAuthor) -> None:
@@ -64,6 +71,33 @@ def test_receive_times_strictly_increase_whatever_the_clock_does(
     store = open_store(clock_ms=lambda: 0.0)
     store.ingest(author(4).posts(1)).result(10)
     assert store.log.before(99, 1)[0].received_ms == 2000.003
+
+
+def test_keys_that_begin_alike_are_told_apart(tmp_path: Path, author: MakeAuthor) -> None:
+    ada = author(1)
+    keys = [msg_id_from_bytes(b"the same" + bytes([n]) * 24) for n in range(4)]
+    path = tmp_path / "log.db"
+    db = open_for_writing(path, LOG_SCHEMA)
+    log = Log(path)
+    LogWriter(db, log).append(
+        [Message(keys[n], None, ada.id, n + 1, 1.0, b"{}", b"%d" % n) for n in range(3)], now_ms=1
+    )
+    try:
+        for sequence, key in enumerate(keys[:3], 1):
+            stored = log.get(key)
+            assert stored is not None
+            assert (stored.key, stored.sequence) == (key, sequence)
+        assert log.get(keys[3]) is None
+        assert log.missing(keys) == log.missing(keys, after=2) == [keys[3]]
+        assert log.ids_with_prefix(keys[0][:6], 9) == keys[:3]
+        assert log.ids_with_prefix(keys[1], 9) == [keys[1]]
+        plan = " ".join(
+            str(row) for row in db.execute(f"EXPLAIN QUERY PLAN {BY_KEY}", (b"x" * 32,))
+        )
+        assert "messages_by_key" in plan
+    finally:
+        log.close()
+        db.close()
 
 
 def test_prefixes_find_ids(store: Store, author: MakeAuthor) -> None:

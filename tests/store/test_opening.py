@@ -17,6 +17,7 @@ from lichen.store.errors import (
     Unreadable,
     WrongNetwork,
 )
+from lichen.store.log import LOG_SCHEMA
 from lichen.store.store import Binding, Store, read_binding
 
 MakeAuthor = Callable[[int], Any]
@@ -136,8 +137,9 @@ def test_damage_in_the_middle_is_found(
     store.close()
     path = tmp_path / "log.db"
     content = bytearray(path.read_bytes())
-    page = content.index(b"150 of 300") // 4096
-    content[page * 4096 : page * 4096 + 8] = b"\xa5" * 8
+    place = content.index(b"150 of 300")
+    page = place - place % LOG_SCHEMA.page_bytes
+    content[page : page + 8] = b"\xa5" * 8
     path.write_bytes(content)
     store = open_store(directory=tmp_path)
     assert store.quick_check() != ""

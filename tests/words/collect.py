@@ -39,6 +39,9 @@ KEYWORDS = {**DEFAULT_KEYWORDS, "N_many": (1, 2), "RefError": None, "SecretError
 """Beside the names of gettext: what marks texts here, and errors whose texts people read."""
 TEMPLATE_OPTIONS = {"trimmed": "true", "silent": "false", "newstyle_gettext": "true"}
 
+VALUES = {"Experiment": 1, "Parameter": 2}
+"""What stands in the lab's catalogue, and which of its arguments people read."""
+
 Found = tuple[str, str | tuple[str, ...], list[str], str | None]
 """Where, the text or its two forms, comments for translators, the context."""
 
@@ -56,6 +59,8 @@ def _found() -> Iterator[Found]:
         place = path.relative_to(SOURCE).as_posix()
         yield from _texts(path, place, "python")
         yield from _help_texts(path, place)
+    for path in sorted((SOURCE / "lab").rglob("*.py")):
+        yield from _values_of_the_lab(path, path.relative_to(SOURCE).as_posix())
     for path in sorted(SOURCE.rglob("templates/**/*.html")):
         yield from _texts(path, path.relative_to(SOURCE).as_posix(), babel_extract)
     for reason in Reason:
@@ -88,6 +93,17 @@ def _help_texts(path: Path, place: str) -> Iterator[Found]:
             for made in node.decorator_list
         ):
             yield place, inspect.cleandoc(ast.get_docstring(node) or ""), [], None
+
+
+def _values_of_the_lab(path: Path, place: str) -> Iterator[Found]:
+    """Yield what experiments and their parameters say of themselves.
+
+    The lab's values know nothing of languages; the command line translates them as it shows them.
+    """
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") in VALUES:
+            words = node.args[VALUES[node.func.id]]  # type: ignore[attr-defined]
+            yield place, ast.literal_eval(words), [], None
 
 
 def updated(language: str) -> str:

@@ -211,9 +211,8 @@ def _write(value: JsonValue, put: Callable[[str], None], newline: str | None) ->
 # V8 would write otherwise is kept out of it, and goes the exact way: by the type, numbers that are
 # no integers, integers that not every double holds, and deep nesting; by a search, keys that are
 # array indexes; and lone surrogates and overflowing numbers msgspec itself refuses.
-PlainInteger = Annotated[int, msgspec.Meta(ge=-_INTEGER_MAX, le=_INTEGER_MAX)]
-"""An integer that a double holds, and so do its neighbours."""
-_Plain0 = None | bool | PlainInteger | str
+_PlainInteger = Annotated[int, msgspec.Meta(ge=-_INTEGER_MAX, le=_INTEGER_MAX)]
+_Plain0 = None | bool | _PlainInteger | str
 _Plain1 = _Plain0 | list[_Plain0] | dict[str, _Plain0]
 _Plain2 = _Plain0 | list[_Plain1] | dict[str, _Plain1]
 _Plain3 = _Plain0 | list[_Plain2] | dict[str, _Plain2]
@@ -225,16 +224,14 @@ PlainObject = dict[str, _Plain5]
 _read_plain = msgspec.json.Decoder(PlainObject | str).decode
 _write_plain = msgspec.json.Encoder().encode
 
-_DIGITS_TO_ZERO = bytes.maketrans(b"123456789", b"000000000")
-_ALL_BUT_KEY_ENDS = bytes(byte for byte in range(256) if byte not in b'0123456789":')
+# The regular expression engine looks for the two literal bytes first: three times as quick.
+_search_digit_at_key_end = re.compile(rb'":(?<=[0-9]":)').search
 _search_index_key = re.compile(rb'"[0-9]+":').search
 
 
 def has_index_keys(compact: bytes) -> bool:
     """Tell whether compact JSON may have a key of digits only: V8 puts such keys first."""
-    if b'0":' not in compact.translate(_DIGITS_TO_ZERO, _ALL_BUT_KEY_ENDS):
-        return False
-    return _search_index_key(compact) is not None
+    return _search_digit_at_key_end(compact) is not None and _search_index_key(compact) is not None
 
 
 def _canonicalize_plain(data: bytes) -> CanonicalText | None:

@@ -24,7 +24,7 @@ BlobId = NewType("BlobId", str)
 """``&`` + base64 of a SHA-256 + ``.sha256``."""
 
 
-class RawMessage(msgspec.Struct, frozen=True):
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
     """A message as a peer or a file gave it: ``author`` and ``sequence`` are its own claims."""
 
     author: FeedId
@@ -33,19 +33,19 @@ class RawMessage(msgspec.Struct, frozen=True):
     format: str = "classic"
 
 
-class FeedState(msgspec.Struct, frozen=True):
+class FeedState(msgspec.Struct, frozen=True, gc=False):
     """Where a feed stands: sequence and key of its last message."""
 
     sequence: int
     key: MsgId
 
 
-class ChainedMessage(msgspec.Struct, frozen=True):
+class ChainedMessage(msgspec.Struct, frozen=True, gc=False):
     """Canonical, with a computed key, following the feed's last message. Not yet verified.
 
     ``data`` is the compact JSON text of the value (what is stored and sent on), ``content`` the
-    part of ``data`` that is the content. ``signed`` is what ``signature`` has to fit (already
-    through HMAC where the network has such a key).
+    part of ``data`` that is the content, ``indented`` the other text of the value, whose hash is
+    the key; ``signature`` has to fit it, without the signature itself.
     """
 
     key: MsgId
@@ -55,12 +55,12 @@ class ChainedMessage(msgspec.Struct, frozen=True):
     timestamp: float
     content: bytes
     data: bytes
-    signed: bytes
+    indented: bytes
     signature: bytes
     format: str = "classic"
 
 
-class Message(msgspec.Struct, frozen=True):
+class Message(msgspec.Struct, frozen=True, gc=False):
     """A message whose text, id, place in its feed and signature all hold."""
 
     key: MsgId

@@ -9,7 +9,7 @@ effect             comes back as
 ``FinishBlob``     ``BlobStored`` or ``BlobFailed``
 ``Dial``           ``Connected`` or ``DialFailed``
 ``Close``          ``Disconnected``
-``Ingest``         ``Ingested`` or ``IngestFailed``
+``Ingest``         ``Ingested`` or ``IngestFailed``; perhaps later ``Audited``, ``AuditFailed``
 ``WakeAt``         ``Woke`` (only the latest ``WakeAt`` counts)
 ``WriteBlob``      ``BlobFailed``, and that only if it failed
 the others         nothing
@@ -84,10 +84,16 @@ class ResumeReading(msgspec.Struct, frozen=True):
 
 
 class Ingest(msgspec.Struct, frozen=True):
-    """Check and keep messages, in order. ``connection`` is whom to thank or to blame."""
+    """Check and keep messages, in order. ``connection`` is whom to thank or to blame.
+
+    ``verifies_all`` False: of a run of one author's messages the last one's signature will do for
+    now, and the others' are checked later. ``source`` is whom to blame if one of them is wrong.
+    """
 
     connection: ConnectionId
     batch: tuple[RawMessage, ...]
+    source: FeedId
+    verifies_all: bool = True
 
 
 class SaveClock(msgspec.Struct, frozen=True):
@@ -123,8 +129,9 @@ class Notify(msgspec.Struct, frozen=True):
     """Tell the people around what happened.
 
     ``topic`` is ``connected``, ``disconnected``, ``dial-failed``, ``nearby``, ``nearby-gone``,
-    ``guard-set``, ``guard-lifted`` or ``blob`` (one that a person wanted is here); ``detail`` the
-    words, the reason, the address or the id that belong to it.
+    ``guard-set``, ``guard-lifted``, ``taken-back`` (messages of a peer failed their audit) or
+    ``blob`` (one that a person wanted is here); ``detail`` the words, the reason, the address or
+    the id that belong to it.
     """
 
     topic: str
@@ -138,6 +145,12 @@ class SaveGuard(msgspec.Struct, frozen=True):
 
     is_guarded: bool
     asked_peers: tuple[FeedId, ...]
+
+
+class SaveDistrust(msgspec.Struct, frozen=True):
+    """Remember that a peer sent a message that was not what its author had signed."""
+
+    peer: FeedId
 
 
 class ReadBlob(msgspec.Struct, frozen=True):
@@ -194,6 +207,7 @@ Effect = (
     | SaveAddress
     | ForgetAddress
     | SaveGuard
+    | SaveDistrust
     | ReadBlob
     | WriteBlob
     | FinishBlob

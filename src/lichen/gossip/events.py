@@ -45,6 +45,8 @@ class Started(msgspec.Struct, frozen=True):
     """Milliseconds since 1970 at second 0 of the clock that ``handle`` is given; only for pings."""
     pushes: tuple[tuple[BlobId, tuple[FeedId, ...]], ...] = ()
     """Blobs that others are to have, each with the peers that have it by now."""
+    distrusted: tuple[FeedId, ...] = ()
+    """Peers that once sent a message whose signature was found wrong after it was kept."""
 
 
 class Connected(msgspec.Struct, frozen=True):
@@ -119,6 +121,23 @@ class Ingested(msgspec.Struct, frozen=True):
     contacts: tuple[Contact, ...] = ()
     duplicates: tuple[tuple[FeedId, int], ...] = ()
     """(feed, sequence) of messages that the log had already."""
+
+
+class Audited(msgspec.Struct, frozen=True):
+    """The signatures of kept messages were checked and hold: feed and up to where, for some."""
+
+    progress: tuple[tuple[FeedId, int], ...]
+
+
+class AuditFailed(msgspec.Struct, frozen=True):
+    """A kept message was not what its author signed: the feed now ends before ``sequence``.
+
+    ``source``: the peer that had sent it; None if it came in another way.
+    """
+
+    feed: FeedId
+    sequence: int
+    source: FeedId | None
 
 
 class IngestFailed(msgspec.Struct, frozen=True):
@@ -231,6 +250,8 @@ Event = (
     | Drained
     | MessagesSent
     | Ingested
+    | Audited
+    | AuditFailed
     | IngestFailed
     | DialFailed
     | AddressAdded

@@ -180,6 +180,10 @@ GUARD_PEERS_MIN = 2
 GUARD_QUIET_S = 10.0
 """And nothing new may have come for the own feed for so long."""
 
+GUARD_GONE_S = 24 * 3600.0
+"""A peer that claims more of the own feed than came, and left, is waited for this long: an honest
+one is back within a day as a rule, and a liar shall not forbid us to write for ever."""
+
 CLOSE_REASONS_MAX = 200
 """Different reasons that are counted; peers and operating systems word some of them."""
 

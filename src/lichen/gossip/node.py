@@ -19,6 +19,8 @@ from lichen.gossip.effects import Effect, WakeAt
 from lichen.gossip.events import (
     AddressAdded,
     AddressForgotten,
+    Audited,
+    AuditFailed,
     Connected,
     ConnectionId,
     DialFailed,
@@ -82,6 +84,8 @@ class Node:
             MessagesSent: self._on_messages_sent,
             Ingested: verdicts.on_ingested,
             IngestFailed: verdicts.on_ingest_failed,
+            Audited: verdicts.on_audited,
+            AuditFailed: verdicts.on_audit_failed,
             DialFailed: lifecycle.on_dial_failed,
             AddressAdded: lifecycle.on_address_added,
             AddressForgotten: lifecycle.on_address_forgotten,
@@ -100,7 +104,7 @@ class Node:
             "guard": lambda _, now: self._guard.open(now),
             "ebt": lifecycle.check_ebt,
             "history": lifecycle.continue_history,
-            "clock": lifecycle.save_clock,
+            "clocks": lambda _, _now: lifecycle.save_clocks(),
             "drain": lifecycle.check_drain,
             "idle": lifecycle.check_idle,
             "ping": lifecycle.serve_pings,
@@ -114,40 +118,54 @@ class Node:
         out: list[Effect] = []
         parts.out = out
         self._handlers[type(event)](event, now)
-        for kind, connection in parts.timers.take_due(now):
-            if not connection or connection in parts.sessions:
-                self._timer_handlers[kind](ConnectionId(connection), now)
-        self._flush(now)
-        next_at = parts.timers.next_at()
-        if next_at is not None and next_at != self._armed_at:
-            out.append(WakeAt(next_at))
-        self._armed_at = next_at
+        timers = parts.timers
+        if timers.earliest <= now:
+            self._do_what_is_due(now)
+        if parts.doomed or parts.blobs.must_choose or parts.blobs.unsaved:
+            self._tidy(now)
+        ebt = parts.ebt
+        if ebt.dirty:
+            self._flush(now)
+        if ebt.sources.behind:
+            timers.set_if_unset("stalls", now + STALL_S)
+        if timers.is_changed or self._armed_at is None:
+            next_at = timers.next_at()
+            if next_at is not None and next_at != self._armed_at:
+                out.append(WakeAt(next_at))
+            self._armed_at = next_at
         return out
 
-    def _flush(self, now: float) -> None:
-        """Send what has collected, close whom we had enough of, and arm what watches over it."""
+    def _do_what_is_due(self, now: float) -> None:
+        sessions, handlers = self._parts.sessions, self._timer_handlers
+        for kind, connection in self._parts.timers.take_due(now):
+            if not connection or connection in sessions:
+                handlers[kind](ConnectionId(connection), now)
+
+    def _tidy(self, now: float) -> None:
+        """Close whom we had enough of, and see to blobs."""
         parts = self._parts
         while parts.doomed:
             connection, reason = parts.doomed.popitem()
             if connection in parts.sessions:
                 self._lifecycle.close(parts.sessions[connection], reason, now)
-        blobs = self._calls.blobs
         if parts.blobs.must_choose:
-            blobs.downloads.start(now)
+            self._calls.blobs.downloads.start(now)
         if parts.blobs.unsaved:
-            blobs.save_pushes()
-        dirty = parts.ebt.dirty
+            self._calls.blobs.save_pushes()
+
+    def _flush(self, now: float) -> None:
+        """Send what has collected, and arm what watches over it."""
+        parts, blobs = self._parts, self._calls.blobs
+        dirty, sessions = parts.ebt.dirty, parts.sessions
         for connection in list(dirty):
             del dirty[connection]
-            session = parts.sessions.get(connection)
+            session = sessions.get(connection)
             if session is not None:
                 session.flush(parts.out, parts.ebt, parts.log, now)
                 blobs.flush(session, now)
                 if session.stuck_since is not None:
                     at = session.stuck_since + DRAIN_S_MAX
                     parts.timers.set_if_unset("drain", at, connection)
-        if parts.ebt.sources.behind:
-            parts.timers.set_if_unset("stalls", now + STALL_S)
 
     def may_connect(self, peer: FeedId) -> bool:
         """Tell whether to accept a peer that dials us: not blocked, and there is room."""
@@ -189,6 +207,7 @@ class Node:
             is_guarded=parts.own_feed.is_guarded,
             asked_peers=tuple(parts.own_feed.asked),
             close_reasons=dict(parts.close_reasons),
+            distrusted=tuple(parts.distrusted),
             blobs_wanted=len(parts.blobs.wants),
             blobs_fetching=len(parts.blobs.downloads),
             blob_faults=parts.blobs.fault_count,
@@ -206,6 +225,7 @@ class Node:
         for feed in event.forked:
             parts.ebt.freeze(feed)
         parts.blobs.pushes = {blob: dict.fromkeys(peers) for blob, peers in event.pushes}
+        parts.distrusted = dict.fromkeys(event.distrusted)
         parts.own_feed.start(event.is_guarded, event.asked_peers, now)
         parts.tell_guard()
         self._lifecycle.start(event.addresses, now)

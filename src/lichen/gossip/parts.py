@@ -30,6 +30,7 @@ class Parts:
     __slots__ = (
         "blobs",
         "close_reasons",
+        "distrusted",
         "doomed",
         "ebt",
         "log",
@@ -54,6 +55,8 @@ class Parts:
         self.own_feed = OwnFeed()
         self.sessions: dict[ConnectionId, Session] = {}
         self.close_reasons: dict[str, int] = {}
+        self.distrusted: dict[FeedId, None] = {}
+        """Peers that sent what its author had not signed: all that they send is checked at once."""
         self.doomed: dict[ConnectionId, str] = {}
         """Connections to close, with the reason."""
 
@@ -74,8 +77,11 @@ class Parts:
         """Let go of a connection that is closed, and of all that was exchanged on it."""
         del self.sessions[session.connection]
         self.end_ebt(session, now)
+        if self.own_feed.is_guarded:
+            self.own_feed.left(session.peer, now)
+            self.tell_guard()
         self.count_close(reason)
-        for kind in ("ebt", "history", "clock", "drain", "idle", "ping", "blob"):
+        for kind in ("ebt", "history", "drain", "idle", "ping", "blob"):
             self.timers.cancel(kind, session.connection)
         download = self.blobs.close(session.connection)
         if download is not None and download.received:
@@ -161,6 +167,13 @@ class Parts:
         """End a createHistoryStream call of ours, if there is one."""
         if call is not None:
             session.send(self.out, EndCall(call))
+
+    def is_trusted(self, peer: FeedId) -> bool:
+        """Tell whether signatures of what a peer sends may be checked later.
+
+        Strangers are not: what is found wrong later costs more than what is refused at once.
+        """
+        return self.replication.is_wanted(peer) and peer not in self.distrusted
 
     def hear_own_feed(self, session: Session, claim: int, now: float) -> None:
         """Tell the guard how much of the own feed a peer says it has."""

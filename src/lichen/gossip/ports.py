@@ -18,11 +18,15 @@ class Log(Protocol):
         ...
 
     def audited(self, feed: FeedId) -> int:
-        """Return up to which message every signature of a feed was checked. Never blocks."""
+        """Return up to where every signature of a feed was checked. Never blocks.
+
+        It never falls within a run, and is ``received`` but for a feed that still has messages
+        of which only the chain was checked.
+        """
         ...
 
     def audited_clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last audited sequence, for every feed with any. Never blocks."""
+        """Return feed to last audited sequence, for every feed with some. Never blocks."""
         ...
 
 

@@ -27,6 +27,8 @@ class NodeStatus(msgspec.Struct, frozen=True):
     asked_peers: tuple[FeedId, ...]
     close_reasons: dict[str, int]
     """How often connections ended for each reason, in this run."""
+    distrusted: tuple[FeedId, ...] = ()
+    """Peers that once sent what its author had not signed."""
     blobs_wanted: int = 0
     blobs_fetching: int = 0
     blob_faults: int = 0

@@ -14,12 +14,12 @@ from typing import Literal
 
 import msgspec
 import platformdirs
+import psutil
 
 from lichen.feed.identity import (
     Identity,
     SecretError,
     encode_secret_file,
-    generate_identity,
     parse_secret_file,
 )
 from lichen.node.errors import ApiError
@@ -30,6 +30,7 @@ PORT_DEFAULT = 8008
 HOPS_DEFAULT = 2
 # The address of a Unix socket has room for 108 bytes on Linux, 104 elsewhere.
 SOCKET_PATH_BYTES_MAX = 100
+_SCRATCH = ".new"
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -139,18 +140,11 @@ def load_identity(home: Home) -> Identity | None:
         ) from error
 
 
-def create_identity(home: Home) -> Identity:
-    """Make a new identity and write its secret file, whole or not at all."""
-    identity = generate_identity(os.urandom(32))
-    write_secret(home, identity)
-    return identity
-
-
 def write_secret(home: Home, identity: Identity) -> None:
-    """Write the secret file with mode 0400; never over an existing one."""
+    """Write the secret file with mode 0400, whole or not at all; never over an existing one."""
     if home.secret.exists():
         raise _secret_exists(home)
-    scratch = home.secret.with_name(f"secret.{os.getpid()}.new")
+    scratch = home.secret.with_name(f"secret.{os.getpid()}{_SCRATCH}")
     scratch.unlink(missing_ok=True)
     descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o400)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
@@ -165,6 +159,14 @@ def write_secret(home: Home, identity: Identity) -> None:
     finally:
         scratch.unlink()
     sync_directory(home.directory)
+
+
+def remove_scratch(home: Home) -> None:
+    """Remove what a sudden end of the process that wrote the secret left beside it."""
+    for scratch in home.directory.glob(f"secret.*{_SCRATCH}"):
+        writer = scratch.name.split(".")[1]
+        if writer.isdigit() and not psutil.pid_exists(int(writer)):
+            scratch.unlink(missing_ok=True)
 
 
 def _secret_exists(home: Home) -> ApiError:

@@ -18,6 +18,7 @@ from lichen import __version__
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.formats.classic import ClassicFormat
+from lichen.feed.identity import Identity, generate_identity
 from lichen.feed.message import Message
 from lichen.gossip import events
 from lichen.gossip.node import Node
@@ -28,10 +29,11 @@ from lichen.node.home import (
     HOPS_DEFAULT,
     Home,
     Settings,
-    create_identity,
     load_identity,
     make_private_directory,
     network_key_default,
+    remove_scratch,
+    write_secret,
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
@@ -40,6 +42,7 @@ from lichen.node.net.doors import Doors
 from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
+from lichen.store.auditor import AuditNews
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import (
     StoreError,
@@ -55,6 +58,9 @@ from lichen.words import N_
 
 log = structlog.get_logger()
 
+BEING_MADE = "identity-being-made"
+"""The setting that names an identity from before its secret is written until the log is bound to
+it: nobody else can have published with it."""
 WRITE_RETRY_S = 5.0
 """How often is tried whether a disk that refused to write has room again."""
 
@@ -233,23 +239,42 @@ class Service:
             formats={"classic": self.format},
             verify=self.settings.verify,
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
+            on_audit=self._hear_audit,
             on_trouble=self._hear_trouble,
         )
         try:
+            remove_scratch(self.home)
             identity = load_identity(self.home)
             if identity is None:
                 self._refuse_lost_secret(store)
-                identity = create_identity(self.home)
-                self.is_new_identity = True
-            elif store.own() is None:
+                identity = self._make_identity(store)
+            elif store.own() is None and store.local.setting(BEING_MADE) != identity.id:
                 # A key from elsewhere: its newest messages may not be here.
                 store.local.save_guard(is_guarded=True).result()
             store.bind_own(identity.id)
+            if store.local.setting(BEING_MADE) is not None:
+                store.local.set_setting(BEING_MADE, None)
         except BaseException:
             store.close()
             raise
         self.keyring = Keyring(identity, network_key)
         return store
+
+    def _hear_audit(self, news: AuditNews) -> None:
+        """Pass on what the writer thread says."""
+        self._loop.call_soon_threadsafe(self._tell_audit, news)
+
+    def _tell_audit(self, news: AuditNews) -> None:
+        if hasattr(self, "shell"):  # before that, the brain will find it in the log
+            self.shell.audited(news)
+
+    def _make_identity(self, store: Store) -> Identity:
+        """Make the identity of a new folder, so that a sudden end leaves no doubt whose it is."""
+        identity = generate_identity(os.urandom(32))
+        store.local.set_setting(BEING_MADE, identity.id, is_durable=True).result()
+        write_secret(self.home, identity)
+        self.is_new_identity = True
+        return identity
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Pass on what the writer thread says."""
@@ -315,6 +340,7 @@ class Service:
                 clock_ms=(time.time() - asyncio.get_running_loop().time()) * 1000,
                 forked=tuple(sorted(self.store.log.forked())),
                 pushes=tuple(self.store.local.pushes().items()),
+                distrusted=self.store.local.distrusted(),
             )
         )
 

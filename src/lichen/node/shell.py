@@ -27,6 +27,7 @@ from lichen.node.net.blobs import PeerBlobs
 from lichen.node.net.doors import dial, dial_reason
 from lichen.node.net.links import Handshakes, Link
 from lichen.node.net.runs import Run, is_short, read_run, report_run
+from lichen.store.auditor import Audited, AuditNews
 from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.local import SavedAddress
@@ -123,6 +124,13 @@ class Shell:
         # Live streams, just woken, come first; telling people reads the messages once more.
         peer = self._peer_of(connection)
         self._loop.call_soon(tell_ingested, self.hub, self.store, result, peer)
+
+    def audited(self, news: AuditNews) -> None:
+        """Tell the brain what became of messages whose signatures were left for later."""
+        if isinstance(news, Audited):
+            self.deliver(events.Audited(news.feeds))
+        else:
+            self.deliver(events.AuditFailed(news.feed, news.sequence, news.source))
 
     def lift_guard(self) -> None:
         """Allow publishing on a person's word."""
@@ -241,7 +249,9 @@ class Shell:
             case effects.SendMessages() | effects.ReadBlob() | effects.AwaitRoom():
                 self._send(effect.connection, effect)
             case effects.Ingest():
-                future = self.store.ingest(effect.batch)
+                future = self.store.ingest(
+                    effect.batch, source=effect.source, verifies_all=effect.verifies_all
+                )
                 self._report_ingest(future, effect.connection, len(effect.batch))
             case effects.WakeAt():
                 if self._timer is not None:
@@ -263,6 +273,8 @@ class Shell:
             case effects.SaveGuard():
                 self.is_guarded = effect.is_guarded
                 self.store.local.save_guard(effect.is_guarded, effect.asked_peers)
+            case effects.SaveDistrust():
+                self.store.local.save_distrust(effect.peer)
             case (
                 effects.WriteBlob() | effects.FinishBlob() | effects.DropBlob() | effects.SavePush()
             ):

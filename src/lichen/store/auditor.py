@@ -20,7 +20,7 @@ from typing import Protocol
 import msgspec
 
 from lichen.feed.formats import FeedFormat
-from lichen.feed.message import ChainedMessage, FeedId, Message, Rejected
+from lichen.feed.message import FeedId
 from lichen.store.errors import StoreClosed, StoreError
 from lichen.store.log import Log
 from lichen.store.signatures import cores
@@ -299,16 +299,10 @@ class Auditor:
             if not texts:
                 break  # it was cut off meanwhile
             for data in texts:
-                if data.isascii() and not _is_signed(data, feed_format):
+                if data.isascii() and not feed_format.is_signed(piece.feed, data):
                     return sequence
                 sequence += 1
         return None
-
-
-def _is_signed(data: bytes, feed_format: FeedFormat) -> bool:
-    raw = feed_format.parse(data)
-    chained = raw if isinstance(raw, Rejected) else feed_format.chain_alone(raw)
-    return isinstance(chained, ChainedMessage) and isinstance(feed_format.verify(chained), Message)
 
 
 def _answer(waiters: list[Future[None]], error: Exception | None = None) -> None:

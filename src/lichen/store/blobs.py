@@ -58,6 +58,9 @@ class Blobs:
         for folder in (directory, directory / _TEMPORARY, directory / _ALGORITHM):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             folder.chmod(0o700)
+        # A blob outlives a power cut only if the names of all folders above it do.
+        for folder in (directory.parent, directory, directory / _ALGORITHM):
+            _sync_directory(folder)
         for blob, _, size in find_blobs(directory):
             blobs._sizes[blob] = size
             blobs._total_bytes += size

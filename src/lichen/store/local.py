@@ -50,6 +50,7 @@ LOCAL_SCHEMA = Schema(
         """
         CREATE TABLE pushes(blob TEXT PRIMARY KEY, peers TEXT NOT NULL) STRICT, WITHOUT ROWID;
         """,
+        "CREATE TABLE distrusted(peer TEXT PRIMARY KEY) STRICT, WITHOUT ROWID",
     ),
 )
 
@@ -95,8 +96,9 @@ class Local:
     """local.db. Reading is for any thread and never waits; saving returns a future to wait for."""
 
     __slots__ = (
-        "_addresses", "_clocks", "_db", "_desk", "_flush_log", "_generation", "_guard", "_is_clean",
-        "_log_end", "_pushes", "_readers", "_settings", "_submit", "_unsaved",
+        "_addresses", "_clocks", "_db", "_desk", "_distrusted", "_flush_log", "_generation",
+        "_guard", "_is_clean", "_log_end", "_pushes", "_readers", "_settings", "_submit",
+        "_unsaved",
     )  # fmt: skip
 
     def __init__(
@@ -124,6 +126,9 @@ class Local:
             BlobId(blob): _decode_peers(peers)
             for blob, peers in db.execute("SELECT blob, peers FROM pushes")
         }
+        self._distrusted = {
+            FeedId(peer): None for (peer,) in db.execute("SELECT peer FROM distrusted")
+        }
         is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
         self._guard = Guard(bool(is_guarded), _decode_peers(asked))
         is_dirty, self._generation = db.execute("SELECT is_dirty, generation FROM run").get
@@ -145,14 +150,14 @@ class Local:
         """Return all settings."""
         return dict(self._settings)
 
-    def set_setting(self, name: str, value: JsonValue) -> Future[None]:
-        """Keep a setting; None forgets it."""
+    def set_setting(self, name: str, value: JsonValue, *, is_durable: bool = False) -> Future[None]:
+        """Keep a setting; None forgets it. ``is_durable``: it is on the disk itself in the end."""
         text = msgspec.json.encode(value).decode()
         if value is None:
             self._settings.pop(name, None)
             return self._write("DELETE FROM settings WHERE name = ?", name)
         self._settings[name] = value
-        return self._write("REPLACE INTO settings VALUES(?,?)", name, text)
+        return self._write("REPLACE INTO settings VALUES(?,?)", name, text, is_durable=is_durable)
 
     # What was read and begun
 
@@ -225,6 +230,15 @@ class Local:
                 del self._clocks[peer]
 
         return self._submit(save)
+
+    def distrusted(self) -> tuple[FeedId, ...]:
+        """Return the peers that once sent what its author had not signed."""
+        return tuple(self._distrusted)
+
+    def save_distrust(self, peer: FeedId) -> Future[None]:
+        """Keep that all that a peer sends is to be checked at once from now on."""
+        self._distrusted[peer] = None
+        return self._write("INSERT OR IGNORE INTO distrusted VALUES(?)", peer)
 
     # Blobs
 
@@ -352,7 +366,7 @@ class Local:
         """Try once more to write what the disk refused."""
         return self._submit(self._write_all)
 
-    def _write(self, sql: str, *bindings: str | float) -> Future[None]:
+    def _write(self, sql: str, *bindings: str | float, is_durable: bool = False) -> Future[None]:
         def write() -> None:
             # What is in memory already is no less true because it could not be written.
             key = (sql, bindings[0])
@@ -360,16 +374,16 @@ class Local:
             self._unsaved[key] = bindings
             while len(self._unsaved) > UNSAVED_MAX:
                 del self._unsaved[next(iter(self._unsaved))]
-            self._write_all()
+            self._write_all(is_durable=is_durable)
 
         return self._submit(write)
 
-    def _write_all(self) -> None:
+    def _write_all(self, *, is_durable: bool = False) -> None:
         """Write what waits, in order, or nothing of it; it waits on then."""
         if not self._unsaved:
             return
         try:
-            with immediate(self._db):
+            with durable(self._db) if is_durable else immediate(self._db):
                 for (sql, _), bindings in self._unsaved.items():
                     self._db.execute(sql, bindings)
         except _LASTING:

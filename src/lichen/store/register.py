@@ -1,9 +1,10 @@
 """Writing down what the audit finds: all of it in the writer thread, the log last.
 
 If a signature does not hold, its feed is cut off before it. Power may fail between any two steps,
-so they come in this order, each flushed: the views let go of the messages (those that know how take
-them out, the others are made anew); this machine stops trusting what it remembers of the peers, as
-after any loss; the messages leave the log. What is left undone is found again by the next audit.
+so they come in this order, each flushed: what was received is; the views let go of the messages
+(those that know how take them out, the others are made anew); this machine stops trusting what it
+remembers of the peers, as after any loss; the messages leave the log. What is left undone is found
+again by the next audit.
 """
 
 from collections.abc import Callable
@@ -61,6 +62,9 @@ class AuditRegister:
         if piece.cuts != self._log.cuts:
             return
         feed = piece.feed
+        # Views and this machine will say of messages and numbers that they were in the log. If a
+        # power cut could still take them, others would get their numbers.
+        self._writer.flush()
         self._engine.forget(self._writer.numbers_from(feed, sequence))
         newest = self._writer.newest_but(feed, sequence)
         self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest))

@@ -15,7 +15,7 @@ from lichen.gossip.connections.blob_downloads import BlobDownloads
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.session import Session
 from lichen.gossip.connections.verdicts import Verdicts
-from lichen.gossip.events import BlobStored
+from lichen.gossip.events import Audited, BlobStored
 from lichen.gossip.exchange import ebt
 from lichen.gossip.exchange.blobs import BlobExchange
 from lichen.gossip.exchange.ebt import Ebt
@@ -26,10 +26,12 @@ from lichen.gossip.exchange.replication import Replication
 from lichen.gossip.exchange.slots import EbtSession
 from lichen.gossip.exchange.sources import Sources
 from lichen.gossip.node import Node
+from lichen.gossip.parts import Parts
 from lichen.gossip.timers import Timers
 from lichen.lab.world.formats import SealedFormat
 from lichen.lab.world.memory import MemoryBlobs, MemoryLog
 from lichen.lab.world.peers import LabPeer
+from lichen.store.log.stretches import without
 
 Patch = pytest.MonkeyPatch
 
@@ -58,7 +60,9 @@ def the_chain_is_not_checked(patch: Patch) -> None:
 
 def the_signature_is_not_checked(patch: Patch) -> None:
     def verify(_self: SealedFormat, message: ChainedMessage) -> Message | Rejected:
-        names = [name for name in message.__struct_fields__ if name not in {"signed", "signature"}]
+        names = [
+            name for name in message.__struct_fields__ if name not in {"indented", "signature"}
+        ]
         return Message(*(getattr(message, name) for name in names))
 
     patch.setattr(SealedFormat, "verify", verify)
@@ -71,6 +75,92 @@ def the_hash_of_a_blob_is_not_checked(patch: Patch) -> None:
         return BlobStored(effect.blob, len(data), effect.connection, effect.call)
 
     patch.setattr(MemoryBlobs, "finish", finish)
+
+
+# What is audited later
+
+
+class _Rash:
+    """A log that takes all that it has for audited."""
+
+    def __init__(self, log: Any) -> None:
+        self.received = self.audited = log.received
+        self.clock = log.clock
+
+
+def what_is_received_is_told_to_all(patch: Patch) -> None:
+    begin = Ebt.__init__
+
+    def init(self: Ebt, own: Any, log: Any, replication: Any) -> None:
+        begin(self, own, log, replication)
+        self._log = self.sources._log = _Rash(log)  # type: ignore[assignment]
+
+    patch.setattr(Ebt, "__init__", init)
+
+
+def a_replaced_source_is_told_what_was_received(patch: Patch) -> None:
+    def stop(self: Sources, session: EbtSession, feed: Any) -> None:
+        slot = session.slots.get(feed)
+        if slot is not None and slot.is_asked:
+            slot.is_asked = False
+            session.note(feed, self._log.received(feed), receives=False)
+
+    patch.setattr(Sources, "_stop", stop)
+
+
+def a_peer_with_less_is_asked_before_the_audit(patch: Patch) -> None:
+    patch.setattr(Sources, "may_ask", lambda self, _session, feed: self.is_free(feed))
+
+
+def what_is_received_is_served_as_history(patch: Patch) -> None:
+    take = Session._take_run
+    patch.setattr(
+        Session, "_take_run", lambda self, out, ebt, log: take(self, out, ebt, _Rash(log))
+    )
+
+
+def what_was_audited_is_not_told(patch: Patch) -> None:
+    patch.setattr(Verdicts, "on_audited", _nothing)
+
+
+def nobody_is_blamed_for_a_failed_audit(patch: Patch) -> None:
+    patch.setattr(Verdicts, "_distrust", _nothing)
+
+
+def distrust_is_forgotten_with_the_run(patch: Patch) -> None:
+    started = Node._on_started
+
+    def on_started(self: Node, event: Any, now: float) -> None:
+        started(self, event, now)
+        self._parts.distrusted = {}
+
+    patch.setattr(Node, "_on_started", on_started)
+
+
+def another_peer_is_not_asked_after_a_failed_audit(patch: Patch) -> None:
+    patch.setattr(Sources, "ask_again", _nothing)
+
+
+def strangers_are_trusted(patch: Patch) -> None:
+    patch.setattr(Parts, "is_trusted", lambda self, peer: peer not in self.distrusted)
+
+
+def an_audit_finds_nothing(patch: Patch) -> None:
+    def audit(self: MemoryLog, feed: Any, first: int, last: int) -> list[Any]:
+        self._set_stretches({feed: without(self.unaudited[feed], first, last)})
+        return [Audited(((feed, self.audited(feed)),))]
+
+    patch.setattr(MemoryLog, "_audit", audit)
+
+
+def what_waits_for_its_audit_is_forgotten_with_the_run(patch: Patch) -> None:
+    start = LabPeer.start
+
+    def start_anew(self: LabPeer) -> None:
+        self.log.unaudited.clear()
+        start(self)
+
+    patch.setattr(LabPeer, "start", start_anew)
 
 
 # What a crash leaves

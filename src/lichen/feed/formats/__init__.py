@@ -11,6 +11,7 @@ from typing import Protocol
 from lichen.feed.identity import Identity
 from lichen.feed.message import (
     ChainedMessage,
+    FeedId,
     FeedState,
     Message,
     RawMessage,
@@ -49,6 +50,10 @@ class FeedFormat(Protocol):
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature: the last step of belief."""
+        ...
+
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Check the signature of a text alone: that it is a message, was checked when it came."""
         ...
 
     def create(

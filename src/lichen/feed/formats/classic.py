@@ -1,45 +1,44 @@
 """Classic messages: JSON, signed and hashed in the exact text that V8 writes.
 
 The rules are in ``classic_rules``; this is the order in which they are put, and the two ways to the
-text (Scuttlebutt Protocol Guide, Feeds; ssb-validate). Most messages go the quick way: read by
-type, they write back to the very bytes received, and msgspec indents those as V8 does. All others
-go the exact way of ``lichen.feed.canonical``, which also finds the reason for a refusal.
+text (Scuttlebutt Protocol Guide, Feeds; ssb-validate). Most messages go the way of
+``classic_quick``. All others go the exact way of ``lichen.feed.canonical``, which also finds the
+reason for a refusal.
 
 The id hashes only the low byte of each UTF-16 unit of the text, so an id never authenticates a
 text: only ``verify`` does.
 """
 
 import math
-from binascii import b2a_base64
-from typing import Final, Literal
+from binascii import a2b_base64, b2a_base64
+from typing import Final
 
 import msgspec
 
-from lichen.feed.canonical import (
-    JsonError,
-    PlainInteger,
-    PlainObject,
-    canonicalize,
-    encode_number,
-    has_index_keys,
-    parse_json,
-)
+from lichen.feed.canonical import JsonError, canonicalize, encode_number, parse_json
 from lichen.feed.formats import ContentError
+from lichen.feed.formats.classic_quick import (
+    COMPACT_TAIL,
+    CONTENT_MARK,
+    SIGNATURE_FROM,
+    SIGNATURE_TO,
+    chain_quickly,
+    claimed_previous,
+)
 from lichen.feed.formats.classic_rules import (
     SEQUENCE_MAX,
     SIGNATURE_LENGTH,
     SIGNATURE_SUFFIX,
     TEXT_UNITS_MAX,
-    Members,
     find_content_fault,
     measure,
     read_members,
     read_sequence,
-    read_signature,
 )
 from lichen.feed.identity import Identity, bytes_to_sign, verify_signature
 from lichen.feed.message import (
     ChainedMessage,
+    FeedId,
     FeedState,
     Message,
     MsgId,
@@ -47,60 +46,26 @@ from lichen.feed.message import (
     Reason,
     Rejected,
 )
-from lichen.feed.refs import feed_key_bytes, is_feed_id, is_msg_id
+from lichen.feed.refs import feed_key_bytes, is_feed_id, msg_id_from_bytes
 
 RECEIVED_BYTES_MAX: Final = 131_072
 """Bytes of a message as received: 8192 units, all escaped, with room for white space."""
 
-# How many bytes the signature takes at the end of the two texts.
-_COMPACT_TAIL = len(',"signature":""}') + SIGNATURE_LENGTH
-_INDENTED_TAIL = len(',\n  "signature": ""\n}') + SIGNATURE_LENGTH
+_INDENTED_TAIL: Final = len(',\n  "signature": ""\n}') + SIGNATURE_LENGTH
+"""Bytes of the signature at the end of the indented text."""
 # What stands around a content in a later message, the digits of the sequence not counted.
 _HEADER_UNITS = len(
     '  "previous": "%.sha256",\n  "sequence": ,\n  "author": "@.ed25519",\n'
     '  "timestamp": 1577836800000,\n  "hash": "sha256",\n'
 ) + 2 * len("A" * 44)
-_CONTENT_MARK = b'"content":'
-# Where the second member's name starts, after a previous that is null or an id.
-_SECOND_AFTER_NULL = len('{"previous":null,"')
-_SECOND_AFTER_ID = len('{"previous":"%') + 44 + len('.sha256","')
 
 
-class _Header(msgspec.Struct):
+class _Header(msgspec.Struct, gc=False):
     author: str
     sequence: int
-    content: msgspec.Raw
-
-
-class _Plain(msgspec.Struct):
-    """The message that needs no care: read by these types, it may go the quick way."""
-
-    previous: str | None
-    sequence: int
-    author: str
-    timestamp: PlainInteger | float
-    hash: Literal["sha256"]
-    content: PlainObject | str
-    signature: str
-
-
-class _LegacyPlain(msgspec.Struct):
-    """The same with the author before the sequence, as peers wrote it for years."""
-
-    previous: str | None
-    author: str
-    sequence: int
-    timestamp: PlainInteger | float
-    hash: Literal["sha256"]
-    content: PlainObject | str
-    signature: str
 
 
 _read_header = msgspec.json.Decoder(_Header).decode
-_read_plain = msgspec.json.Decoder(_Plain).decode
-_read_legacy_plain = msgspec.json.Decoder(_LegacyPlain).decode
-_write_plain = msgspec.json.Encoder().encode
-_indent = msgspec.json.format
 
 
 class ClassicFormat:
@@ -121,6 +86,8 @@ class ClassicFormat:
             header = _read_header(data)
         except (ValueError, RecursionError):
             return _parse_exactly(data)
+        if CONTENT_MARK not in data:
+            return _parse_exactly(data)
         if not is_feed_id(header.author):
             return Rejected(Reason.AUTHOR)
         if not 0 < header.sequence <= SEQUENCE_MAX:
@@ -132,24 +99,46 @@ class ClassicFormat:
         sequence, previous = (1, None) if state is None else (state.sequence + 1, state.key)
         if raw.sequence != sequence:
             return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
-        message = self.chain_alone(raw)
+        message = self._chain(raw, previous)
         if type(message) is ChainedMessage and message.previous != previous:
             return Rejected(Reason.PREVIOUS, raw.author, raw.sequence)
         return message
 
     def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Check everything but the signature and the message before."""
-        members = _read_plain_members(raw)
-        if members is None:
-            return self._chain_exactly(raw)
-        return self._measure(raw, raw.data, _indent(raw.data, indent=2), members)
+        return self._chain(raw, claimed_previous(raw))
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature."""
         public = feed_key_bytes(message.author)
-        if not verify_signature(public, message.signature, message.signed):
+        if not verify_signature(public, message.signature, self.signed_bytes(message)):
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
         return _as_verified(message)
+
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Check the signature of a text alone: that it is a message, was checked when it came."""
+        try:
+            indented = msgspec.json.format(data, indent=2)
+            signature = a2b_base64(data[SIGNATURE_FROM:SIGNATURE_TO])
+        except (ValueError, RecursionError):
+            return self._is_signed_exactly(author, data)
+        is_signed = verify_signature(feed_key_bytes(author), signature, self._sign_part(indented))
+        # What V8 lays out otherwise than msgspec is rare; nothing is called false because of it.
+        return is_signed or self._is_signed_exactly(author, data)
+
+    def _is_signed_exactly(self, author: FeedId, data: bytes) -> bool:
+        raw = self.parse(data)
+        if isinstance(raw, Rejected) or raw.author != author:
+            return False
+        chained = self.chain_alone(raw)
+        return isinstance(chained, ChainedMessage) and isinstance(self.verify(chained), Message)
+
+    def signed_bytes(self, message: ChainedMessage) -> bytes:
+        """Return what the signature has to fit, through HMAC where the network has such a key."""
+        return self._sign_part(message.indented)
+
+    def _sign_part(self, indented: bytes) -> bytes:
+        return bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key)
 
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float
@@ -175,6 +164,11 @@ class ClassicFormat:
             raise ContentError(chained.reason)
         return _as_verified(chained)
 
+    def _chain(self, raw: RawMessage, previous: MsgId | None) -> ChainedMessage | Rejected:
+        """Go the quick way if ``previous`` is what the message follows, else the exact one."""
+        quick = chain_quickly(raw, previous)
+        return self._chain_exactly(raw) if quick is None else quick
+
     def _chain_exactly(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the exact way."""
         if len(raw.data) > RECEIVED_BYTES_MAX:
@@ -186,24 +180,21 @@ class ClassicFormat:
         members = read_members(canonical.value, raw.author, raw.sequence)
         if isinstance(members, Reason):
             return Rejected(members, raw.author, raw.sequence)
-        return self._measure(raw, canonical.compact, canonical.indented, members)
-
-    def _measure(
-        self, raw: RawMessage, compact: bytes, indented: bytes, members: Members
-    ) -> ChainedMessage | Rejected:
-        """Take the text apart and compute the id; the last check is of its length."""
+        compact, indented = canonical.compact, canonical.indented
         units, digest = measure(indented)
         if units > TEXT_UNITS_MAX:
             return Rejected(Reason.TOO_LONG, raw.author, raw.sequence)
+        # None of the members before the content has its mark.
+        content = compact.index(CONTENT_MARK) + len(CONTENT_MARK)
         return ChainedMessage(
-            MsgId(f"%{b2a_base64(digest, newline=False).decode('ascii')}.sha256"),
+            msg_id_from_bytes(digest),
             members.previous,
             raw.author,
             raw.sequence,
             members.timestamp,
-            _cut_content(compact),
+            compact[content:-COMPACT_TAIL],
             compact,
-            bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key),
+            indented,
             members.signature,
         )
 
@@ -262,47 +253,3 @@ def _parse_exactly(data: bytes) -> RawMessage | Rejected:
     if "content" not in value:
         return Rejected(Reason.MEMBERS, author, sequence)
     return RawMessage(author, sequence, data)
-
-
-def _read_plain_members(raw: RawMessage) -> Members | None:
-    """Check a message the quick way; None: it must go the exact way, be it good or bad."""
-    data = raw.data
-    second = _SECOND_AFTER_NULL if data[12:13] == b"n" else _SECOND_AFTER_ID
-    read = _read_legacy_plain if data[second : second + 1] == b"a" else _read_plain
-    try:
-        value = read(data)
-        # The same bytes again: no other members or order, no white space, no repeated key, no
-        # other escapes, all numbers in their shortest digits.
-        if _write_plain(value) != data:
-            return None
-    except (ValueError, RecursionError):
-        return None
-    previous = value.previous
-    if previous is None:
-        if raw.sequence != 1:
-            return None
-    elif raw.sequence == 1 or not is_msg_id(previous):
-        return None
-    timestamp = value.timestamp
-    if type(timestamp) is float and not _is_plain_fraction(timestamp):
-        return None
-    signature = read_signature(value.signature)
-    if (
-        signature is None
-        or value.sequence != raw.sequence
-        or value.author != raw.author
-        or find_content_fault(value.content) is not None
-        or has_index_keys(_cut_content(data))
-    ):
-        return None
-    return Members(previous, timestamp, signature)
-
-
-def _cut_content(compact: bytes) -> bytes:
-    """Cut the content out of a message whose members are checked: none before it has its mark."""
-    return compact[compact.index(_CONTENT_MARK) + len(_CONTENT_MARK) : -_COMPACT_TAIL]
-
-
-def _is_plain_fraction(number: float) -> bool:
-    """Tell whether every writer lays a number out alike: with a fraction, without an exponent."""
-    return 0.001 <= abs(number) < 1e15 and not number.is_integer()

@@ -303,7 +303,7 @@ class BlobCalls:
                 del peer.news[blob]
             self._tell(session, peer, some)
             session.keep_room(self._parts.out, now)
-        if not session.awaits_room:
+        if peer.served and not session.awaits_room:
             run = peer.take_run()
             if run is not None:
                 self._parts.out.append(run)

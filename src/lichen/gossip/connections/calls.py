@@ -61,7 +61,7 @@ class Calls:
     def receive(self, session: Session, event: MuxrpcEvent, now: float) -> None:
         """Deal with one event of a session."""
         session.received_at = now
-        if isinstance(event, ItemsReceived):
+        if type(event) is ItemsReceived:  # what there is most of
             self._receive_items(session, event, now)
         elif isinstance(event, CallReceived):
             self._receive_call(session, event, now)
@@ -136,7 +136,7 @@ class Calls:
         if session.caller is not None and session.caller.hint(feed):
             parts.pump_history(session, now)
         session.server.set_friend(is_friend=parts.replication.is_wanted(session.peer))
-        stream = ServedStream(event.call, request, parts.log.received(feed))
+        stream = ServedStream(event.call, request, parts.log.audited(feed))
         if session.server.add(stream):
             parts.mark_dirty(session)
         else:
@@ -151,9 +151,9 @@ class Calls:
             session.send(parts.out, EndCall(event.call, refusal))
             return
         clock = {
-            feed: received
+            feed: audited
             for feed in parts.replication.wanted
-            if (received := parts.log.received(feed))
+            if (audited := parts.log.audited(feed))
             and parts.replication.is_shared(feed, session.peer)
         }
         session.send(parts.out, Answer(event.call, BodyType.JSON, orjson.dumps(clock)))
@@ -177,12 +177,11 @@ class Calls:
         self, session: Session, ebt: EbtSession, event: ItemsReceived, now: float
     ) -> None:
         parts = self._parts
-        parse, receive_message = parts.parse, parts.ebt.receive_message
         batch: list[RawMessage] = []
         for item in event.items:
-            raw = None if looks_like_notes(item) else parse(item)
+            raw = None if looks_like_notes(item) else parts.parse(item)
             if isinstance(raw, RawMessage):
-                verdict = receive_message(ebt, raw.author, raw.sequence, now)
+                verdict = parts.ebt.receive_message(ebt, raw.author, raw.sequence, now)
                 if verdict is Verdict.TAKE:
                     batch.append(raw)
                 elif verdict is Verdict.DUPLICATE:
@@ -195,7 +194,7 @@ class Calls:
             self._ingest(session, batch)
             for raw in batch:
                 parts.ebt.sources.behind[raw.author] = None
-        parts.timers.set_if_unset("clock", now + SAVE_CLOCK_S, session.connection)
+        parts.timers.set_if_unset("clocks", now + SAVE_CLOCK_S)
         if session.malformed_count > MALFORMED_MAX:
             parts.doom(session, "malformed-items")
 
@@ -208,7 +207,8 @@ class Calls:
             session.malformed_count += 1
             return
         parts.ebt.receive_notes(ebt, members, now)
-        parts.stop_history(session)
+        if session.caller is not None:
+            parts.stop_history(session)
         if parts.own in members and parts.own in ebt.slots:
             parts.hear_own_feed(session, ebt.claims.get(parts.own, -1), now)
 
@@ -230,11 +230,12 @@ class Calls:
         self._ingest(session, batch)
 
     def _ingest(self, session: Session, batch: list[RawMessage]) -> None:
-        out = self._parts.out
+        out, peer = self._parts.out, session.peer
+        verifies_all = not self._parts.is_trusted(peer)
         for start in range(0, len(batch), INGEST_BATCH_MAX):
             part = tuple(batch[start : start + INGEST_BATCH_MAX])
-            out.append(Ingest(session.connection, part))
-            session.pending_bytes.append(sum(len(raw.data) for raw in part))
+            out.append(Ingest(session.connection, part, peer, verifies_all))
+            session.pending_bytes.append(sum([len(raw.data) for raw in part]))
         session.received_count += len(batch)
         session.pending += len(batch)
         is_much = (

@@ -22,7 +22,10 @@ class Guard:
         guard = self._parts.own_feed
         opens_at = guard.opens_at
         if opens_at is not None and opens_at <= now:
-            self._lift(f"{len(guard.asked)} peers were asked for the own feed")
+            words = f"{len(guard.asked)} peers were asked for the own feed"
+            if guard.unmet:
+                words += f"; {len(guard.unmet)} that said to have more of it did not come back"
+            self._lift(words)
 
     def on_lifted(self, _event: GuardLifted, _now: float) -> None:
         """Open the guard because a person says so."""

@@ -308,14 +308,14 @@ class Lifecycle:
         """Ask for feeds whose turn has come again."""
         self._parts.pump_history(self._parts.sessions[connection], now)
 
-    def save_clock(self, connection: ConnectionId, _now: float) -> None:
-        """Write down a peer's clock during a long session."""
+    def save_clocks(self) -> None:
+        """Write down the clocks of all peers that were heard of late: one waking for all."""
         parts = self._parts
-        session = parts.sessions[connection]
-        heard = 0 if session.ebt is None else session.ebt.heard_count
-        if session.ebt is not None and heard != session.saved_count:
-            session.saved_count = heard
-            parts.out.append(SaveClock(session.peer, parts.ebt.clock_of(session.ebt)))
+        for session in parts.sessions.values():
+            ebt = session.ebt
+            if ebt is not None and ebt.heard_count != session.saved_count:
+                session.saved_count = ebt.heard_count
+                parts.out.append(SaveClock(session.peer, parts.ebt.clock_of(ebt)))
 
     def check_drain(self, connection: ConnectionId, now: float) -> None:
         """Close a connection whose peer does not read."""

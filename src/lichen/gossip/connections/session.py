@@ -137,8 +137,9 @@ class Session:
     def send(self, out: list[Effect], command: Command) -> None:
         """Put a command on the wire."""
         out.append(Send(self.connection, command))
-        if isinstance(command, SendItems):
-            self.unreported_bytes += sum(map(len, command.items))
+        if type(command) is SendItems:
+            for item in command.items:
+                self.unreported_bytes += len(item)
         elif isinstance(command, Answer):
             self.unreported_bytes += len(command.body)
 
@@ -149,10 +150,13 @@ class Session:
 
     def flush(self, out: list[Effect], ebt: Ebt, log: Log, now: float) -> None:
         """Send what there is to send and room for."""
-        while self.ebt is not None and (self.ebt.notes or self.ebt.must_note):
+        session = self.ebt
+        while session is not None and (session.notes or session.must_note):
             if self.awaits_room:
                 return
-            self._send_notes(out, self.ebt, now)
+            self._send_notes(out, session, now)
+        if not self.server.ready and (session is None or not session.ready):
+            return
         while self.in_flight is None and not self.awaits_room:
             run = self._take_run(out, ebt, log)
             if run is None:
@@ -164,14 +168,17 @@ class Session:
     def _send_notes(self, out: list[Effect], session: EbtSession, now: float) -> None:
         session.must_note = False
         notes = session.notes
-        if len(notes) > NOTES_PER_FRAME_MAX:
+        if len(notes) <= NOTES_PER_FRAME_MAX:
+            session.notes = {}
+        else:
             feeds = list(notes)
             notes = {feed: notes[feed] for feed in feeds[:NOTES_PER_FRAME_MAX]}
             session.notes = {feed: session.notes[feed] for feed in feeds[NOTES_PER_FRAME_MAX:]}
-        else:
-            session.notes = {}
-        self.send(out, SendItems(session.call, BodyType.JSON, (encode_notes(notes),)))
-        self.keep_room(out, now)
+        item = encode_notes(notes)
+        out.append(Send(self.connection, SendItems(session.call, BodyType.JSON, (item,))))
+        self.unreported_bytes += len(item)
+        if self.unreported_bytes > QUEUED_BYTES_LOW:
+            self.await_room(out, now)
 
     def keep_room(self, out: list[Effect], now: float) -> None:
         """Await a report on the pipe when much was sent since the last one."""
@@ -196,7 +203,7 @@ class Session:
         while self.server.ready:
             call = next(iter(self.server.ready))
             stream = self.server.streams[call]
-            run = stream.take_run(log.received(stream.feed))
+            run = stream.take_run(log.audited(stream.feed))
             if run is not None:
                 return SendMessages(self.connection, call, stream.feed, *run, stream.form)
             self._settle(out, stream, log)
@@ -205,7 +212,7 @@ class Session:
     def _settle(self, out: list[Effect], stream: ServedStream, log: Log) -> None:
         """Put a stream without messages to send aside: ended, or live."""
         del self.server.ready[stream.call]
-        if stream.is_over(log.received(stream.feed)):
+        if stream.is_over(log.audited(stream.feed)):
             self.server.remove(stream.call)
             self.send(out, EndCall(stream.call))
         else:
@@ -217,7 +224,8 @@ class Session:
         run, self.in_flight = self.in_flight, None
         self.sent_count += event.last - event.first + 1
         self.report_room(event.queued_bytes, now)
-        self.keep_room(out, now)
+        if event.queued_bytes > QUEUED_BYTES_LOW:
+            self.await_room(out, now)
         if run is None or run.call != event.call:
             return
         if self.ebt is not None and run.call == self.ebt.call:

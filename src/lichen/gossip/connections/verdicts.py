@@ -1,16 +1,18 @@
-"""What the store made of messages that peers sent: kept, refused, or not written.
+"""What the store made of messages that peers sent: kept, audited, refused, or not written.
 
-What was kept is passed on and may bring new contacts; what was refused is asked for again after a
-gap and blamed on the peer after a fault (SSB's validation says which it is). Every verdict also
-gives back room: a connection with too many undecided messages is paused until they are decided.
+What was kept and audited is passed on and may bring new contacts; what was refused is asked for
+again after a gap and blamed on the peer after a fault (SSB's validation says which it is). What
+was kept and then found not to be what its author had signed is blamed on the peer that sent it,
+and asked of another: no peer can do more to a feed than that. Every verdict also gives back room:
+a connection with too many undecided messages is paused until they are decided.
 """
 
 from lichen.feed.message import FeedId, Reason, Rejected
 from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import ResumeReading
-from lichen.gossip.events import ConnectionId, Ingested, IngestFailed
+from lichen.gossip.effects import Notify, ResumeReading, SaveDistrust
+from lichen.gossip.events import Audited, AuditFailed, Ingested, IngestFailed
 from lichen.gossip.limits import (
     FAULTS_MAX,
     GRAPH_DEBOUNCE_S,
@@ -21,6 +23,7 @@ from lichen.gossip.limits import (
 )
 from lichen.gossip.parts import Parts
 
+_TAKEN_BACK = "messages that were not what their author had signed are gone from the log"
 _NOT_THE_PEERS_FAULT = frozenset({Reason.SEQUENCE_GAP, Reason.DEPENDS, Reason.FORKED})
 
 
@@ -55,7 +58,11 @@ class Verdicts:
         parts = self._parts
         session = self._count_pending(event)
         for progress in event.progress:
-            self._grew(progress.feed, progress.last, event.connection, now)
+            audited = min(parts.log.audited(progress.feed), progress.last)
+            if audited >= progress.first:
+                self._announce(progress.feed, audited)
+            if progress.feed == parts.own:
+                self._guard.grew(progress.last, event.connection, now)
         for fork in event.forks:
             parts.ebt.freeze(fork.first.author)
         if session is not None and event.rejected:
@@ -85,14 +92,46 @@ class Verdicts:
             parts.out.append(ResumeReading(session.connection))
         return session
 
-    def _grew(self, feed: FeedId, last: int, connection: ConnectionId | None, now: float) -> None:
+    def on_audited(self, event: Audited, now: float) -> None:
+        """Pass on what waited for its audit."""
+        log, sources = self._parts.log, self._parts.ebt.sources
+        for feed, last in event.progress:
+            self._announce(feed, last)
+            if last == log.received(feed):
+                sources.settle(feed, now)
+
+    def on_audit_failed(self, event: AuditFailed, now: float) -> None:
+        """Blame who sent it, and ask another for what had to go."""
+        parts, feed = self._parts, event.feed
+        parts.out.append(Notify("taken-back", peer=event.source, feed=feed, detail=_TAKEN_BACK))
+        session = None if event.source is None else self._distrust(event.source)
+        if session is not None:
+            session.faults += 1
+            self._reject(session, feed, now)
+        parts.ebt.sources.ask_again(feed, now)
+        for each in parts.sessions.values():
+            if each.caller is not None and feed in each.caller.by_feed:
+                parts.drop_history(each, each.caller.drop(feed))
+                each.caller.want(feed, now)
+                parts.pump_history(each, now)
+        if session is not None and session.faults >= FAULTS_MAX:
+            self._lifecycle.close(session, "invalid-messages", now)
+
+    def _distrust(self, peer: FeedId) -> Session | None:
+        """Trust a peer no more; return the connection with it."""
+        parts = self._parts
+        if peer not in parts.distrusted:
+            parts.distrusted[peer] = None
+            parts.out.append(SaveDistrust(peer))
+        return self._lifecycle.session_with(peer)
+
+    def _announce(self, feed: FeedId, last: int) -> None:
+        """Offer what is new of a feed and audited."""
         parts = self._parts
         parts.ebt.grew(feed, last)
         for session in parts.sessions.values():
             if session.server.streams and session.server.grew(feed):
                 parts.mark_dirty(session)
-        if feed == parts.own:
-            self._guard.grew(last, connection, now)
 
     def _blame(self, session: Session, rejected: tuple[Rejected, ...], now: float) -> None:
         """Deal with what was refused: ask again after a gap, and take no more after a fault."""
@@ -111,10 +150,7 @@ class Verdicts:
         for feed, is_other_branch in faults.items():
             if not is_other_branch:  # an honest peer may hold the other branch of a forked feed
                 session.faults += 1
-            if session.ebt is not None:
-                parts.ebt.reject(session.ebt, feed, now)
-            if session.caller is not None:
-                parts.drop_history(session, session.caller.reject(feed))
+            self._reject(session, feed, now)
         for feed in gaps:
             if session.ebt is not None:
                 parts.ebt.sources.resync(session.ebt, feed, now)
@@ -124,3 +160,10 @@ class Verdicts:
                 parts.pump_history(session, now)
         if session.faults >= FAULTS_MAX:
             self._lifecycle.close(session, "invalid-messages", now)
+
+    def _reject(self, session: Session, feed: FeedId, now: float) -> None:
+        """Take a feed from a peer no more on this connection."""
+        if session.ebt is not None:
+            self._parts.ebt.reject(session.ebt, feed, now)
+        if session.caller is not None:
+            self._parts.drop_history(session, session.caller.reject(feed))

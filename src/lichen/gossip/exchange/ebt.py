@@ -3,7 +3,8 @@
 Behaviour of epidemic-broadcast-trees (``events.js``) and ssb-ebt as described in the protocol
 notes: the side that was dialled notes first; feeds that the peer had at the end of its last
 session are left out; messages are sent when the peer asked for them and announced when it did
-not; a feed is exchanged only if we replicate it and its author does not block the peer.
+not; a feed is exchanged only if we replicate it and its author does not block the peer. Sent, and
+noted to all but a feed's source, is only what was audited.
 
 Nothing is sent here: notes and feeds that are ready collect in the sessions, and ``dirty`` names
 the sessions that have something. What is refused: messages of feeds that were never agreed on.
@@ -89,34 +90,33 @@ class Ebt:
         is one that we declined for a while: if the note that took this back was lost, the peer
         remembers the refusal and says nothing of the feed, and both would be silent for ever.
         """
-        slots = session.slots
-        return {
-            feed: claim
-            for feed, claim in session.claims.items()
-            if not (feed in slots and (slots[feed].is_refused or slots[feed].is_rejoined))
-        }
+        clock = session.claims.copy()
+        for feed in session.unsaved:
+            clock.pop(feed, None)
+        return clock
 
     def _introduce(self, session: EbtSession, now: float) -> None:
         session.has_spoken = session.must_note = True
         session.mark_dirty()
-        received, is_free = self._log.received, self.sources.is_free
+        received, may_ask = self._log.received, self.sources.may_ask
+        claims, slots = session.claims, session.slots
         blocked_by = self._replication.blocked_by.get(session.peer, {})
         for feed in self._replication.wanted:
             if feed in blocked_by:
                 continue
-            claim = session.claims.get(feed, 0)
+            claim = claims.get(feed, 0)
             own = received(feed)
             is_known = claim == own and own > 0
-            if self.mentions_own and feed == self._own:
+            if feed == self._own and self.mentions_own:
                 is_known = False
             elif claim == -1:
                 continue
             if not is_known:
-                session.slots[feed] = Slot()
-                if is_free(feed):
+                slots[feed] = Slot()
+                if may_ask(session, feed):
                     self.sources.ask(session, feed, now)
                 else:
-                    session.note(feed, own, receives=False)
+                    session.note(feed, self._log.audited(feed), receives=False)
             if claim > own:
                 self.sources.behind[feed] = None
 
@@ -142,10 +142,10 @@ class Ebt:
                     session.note(feed, -1, receives=False)
 
     def _receive_note(self, session: EbtSession, feed: FeedId, note: Note, now: float) -> None:
-        sequence = max(note.sequence, -1) if note.replicates else -1
+        sequence = note.sequence if note.replicates and note.sequence >= 0 else -1
         claim = merge_claim(session.claims.get(feed), sequence)
         session.claims[feed] = claim
-        own = self._log.received(feed)
+        own, audited = self._log.received(feed), self._log.audited(feed)
         slot = session.slots.get(feed)
         if sequence < 0:
             self._receive_refusal(session, feed, now)
@@ -155,7 +155,7 @@ class Ebt:
             if own <= claim and self.sources.is_free(feed):
                 self.sources.ask(session, feed, now)
             elif own >= claim or not self.sources.offer(session, feed, claim, now):
-                session.note(feed, own, receives=False)
+                session.note(feed, audited, receives=False)
         elif slot.is_refused:
             return
         elif claim > own and not slot.is_asked:
@@ -164,11 +164,15 @@ class Ebt:
             self.sources.behind[feed] = None
         slot.wants = note.receives
         slot.sent = sequence
-        if own > sequence:
+        if claim < own and audited < own and slot.is_asked:
+            # Before the audit a peer that has less than we is no source: it would be told too much.
+            self.sources.release(session, feed)
+            session.note(feed, audited, receives=False)
+        if audited > sequence:
             if slot.wants:
                 session.make_ready(feed)
             else:
-                session.note(feed, own, receives=slot.is_asked)
+                session.note(feed, audited, receives=slot.is_asked)
 
     def _receive_refusal(self, session: EbtSession, feed: FeedId, now: float) -> None:
         slot = session.slots.setdefault(feed, Slot())
@@ -190,7 +194,7 @@ class Ebt:
         if sequence <= self._log.received(author):
             if not slot.is_asked and now >= slot.resync_at:
                 slot.resync_at = now + RESYNC_S_MIN
-                session.note(author, self._log.received(author), receives=False)
+                session.note(author, self._log.audited(author), receives=False)
             return Verdict.DUPLICATE
         session.heard_count += 1
         session.heard_at = slot.heard_at = now
@@ -198,12 +202,12 @@ class Ebt:
         return Verdict.TAKE
 
     def grew(self, feed: FeedId, last: int) -> None:
-        """Offer what is new in the log: to those who want it, and a note to those who might."""
+        """Offer what is new and audited: to those who want it, and a note to those who might."""
         for session in self.sessions.values():
-            if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
-                continue
             claim = session.claims.get(feed)
             if claim is not None and (claim == -1 or claim >= last):
+                continue
+            if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
                 continue
             slot = session.slots.get(feed)
             if slot is None:
@@ -213,7 +217,7 @@ class Ebt:
                 continue
             elif slot.wants:
                 session.make_ready(feed)
-            elif slot.sent != UNTOLD:
+            elif slot.sent != UNTOLD and not (slot.is_asked and self._log.received(feed) > last):
                 session.note(feed, last, receives=slot.is_asked)
 
     def take_run(self, session: EbtSession, feed: FeedId) -> tuple[int, int] | None:
@@ -221,11 +225,11 @@ class Ebt:
         slot = session.slots.get(feed)
         if slot is None or not slot.wants or slot.is_refused:
             return None
-        own = self._log.received(feed)
+        audited = self._log.audited(feed)
         first = slot.sent + 1
-        if own < first:
+        if audited < first:
             return None
-        last = slot.sent = min(own, first + MESSAGES_RUN_MAX - 1)
+        last = slot.sent = min(audited, first + MESSAGES_RUN_MAX - 1)
         return first, last
 
     def confirm_run(
@@ -241,7 +245,7 @@ class Ebt:
         first, expected = run
         if last < expected and slot.sent == expected:
             slot.sent = last
-        if last >= first and slot.wants and self._log.received(feed) > slot.sent:
+        if last >= first and slot.wants and self._log.audited(feed) > slot.sent:
             session.make_ready(feed)
 
     def follow(self, feed: FeedId, now: float) -> None:
@@ -252,14 +256,16 @@ class Ebt:
                 best is None or session.claims.get(feed, 0) > best.claims.get(feed, 0)
             ):
                 best = session
-        if best is not None and self.sources.is_free(feed):
+        if best is not None and self.sources.may_ask(best, feed):
             self.sources.ask(best, feed, now)
 
     def allow(self, feed: FeedId, peer: FeedId, now: float) -> None:
         """Exchange a feed with a peer that its author blocks no longer."""
         for session in self.sessions.values():
-            if session.peer == peer and self._join(session, feed) and self.sources.is_free(feed):
-                self.sources.ask(session, feed, now)
+            if session.peer == peer and self._join(session, feed):
+                if self.sources.may_ask(session, feed):
+                    self.sources.ask(session, feed, now)
+                return
 
     def _join(self, session: EbtSession, feed: FeedId) -> bool:
         """Note a feed to a peer; tell whether the peer may be asked for it.
@@ -271,17 +277,17 @@ class Ebt:
             return False
         if feed in session.slots:
             return False
-        own = self._log.received(feed)
+        own, audited = self._log.received(feed), self._log.audited(feed)
         slot = session.slots[feed] = Slot()
-        session.note(feed, own, receives=False)
+        session.note(feed, audited, receives=False)
         if noted is None:
             return True
-        slot.is_rejoined = True
+        session.unsaved[feed] = None
         claim = session.claims[feed] = decode_note(noted).sequence
         if claim < 0:
             return False
         slot.wants, slot.sent = decode_note(noted).receives, claim
-        if slot.wants and own > claim:
+        if slot.wants and audited > claim:
             session.make_ready(feed)
         if claim > own:
             self.sources.behind[feed] = None
@@ -308,10 +314,13 @@ class Ebt:
 
     def reject(self, session: EbtSession, feed: FeedId, now: float) -> None:
         """Take a feed from this peer no more: what it sent of it was invalid."""
-        slot = session.slots.get(feed)
-        if slot is None or slot.is_refused:
+        if not session.has_spoken or not self._replication.is_shared(feed, session.peer):
+            return
+        slot = session.slots.setdefault(feed, Slot())
+        if slot.is_refused:
             return
         slot.is_refused = True
+        session.unsaved[feed] = None
         slot.wants = False
         session.ready.pop(feed, None)
         session.note(feed, -1, receives=False)
@@ -326,7 +335,7 @@ class Ebt:
         source = self.sources.source(feed)
         if source is not None:
             self.sources.release(source, feed)
-            source.note(feed, self._log.received(feed), receives=False)
+            source.note(feed, self._log.audited(feed), receives=False)
 
 
 def _as_number(note: Note) -> int:

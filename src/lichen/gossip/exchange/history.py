@@ -3,7 +3,8 @@
 Rules of ssb-db and ssb-db2 as peers rely on them: the object's ``sequence`` (or ``seq``) is the
 first sequence wanted, ``live`` keeps the stream open, ``limit`` counts messages, ``keys`` and
 ``values`` choose the form. Served are the own feed, to anybody, and replicated feeds whose author
-does not block the caller; of any other feed the stream ends without messages.
+does not block the caller; of any other feed the stream ends without messages. What is not audited
+yet is as good as not here.
 """
 
 import msgspec
@@ -94,17 +95,17 @@ class ServedStream:
 
     __slots__ = ("call", "feed", "form", "is_live", "left", "sent")
 
-    def __init__(self, call: int, request: HistoryRequest, received: int) -> None:
+    def __init__(self, call: int, request: HistoryRequest, audited: int) -> None:
         self.call = call
         self.feed = request.feed
         self.form = request.form
         self.is_live = request.is_live
         self.left = request.limit
-        self.sent = request.first - 1 if request.with_old else max(received, request.first - 1)
+        self.sent = request.first - 1 if request.with_old else max(audited, request.first - 1)
 
-    def take_run(self, received: int) -> tuple[int, int] | None:
+    def take_run(self, audited: int) -> tuple[int, int] | None:
         """Return the next messages to send and count them as sent; None if there are none."""
-        last = min(received, self.sent + MESSAGES_RUN_MAX)
+        last = min(audited, self.sent + MESSAGES_RUN_MAX)
         if self.left is not None:
             last = min(last, self.sent + self.left)
         if last <= self.sent:
@@ -121,9 +122,9 @@ class ServedStream:
         if self.left is not None:
             self.left += count
 
-    def is_over(self, received: int) -> bool:
+    def is_over(self, audited: int) -> bool:
         """Tell whether nothing can follow on this stream."""
-        return self.left == 0 or (not self.is_live and received <= self.sent)
+        return self.left == 0 or (not self.is_live and audited <= self.sent)
 
 
 class HistoryServer:

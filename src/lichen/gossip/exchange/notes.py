@@ -37,7 +37,8 @@ def encode_note(sequence: int, *, receives: bool) -> int:
     """Return the number for "I have ``sequence``" and "send me more" or not."""
     if sequence < 0:
         return -1
-    return min(sequence, NOTE_SEQUENCE_MAX) * 2 + (0 if receives else 1)
+    sequence = min(sequence, NOTE_SEQUENCE_MAX)
+    return sequence * 2 if receives else sequence * 2 + 1
 
 
 def decode_note(value: object) -> Note:

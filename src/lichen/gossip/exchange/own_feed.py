@@ -4,16 +4,20 @@ A feed that goes on from an old state is forked and dead for the whole network. 
 is up, peers are asked for the own feed, and it opens only when at least ``GUARD_PEERS_MIN`` of
 them have answered, all that they claim to have was received, and nothing new came for a while.
 A peer that says it does not replicate the feed was asked in vain and does not count.
+
+A peer that claims more than came and then goes away may be honest and come back, or a liar whose
+word would hold the guard for ever. It is waited for ``GUARD_GONE_S``; then its claim is believed no
+longer, and the person is told when the guard opens.
 """
 
 from lichen.feed.message import FeedId
-from lichen.gossip.limits import GUARD_PEERS_MIN, GUARD_QUIET_S
+from lichen.gossip.limits import GUARD_GONE_S, GUARD_PEERS_MIN, GUARD_QUIET_S
 
 
 class OwnFeed:
     """How far the recovery of the own feed is."""
 
-    __slots__ = ("_changed_at", "_claims", "asked", "is_guarded", "is_news")
+    __slots__ = ("_changed_at", "_claims", "_gone", "asked", "is_guarded", "is_news")
 
     def __init__(self) -> None:
         self.is_guarded = False
@@ -22,6 +26,8 @@ class OwnFeed:
         self.is_news = False
         """Something is to be written down."""
         self._claims: dict[FeedId, int] = {}
+        self._gone: dict[FeedId, float] = {}
+        """When a peer left that claims more than came."""
         self._changed_at = 0.0
 
     def start(self, is_guarded: bool, asked: tuple[FeedId, ...], now: float) -> None:
@@ -35,6 +41,7 @@ class OwnFeed:
         self.is_guarded = self.is_news = True
         self.asked = {}
         self._claims = {}
+        self._gone = {}
         self._changed_at = now
 
     def lift(self) -> None:
@@ -44,6 +51,7 @@ class OwnFeed:
 
     def answered(self, peer: FeedId, claim: int, received: int, now: float) -> None:
         """Note how much of the own feed a peer says it has."""
+        self._gone.pop(peer, None)
         if not self.is_guarded or self._claims.get(peer) == claim:
             return
         self._claims[peer] = claim
@@ -51,6 +59,16 @@ class OwnFeed:
             self.asked.pop(peer, None)
         self._changed_at = now
         self._settle(received)
+
+    def left(self, peer: FeedId, now: float) -> None:
+        """Note that a peer is gone: what it claims holds the guard for a stated time only."""
+        if peer in self._claims and peer not in self.asked:
+            self._gone.setdefault(peer, now)
+
+    @property
+    def unmet(self) -> list[FeedId]:
+        """Return who claims more than came."""
+        return [peer for peer in self._claims if peer not in self.asked]
 
     def discredit(self, peer: FeedId) -> None:
         """Believe a peer no longer: it did not send what it claimed."""
@@ -72,6 +90,9 @@ class OwnFeed:
         """Return when the guard opens if nothing happens until then; None for not at all."""
         if not self.is_guarded or len(self.asked) < GUARD_PEERS_MIN:
             return None
-        if any(peer not in self.asked for peer in self._claims):
-            return None
-        return self._changed_at + GUARD_QUIET_S
+        opens_at = self._changed_at + GUARD_QUIET_S
+        for peer in self.unmet:
+            if peer not in self._gone:
+                return None
+            opens_at = max(opens_at, self._gone[peer] + GUARD_GONE_S)
+        return opens_at

@@ -21,7 +21,6 @@ class Slot:
         "heard_at",
         "is_asked",
         "is_refused",
-        "is_rejoined",
         "resync_at",
         "sent",
         "wants",
@@ -35,8 +34,6 @@ class Slot:
         """Our last note was even: this peer is the feed's source."""
         self.is_refused = False
         """The peer sent something invalid: nothing of this feed is taken from it any more."""
-        self.is_rejoined = False
-        """We had declined the feed before on this call, and the peer may not hear otherwise."""
         self.broken = 0
         """Promises in a row that the peer did not keep."""
         self.asked_at = 0.0
@@ -62,6 +59,7 @@ class EbtSession:
         "peer",
         "ready",
         "slots",
+        "unsaved",
     )
 
     def __init__(
@@ -85,6 +83,9 @@ class EbtSession:
         """Notes and messages heard, so that an unchanged clock is not saved again."""
         self.claims: dict[FeedId, int] = {}
         self.slots: dict[FeedId, Slot] = {}
+        self.unsaved: dict[FeedId, None] = {}
+        """Feeds left out of the clock that outlives the session: what the peer sent of them was
+        invalid, or we had declined them before on this call, and it may not hear otherwise."""
         self.declined: dict[FeedId, int] = {}
         """Feeds that we said -1 to, with what the peer had noted."""
         self.notes: dict[FeedId, int] = {}
@@ -112,6 +113,7 @@ class EbtSession:
         slot = self.slots.pop(feed, None)
         claim = self.claims.pop(feed, UNTOLD)
         self.ready.pop(feed, None)
+        self.unsaved.pop(feed, None)
         wants = slot is not None and slot.wants
         self.declined[feed] = encode_note(claim, receives=wants)
         self.note(feed, -1, receives=False)

@@ -5,6 +5,10 @@ and telling the others not to send (odd notes). This module holds that choice. U
 JavaScript original it is kept in one table, so that no feed has two sources or is forgotten when
 its source goes. A source that promised messages and sends none is replaced after ``STALL_S``; one
 that did so three times in a row is a last resort only.
+
+The source is told what was received, everybody else what was audited: so nobody sends again what
+is here, and nobody is promised what may yet turn out to be wrong. Hence a peer that has less than
+we is not asked for a feed that is still being audited.
 """
 
 from collections.abc import Container, Iterator
@@ -26,7 +30,16 @@ from lichen.gossip.ports import Log
 class Sources:
     """The peer that each feed is asked of, and the feeds that somebody has more of than we."""
 
-    __slots__ = ("_log", "_replication", "_sessions", "_source", "behind", "frozen", "stalls")
+    __slots__ = (
+        "_doubted",
+        "_log",
+        "_replication",
+        "_sessions",
+        "_source",
+        "behind",
+        "frozen",
+        "stalls",
+    )
 
     def __init__(
         self, log: Log, replication: Replication, sessions: dict[ConnectionId, EbtSession]
@@ -35,6 +48,8 @@ class Sources:
         self._replication = replication
         self._sessions = sessions
         self._source: dict[FeedId, ConnectionId] = {}
+        self._doubted: dict[FeedId, None] = {}
+        """Feeds of which a source broke its word so often that another peer may be asked."""
         self.behind: dict[FeedId, None] = {}
         """Feeds of which a peer claims more than we have; looked over every ``STALL_S``."""
         self.frozen: dict[FeedId, None] = {}
@@ -51,18 +66,21 @@ class Sources:
         old = self.source(feed)
         own = self._log.received(feed)
         if old is not None and old is not session:
-            self._stop(old, feed, own)
-        slot = session.slots.setdefault(feed, Slot())
+            self._stop(old, feed)
+        slot = session.slots.get(feed)
+        if slot is None:
+            slot = session.slots[feed] = Slot()
         slot.is_asked = True
         slot.asked_at = now
         self._source[feed] = session.connection
         session.note(feed, own, receives=True)
 
-    def _stop(self, session: EbtSession, feed: FeedId, own: int) -> None:
+    def _stop(self, session: EbtSession, feed: FeedId) -> None:
+        """Ask this peer for a feed no longer, and tell it so."""
         slot = session.slots.get(feed)
         if slot is not None and slot.is_asked:
-            slot.is_asked = False
-            session.note(feed, own, receives=False)
+            self.release(session, feed)
+            session.note(feed, self._log.audited(feed), receives=False)
 
     def release(self, session: EbtSession, feed: FeedId) -> bool:
         """Take a feed from a session without a word; tell whether it was the source."""
@@ -78,8 +96,22 @@ class Sources:
         """Tell whether a peer may be asked for a feed without taking it from a good source."""
         if feed in self.frozen:
             return False
+        if self._source.get(feed) not in self._sessions:
+            return True
+        if feed not in self._doubted:
+            return False
         source = self.source(feed)
         return source is None or source.slots[feed].broken >= BROKEN_PROMISES_MAX
+
+    def may_ask(self, session: EbtSession, feed: FeedId) -> bool:
+        """Tell whether a peer may be asked for a feed that is free: not if it has less than we.
+
+        It would take the question for an offer of what is not audited yet.
+        """
+        if not self.is_free(feed):
+            return False
+        own = self._log.received(feed)
+        return self._log.audited(feed) == own or session.claims.get(feed, 0) >= own
 
     def offer(self, session: EbtSession, feed: FeedId, claim: int, now: float) -> bool:
         """Ask a peer that claims more than we have, if it is a better source; tell whether so."""
@@ -124,6 +156,34 @@ class Sources:
         if last_resort is not None:
             self.ask(last_resort, feed, now)
         return last_resort is not None
+
+    def settle(self, feed: FeedId, now: float) -> None:
+        """Ask somebody for a feed that was not asked of anybody before it was audited."""
+        if self.source(feed) is not None or self.hand_over(feed, ConnectionId(0), now):
+            return
+        best: EbtSession | None = None
+        for session in self._sessions.values():
+            slot = session.slots.get(feed)
+            if slot is None or slot.is_refused or slot.broken or not session.has_spoken:
+                continue
+            if best is None or session.claims.get(feed, 0) > best.claims.get(feed, 0):
+                best = session
+        if best is not None and self.may_ask(best, feed):
+            self.ask(best, feed, now)
+
+    def ask_again(self, feed: FeedId, now: float) -> None:
+        """Ask for what a feed has lost, as its source believes that it is here."""
+        if not self._replication.is_wanted(feed):
+            return
+        self.behind[feed] = None
+        own = self._log.received(feed)
+        source = self.source(feed)
+        if source is None:
+            self.hand_over(feed, ConnectionId(0), now)
+        elif source.claims.get(feed, 0) > own:
+            self.ask(source, feed, now)
+        elif not self.hand_over(feed, source.connection, now):
+            self._stop(source, feed)
 
     def hand_over_idle(self, feed: FeedId, now: float) -> None:
         """Ask a peer that is as far as we are, so that the feed's next message comes at once."""
@@ -171,19 +231,28 @@ class Sources:
 
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
-        return self.lacking(feed) > 0
+        own = self._log.received(feed)
+        return any(
+            self._counts(session, feed)
+            for session in self._sessions.values()
+            if session.claims.get(feed, 0) > own
+        )
 
     def lacking(self, feed: FeedId) -> int:
         """Return how many more messages of a wanted feed a connected peer claims than we have."""
-        if feed in self.frozen or not self._replication.is_wanted(feed):
-            return 0
         claims = (
             session.claims.get(feed, 0)
             for session in self._sessions.values()
-            if self._replication.is_shared(feed, session.peer)
-            and not (feed in session.slots and session.slots[feed].is_refused)
+            if self._counts(session, feed)
         )
         return max(0, max(claims, default=0) - self._log.received(feed))
+
+    def _counts(self, session: EbtSession, feed: FeedId) -> bool:
+        """Tell whether what a peer claims to have of a feed concerns us."""
+        if feed in self.frozen or not self._replication.is_shared(feed, session.peer):
+            return False
+        slot = session.slots.get(feed)
+        return slot is None or not slot.is_refused
 
     def _check_source(self, source: EbtSession, feed: FeedId, now: float) -> None:
         slot = source.slots[feed]
@@ -193,9 +262,14 @@ class Sources:
         is_liar = slot.broken >= BROKEN_PROMISES_MAX
         wait_s = LIAR_RETRY_S if is_liar else STALL_S * 2**slot.broken
         if self.hand_over(feed, source.connection, now):
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
         elif silent_s >= wait_s:
-            slot.broken += 1
-            self.stalls += 1
+            self._break(slot, feed)
             self.ask(source, feed, now)
+
+    def _break(self, slot: Slot, feed: FeedId) -> None:
+        """Count a promise that was not kept."""
+        slot.broken += 1
+        self.stalls += 1
+        if slot.broken >= BROKEN_PROMISES_MAX:
+            self._doubted[feed] = None

@@ -34,6 +34,21 @@ class Ledger:
         """Tell whether a message was written by its author."""
         return data in self._known
 
+    def has_id(self, feed: FeedId, data: bytes) -> bool:
+        """Tell whether a text has the id of the message that its author wrote in this place."""
+        message = self._chain(data)
+        return message is not None and any(
+            (written := self._chain(version[message.sequence - 1])) is not None
+            and written.key == message.key
+            for version in self.versions.get(feed, ())
+            if len(version) >= message.sequence
+        )
+
+    def _chain(self, data: bytes) -> ChainedMessage | None:
+        raw = self._format.parse(data)
+        chained = self._format.chain_alone(raw) if isinstance(raw, RawMessage) else raw
+        return chained if isinstance(chained, ChainedMessage) else None
+
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a feed was written in more than one version."""
         return len(self.versions.get(feed, ())) > ONE_VERSION
@@ -52,11 +67,8 @@ class Ledger:
     def _is_chain(self, held: list[bytes]) -> bool:
         previous = None
         for data in held:
-            raw = self._format.parse(data)
-            if not isinstance(raw, RawMessage) or data not in self._known:
-                return False
-            chained = self._format.chain_alone(raw)
-            if not isinstance(chained, ChainedMessage) or chained.previous != previous:
+            chained = self._chain(data)
+            if chained is None or data not in self._known or chained.previous != previous:
                 return False
             previous = chained.key
         return True

@@ -4,9 +4,10 @@ Two honest peers with a link hold the same of every feed that both replicate and
 that were written in two versions are left out: their readers agree that it is over, not where.
 """
 
+from collections.abc import Collection
 from typing import Final
 
-from lichen.feed.message import BlobId
+from lichen.feed.message import BlobId, FeedId
 from lichen.gossip.exchange.replication import BLOCK
 from lichen.lab.checkers.ledger import Ledger
 from lichen.lab.checkers.tally import Tally
@@ -22,6 +23,9 @@ CHECKS: Final = (
     "joined: whoever may have a link has one",
     "guard: a restored peer may write again",
     "blob: a wanted blob that a linked peer has is here",
+    "audited: nothing waits for its audit any more",
+    "truth: what is held is what its author wrote",
+    "healed: a feed that had failed an audit is whole again",
 )
 _NAMES = {words.partition(":")[0]: words for words in CHECKS}
 
@@ -61,6 +65,24 @@ class Liveness:
                     if feed in saved:
                         self._hold("skipping", held[0] == held[1], words)
 
+    def look_at_truth(self, peer: LabPeer, cuts: Collection[FeedId]) -> None:
+        """See whether all was audited, and whether what had failed has come again."""
+        left = peer.log.unaudited_count
+        self._hold("audited", not left, f"{peer.name} has not audited {left} messages")
+        for feed, held in peer.log.feeds.items():
+            words = f"{peer.name} holds another {feed[:6]}"
+            self._hold("truth", self._ledger.is_prefix(feed, held), words)
+        near = peer.node._parts.replication
+        for feed in cuts:
+            for end in self._honest_ends(peer):
+                other = end.other.owner
+                if self._ledger.is_forked(feed) or not near.is_shared(feed, other.id):
+                    continue
+                if other.node._parts.replication.is_shared(feed, peer.id):
+                    words = f"{peer.name} has not got back {feed[:6]}"
+                    is_whole = peer.log.received(feed) >= other.log.received(feed)
+                    self._hold("healed", is_whole, words)
+
     def look_at_link(self, first: LabPeer, second: LabPeer) -> None:
         """See whether two peers have the link that they should have."""
         if first.number in self._crooks or second.number in self._crooks:
@@ -72,16 +94,23 @@ class Liveness:
         self._hold("joined", joined == may, f"{first.name} and {second.name}: {joined}, not {may}")
 
     def look_at_guard(self, peer: LabPeer) -> None:
-        """See whether a restored peer came through its guard; three friends are enough."""
+        """See whether a restored peer came through its guard; three friends are enough.
+
+        Crooks may hold it, by claiming what they do not send, but nothing else may.
+        """
         friends = [
             end
             for end in self._honest_ends(peer)
             if end.other.owner.node._parts.replication.is_shared(peer.id, peer.id)
             and end.other.owner.speaks_ebt
         ]
-        ends = peer.ends.values()
-        if len(friends) >= 3 and len(friends) == len(ends):
-            self._hold("guard", not peer.node.is_guarded, f"{peer.name} may still not write")
+        honest = [end for end in peer.ends.values() if end.other.owner.number not in self._crooks]
+        if len(friends) >= 3 and len(friends) == len(honest):
+            unmet = peer.node._parts.own_feed.unmet
+            liars = {other.id for other in peer.world.peers if other.number in self._crooks}
+            is_held = bool(unmet) and liars.issuperset(unmet)
+            is_well = not peer.node.is_guarded or is_held
+            self._hold("guard", is_well, f"{peer.name} may still not write")
 
     def look_at_blob(self, peer: LabPeer, blob: BlobId) -> None:
         """See whether a blob has come that a linked peer holds."""

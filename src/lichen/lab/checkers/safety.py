@@ -10,11 +10,12 @@ from typing import Final
 
 import orjson
 
+from lichen.feed.message import FeedId
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.gossip import effects, events
 from lichen.gossip.connections.session import Session
 from lichen.gossip.effects import Effect
-from lichen.gossip.events import Event
+from lichen.gossip.events import ConnectionId, Event
 from lichen.gossip.exchange.replication import BLOCK, FollowGraph
 from lichen.gossip.limits import (
     BLOBS_SERVED_FRIEND_MAX,
@@ -40,8 +41,12 @@ TIMERS_MAX: Final = 2_000
 """Deadlines in the heap of one brain, the overtaken ones among them."""
 
 CHECKS: Final = (
-    "prefix: a log is the beginning of what its author wrote",
+    "prefix: what was audited is the beginning of what its author wrote",
     "forged: what nobody wrote is not taken",
+    "bound: what waits for its audit has the ids that its author gave",
+    "unaudited: nobody is sent, and none but a source is told, what was not audited",
+    "waiting: only what friends send may wait, and of nobody who was blamed",
+    "blamed: who sent what fails its audit is trusted no more",
     "own: an author never writes twice in one place",
     "durable: nobody holds what its author may still lose",
     "carried: only what is replicated is taken",
@@ -64,6 +69,10 @@ class Safety:
         self.ledger = ledger
         self.tally = Tally()
         self._crooks = crooks
+        self._blamed: dict[tuple[int, str], None] = {}
+        """(peer, other) where the one has found that the other sent what was wrong."""
+        self.cuts: dict[int, dict[FeedId, None]] = {}
+        """Peer to the feeds that have failed an audit there."""
         self._events = 0
         self._looks: dict[type, Callable[[LabPeer, Effect], None]] = {
             effects.Ingest: self._look_at_ingest,
@@ -102,6 +111,10 @@ class Safety:
             return
         if type(event) is events.Ingested:
             self._look_at_log(peer, event)
+        elif type(event) is events.Audited:
+            self._look_at_audit(peer, event)
+        elif type(event) is events.AuditFailed:
+            self._note_cut(peer, event)
         elif type(event) is events.BlobStored:
             found = blob_id_from_bytes(sha256(peer.blobs.held[event.blob]).digest())
             self._hold("hash", found == event.blob, f"{peer.name} keeps {found} as {event.blob}")
@@ -119,17 +132,39 @@ class Safety:
 
     def _look_at_log(self, peer: LabPeer, event: events.Ingested) -> None:
         for progress in event.progress:
-            held = peer.log.feeds[progress.feed]
-            words = f"{peer.name} holds another {progress.feed[:6]} up to {progress.last}"
-            fresh = held[progress.first - 1 : progress.last]
-            self._hold("forged", all(map(self.ledger.is_known, fresh)), words)
-            self._hold("prefix", self.ledger.is_prefix(progress.feed, held), words)
+            feed = progress.feed
+            held, audited = peer.log.feeds[feed], peer.log.audited(feed)
+            words = f"{peer.name} holds another {feed[:6]} up to {progress.last}"
+            is_known, start = self.ledger.is_known, max(progress.first - 1, audited)
+            fresh = held[progress.first - 1 : min(audited, progress.last)]
+            self._hold("forged", all(map(is_known, fresh)), words)
+            self._hold("prefix", self.ledger.is_prefix(feed, held[:audited]), words)
+            for data in held[start : progress.last]:
+                self._hold("bound", is_known(data) or self.ledger.has_id(feed, data), words)
+
+    def _look_at_audit(self, peer: LabPeer, event: events.Audited) -> None:
+        for feed, last in event.progress:
+            words = f"{peer.name} has audited another {feed[:6]} up to {last}"
+            held = peer.log.feeds[feed][:last]
+            self._hold("prefix", self.ledger.is_prefix(feed, held), words)
+
+    def _note_cut(self, peer: LabPeer, event: events.AuditFailed) -> None:
+        self.cuts.setdefault(peer.number, {})[event.feed] = None
+        if event.source is not None:
+            self._blamed[peer.number, event.source] = None
+            is_honest = peer.world.by_id[event.source].number not in self._crooks
+            words = f"{peer.name} blames {peer.world.by_id[event.source].name}"
+            self._hold("blamed", not is_honest, words)
 
     def _look_at_ingest(self, peer: LabPeer, effect: Effect) -> None:
         assert isinstance(effect, effects.Ingest)
         wanted = peer.node._parts.replication.wanted
         for raw in effect.batch:
             self._hold("carried", raw.author in wanted, f"{peer.name} took {raw.author[:6]}")
+        if not effect.verifies_all:
+            is_trusted = (peer.number, effect.source) not in self._blamed
+            words = f"{peer.name} lets wait what {effect.source[:6]} sent"
+            self._hold("waiting", is_trusted and effect.source in wanted, words)
         self._hold("bounds", len(effect.batch) <= INGEST_BATCH_MAX, "a batch is too long")
 
     def _look_at_run(self, peer: LabPeer, effect: Effect) -> None:
@@ -138,6 +173,7 @@ class Safety:
         replication = peer.node._parts.replication
         words = f"{peer.name} gave {effect.feed[:6]}"
         self._hold("carried", effect.feed in replication.wanted, words)
+        self._hold("unaudited", effect.last <= peer.log.audited(effect.feed), words)
         if end is not None:
             blockers = replication.blocked_by.get(end.other.peer)
             if blockers:
@@ -158,9 +194,21 @@ class Safety:
                 if note >= 0:
                     held = peer.log.received(feed)
                     self._hold("notes", note >> 1 <= held, f"{peer.name} noted {note}, has {held}")
+                    if feed in peer.log.unaudited:
+                        self._look_at_note(peer, effect.connection, feed, note)
                     self._hold("carried", feed in replication.wanted, f"{peer.name} noted {feed}")
                     if blockers:
                         self._hold("blocks", feed not in blockers, f"{peer.name} noted {feed}")
+
+    def _look_at_note(
+        self, peer: LabPeer, connection: ConnectionId, feed: FeedId, note: int
+    ) -> None:
+        """See that a note says no more than was audited, but for what its reader has as well."""
+        audited = peer.log.audited(feed)
+        session = peer.node._parts.ebt.sessions.get(connection)
+        if note & 1 == 0 and session is not None:
+            audited = max(audited, session.claims.get(feed, 0))
+        self._hold("unaudited", note >> 1 <= audited, f"{peer.name} noted {note} of {feed[:6]}")
 
     # Dear looks
 
@@ -170,6 +218,10 @@ class Safety:
             self._look_at_bounds(peer)
             self._look_at_sources(peer)
             self._look_at_set(peer)
+            for feed, stretches in peer.log.unaudited.items():
+                is_held = stretches[-1].last <= peer.log.received(feed)
+                self._hold("unaudited", is_held, f"{peer.name} is to audit what it has not")
+                self._hold("own", feed != peer.id, f"{peer.name} has not checked what it wrote")
 
     def _look_at_bounds(self, peer: LabPeer) -> None:
         parts = peer.node._parts
@@ -212,7 +264,7 @@ class Safety:
                 for feed, claim in session.claims.items():
                     slot = session.slots.get(feed)
                     is_over = feed in ebt.sources.frozen or (slot is not None and slot.is_refused)
-                    if claim > peer.log.received(feed) and not is_over:
+                    if claim > peer.log.received(feed) and not is_over and not peer.untold:
                         words = f"{peer.name} forgot that it lacks {feed[:6]}"
                         self._hold("behind", feed in ebt.sources.behind, words)
 
@@ -222,7 +274,7 @@ class Safety:
         if ("graph", 0) in parts.timers._at or peer.untold:
             return
         graph = FollowGraph()
-        for contact in peer.log.contacts():
+        for contact in (*peer.log.contacts(), *peer.log.lost_contacts):
             graph.add(contact)
         hops_max = parts.replication.hops_max
         hops = graph.distances(peer.id, hops_max)

@@ -46,6 +46,7 @@ _REPORTS: Final = (
 )
 """What comes back of an effect, whatever the speed of machines and networks."""
 _WIDE_BYTES_PER_S: Final = 1e15
+_NEVER_S: Final = 1e9
 
 
 class Deviates(Exception):  # noqa: N818 (it says what is the matter)
@@ -156,6 +157,7 @@ class _LabReplay:
         self.world = World(0, latency=Steady(0.0), is_sealed=False)
         self.world.jitter = 0.0
         self.world.ingest_s = (0.0, 0.0)
+        self.world.audit_s = (_NEVER_S, _NEVER_S)
         self.world.now = recording.steps[0].now
         self.peer = self.world.admit(
             LabPeer(self.world, 0, own=recording.own, make_brain=lambda _peer: self)
@@ -212,6 +214,8 @@ class _LabReplay:
                 batch = tuple(peer.world.feed_format.parse(text) for text in step.texts)
                 raws = tuple(raw for raw in batch if isinstance(raw, RawMessage))
                 self._same(event, peer.log.ingest(None, raws))
+            case events.Audited() | events.AuditFailed():
+                self._audit(event)
             case events.BlobStored(connection=None):
                 for data in step.texts:
                     peer.blobs.add(data)
@@ -219,6 +223,21 @@ class _LabReplay:
                 peer.blobs.held.pop(event.blob, None)
             case _:
                 pass
+
+    def _audit(self, event: events.Audited | events.AuditFailed) -> None:
+        """Audit the lab's log as far as the real one was; it must come to the same."""
+        log = self.peer.log
+        if isinstance(event, events.Audited):
+            for feed, last in event.progress:
+                while log.audited(feed) < last and feed in log.unaudited:
+                    log.audit_feed(feed, 1)
+            return
+        news: Event | None = None
+        while not isinstance(news, events.AuditFailed):
+            if event.feed not in log.unaudited:
+                raise Deviates(f"the lab finds nothing wrong in place of {event!r:.300}")
+            news = log.audit_feed(event.feed, 1)[-1]
+        self._same(event, news)
 
     def _connect(self, event: events.Connected) -> None:
         """Make a link whose other end is whoever the recording says."""

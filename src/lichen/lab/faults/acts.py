@@ -58,7 +58,7 @@ class Acts:
 
     def _write(self, peer: LabPeer, content: dict[str, object] | None = None) -> None:
         if self._may_write(peer):
-            peer.publish(content)
+            peer.publish(content or next_post(peer))
 
     def publish(self, fault: Fault) -> None:
         """Write a message."""
@@ -135,6 +135,29 @@ class Acts:
         self.restored[peer.number] = None
         peer.restore((fault.count, 4))
         peer.start()
+
+    def detour(self, fault: Fault) -> None:
+        """Give a peer by another way what its neighbour cannot write, and let it lose that again.
+
+        Then the neighbour has heard of more than is there, and is the only one to bring it back.
+        """
+        near, far = self._pair(fault)
+        others = [end.other.owner for end in near.ends.values() if end.other.owner is not far]
+        if not others or isinstance(far, TwoFaced):
+            return
+        author = self._chance.pick(others)
+        near.disk.is_full = True
+        for _ in range(fault.count):
+            self._write(author)
+        self._world.see(far, author)
+        self._world.after(6.0, self._end_detour, near, far, author)
+
+    def _end_detour(self, near: LabPeer, far: LabPeer, author: LabPeer) -> None:
+        self._world.break_between(far, author, "reset")
+        self.restored[far.number] = None
+        far.restore((1, 2))
+        far.start()
+        near.disk.is_full = False
 
     # Links
 
@@ -257,6 +280,12 @@ class Acts:
             if peer.blobs.held.pop(blob, None) is not None:
                 self.wanted.pop((peer.number, blob), None)
                 self._world.tell(peer, events.BlobRemoved(blob))
+
+
+def next_post(peer: LabPeer) -> dict[str, object]:
+    """Return a post to be written: every third has a letter that an id does not bind."""
+    first = "Ł" if peer.log.received(peer.id) % 3 == 2 else "x"
+    return {"type": "post", "text": first + "x" * 39}
 
 
 def _clog(end: End, until: float) -> None:

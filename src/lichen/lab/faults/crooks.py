@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 FORKS_AFTER: Final = 3
 """Messages that both versions of a two-faced feed share."""
 _ITEMS_KEPT: Final = 50
+_SPLICED_MIN: Final = 3
+_HIGH: Final = "Ł".encode()
+"""A letter of two bytes, 0x41 the lower one of its UTF-16 unit."""
+_LOW: Final = b"A"
 
 
 def _is_message(item: bytes) -> bool:
@@ -140,6 +144,58 @@ class Forger:
         return SendItems(command.call, command.body_type, tuple(items))
 
 
+class Lowerer:
+    """Swaps letters of what it relays for others that an id does not tell from them.
+
+    The last message of a run it leaves as it is: that one's signature is checked on receipt.
+    """
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+
+    def say(self, end: End, command: Command) -> Command | None:
+        """Lower some messages."""
+        if not isinstance(command, SendItems):
+            return command
+        lowered = [
+            item.replace(_HIGH, _LOW) if _is_message(item) and self._chance.happens(0.7) else item
+            for item in command.items[:-1]
+        ]
+        return SendItems(command.call, command.body_type, (*lowered, *command.items[-1:]))
+
+
+class Splicer:
+    """Puts the messages of a run together in another way than their author has."""
+
+    def __init__(self, chance: Chance) -> None:
+        self._chance = chance
+
+    def say(self, end: End, command: Command) -> Command | None:
+        """Swap, leave out, repeat or renumber a message between others."""
+        items = list(command.items) if isinstance(command, SendItems) else []
+        if len(items) < _SPLICED_MIN or not all(map(_is_message, items)):
+            return command
+        place = self._chance.between(1, len(items) - 2)
+        match self._chance.below(5):
+            case 0:
+                items[place - 1], items[place] = items[place], items[place - 1]
+            case 1:
+                del items[place]
+            case 2:
+                items[place] = items[place - 1]
+            case 3:
+                items[place] = _renumbered(items[place - 1])
+            case _:
+                pass
+        assert isinstance(command, SendItems), "only those have items"
+        return SendItems(command.call, command.body_type, tuple(items))
+
+
+def _renumbered(item: bytes) -> bytes:
+    value = orjson.loads(item)
+    return orjson.dumps({**value, "sequence": value["sequence"] + 1})
+
+
 class Old:
     """Knows no ebt.replicate: never calls it, and refuses it in the usual words."""
 
@@ -198,6 +254,8 @@ def make_crook(role: str, chance: Chance) -> Crook | None:
         "replay": lambda: Replayer(chance),
         "garbage": lambda: Babbler(chance),
         "forge": lambda: Forger(chance),
+        "lower": lambda: Lowerer(chance),
+        "splice": lambda: Splicer(chance),
         "old": Old,
     }
     return makers[role]() if role in makers else None

@@ -6,7 +6,10 @@ from typing import Final
 from lichen.lab.faults.plan import Fault, Plan
 from lichen.lab.world.chance import Chance
 
-ROLES: Final = ("mute", "lie", "withhold", "replay", "garbage", "forge", "equivocate", "old")
+ROLES: Final = (
+    *("mute", "lie", "withhold", "replay", "garbage", "forge", "lower", "splice"),
+    *("equivocate", "old"),
+)
 """What a peer can be besides honest."""
 
 _ACTS: Final = (
@@ -17,11 +20,17 @@ _ACTS: Final = (
     *("cut", "cut", "heal", "heal", "sever", "cut_one_way", "freeze"),
     *("connect",) * 3,
     *("clog", "swizzle", "slow", "slow_peer"),
-    *("fill", "empty", "spoil", "spoil"),
+    *("fill", "empty", "spoil", "spoil", "detour"),
     *("follow", "unfollow", "block", "unblock", "change_hops"),
     *("see", "see", "dismiss", "forget_address"),
     *("push_blob", "keep_blob", "want_blob", "want_blob", "want_blob", "remove_blob"),
 )
+
+
+_ON_LINKS: Final = frozenset(
+    {"cut", "sever", "relapse", "cut_one_way", "freeze", "connect", "clog", "slow", "detour"}
+)
+"""What happens between two peers that have a link."""
 
 
 def draw_plan(seed: int, faults: int = 40) -> Plan:
@@ -53,6 +62,7 @@ def draw_plan(seed: int, faults: int = 40) -> Plan:
         faults=tuple(found),
         lasts_s=round(at_s + 5.0, 3),
         sync_s=chance.pick((1.0, 1.0, 20.0)),
+        audit_s=chance.pick((0.05, 1.0, 5.0)),
     )
 
 
@@ -62,7 +72,8 @@ def _draw_roles(chance: Chance, peers: int) -> dict[int, str]:
         return {}
     count = chance.between(1, max(1, peers // 3))
     return {
-        number: chance.pick((*ROLES, "withhold")) for number in chance.sample(range(peers), count)
+        number: chance.pick((*ROLES, "withhold", "lower"))
+        for number in chance.sample(range(peers), count)
     }
 
 
@@ -77,7 +88,7 @@ def _draw_fault(
     first = chance.below(peers)
     second = (first + 1 + chance.below(peers - 1)) % peers
     count = 0
-    if kind in {"cut", "sever", "relapse", "cut_one_way", "freeze", "connect", "clog", "slow"}:
+    if kind in _ON_LINKS:
         first, second = chance.pick(links)
         count = chance.between(1, 15)
     elif kind == "burst":

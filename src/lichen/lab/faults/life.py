@@ -12,7 +12,7 @@ from lichen.lab.checkers.liveness import CHECKS as LIVENESS
 from lichen.lab.checkers.safety import CHECKS as SAFETY
 from lichen.lab.checkers.safety import Safety
 from lichen.lab.checkers.tally import Broken, Tally
-from lichen.lab.faults.acts import Acts
+from lichen.lab.faults.acts import Acts, next_post
 from lichen.lab.faults.crooks import TwoFaced, make_crook
 from lichen.lab.faults.plan import Plan
 from lichen.lab.world.chance import Chance
@@ -45,6 +45,7 @@ class Life:
         self.world = World(plan.seed)
         self.world.steps_max = STEPS_MAX
         self.world.sync_s = plan.sync_s
+        self.world.audit_s = (plan.audit_s / 10, plan.audit_s)
         self.ledger = Ledger(self.world.feed_format)
         old = {number for number, role in plan.roles.items() if role == "old"}
         self.crooks = frozenset(plan.roles) - old
@@ -79,13 +80,14 @@ class Life:
             world.peers[source].follow(world.peers[target])
         for peer, count in zip(world.peers, plan.posts, strict=True):
             for _ in range(count):
-                peer.publish()
+                peer.publish(next_post(peer))
         for client, server in plan.links:
             world.connect(world.peers[client], world.peers[server])
 
     def _calm(self) -> None:
         world = self.world
         world.heal()
+        world.audit_s = (0.001, 0.05)
         for peer in world.peers:
             for end in list(peer.ends.values()):
                 if end.is_stuck or end.pipe.is_behind:
@@ -111,6 +113,7 @@ class Life:
                 continue
             self.safety.look_at_all(peer)
             liveness.look_at_logs(peer)
+            liveness.look_at_truth(peer, self.safety.cuts.get(peer.number, {}))
             if peer.number in self.acts.restored:
                 liveness.look_at_guard(peer)
         for client, server in self.plan.links:

@@ -44,6 +44,8 @@ class Plan(msgspec.Struct, frozen=True, omit_defaults=True):
     """When the calm begins."""
     sync_s: float = 1.0
     """How long a power cut may cost others' messages."""
+    audit_s: float = 0.05
+    """How long a step of an audit may take."""
 
 
 def write_plan(path: Path, plan: Plan) -> None:

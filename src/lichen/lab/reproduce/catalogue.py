@@ -28,7 +28,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "slime": ("tero", "tero-flow", "shortest-path"),
     "ants": ("open-loop",),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
-    "crosscheck": ("flood", "sources"),
+    "crosscheck": ("flood", "sources", "jitter"),
 }
 NAMES = tuple(f"{page}/{table}" for page, tables in PAGES.items() for table in tables)
 

@@ -32,7 +32,10 @@ WARM_MESSAGES = 25
 MESSAGES = 10
 PAUSE_S = 5.0
 INGEST_S = 0.002
+JITTER = 1.0
+"""A message may take up to so much longer than its link's own delay, as a share of that."""
 FIGURES = ("copies", "hops p50", "hops p99", "bytes")
+TIMED = (*FIGURES, "seconds p50", "seconds p99")
 Cost = dict[str, float]
 
 
@@ -52,11 +55,15 @@ class _Measured:
 
 
 def _world(
-    graph: Graph, delays_s: Floats, seed: int, brain: Callable[[LabPeer], Brain] | None
+    graph: Graph,
+    delays_s: Floats,
+    seed: int,
+    brain: Callable[[LabPeer], Brain] | None,
+    jitter: float,
 ) -> Cost:
     """Spread messages of peer 0 through a world; return what each of them cost."""
     world = World(seed, latency=_Measured(graph, delays_s))
-    world.jitter, world.ingest_s = 0.0, (INGEST_S, INGEST_S)
+    world.jitter, world.ingest_s = jitter, (INGEST_S, INGEST_S)
     author = lab_identity(0).id
     ids = [lab_identity(number).id for number in range(graph.peers)]
     dials: list[dict[str, Address]] = [{} for _ in ids]
@@ -76,12 +83,14 @@ def _world(
     for _ in range(MESSAGES):
         world.peers[0].publish()
         world.run(world.now + PAUSE_S)
-    hops = sorted(watch.hops)
+    hops, seconds = sorted(watch.hops), sorted(watch.delays_s)
     return {
         "copies": (copies + world.message_count) / watch.held,
         "hops p50": quantile(hops, 0.5),
         "hops p99": quantile(hops, 0.99),
         "bytes": (byte_count + world.byte_count) / watch.held,
+        "seconds p50": quantile(seconds, 0.5),
+        "seconds p99": quantile(seconds, 0.99),
     }
 
 
@@ -98,7 +107,7 @@ def _sizes() -> tuple[int, int]:
     )
 
 
-def _eager(graph: Graph, _delays_s: Floats) -> Cost:
+def _eager(graph: Graph, _delays_s: Floats, _chance: Chance) -> Cost:
     told = flood(graph, 0)
     hops = np.repeat(np.arange(len(told.reached_at)), told.reached_at)[1:].tolist()
     message_bytes, _note_bytes = _sizes()
@@ -106,7 +115,23 @@ def _eager(graph: Graph, _delays_s: Floats) -> Cost:
     return _cost(copies, hops, copies * message_bytes)
 
 
-def _sources(graph: Graph, delays_s: Floats) -> Cost:
+def _jittered(graph: Graph, delays_s: Floats, chance: Chance) -> Cost:
+    """Flood over links on which each message takes a time of its own."""
+    hops: list[int] = []
+    seconds: list[float] = []
+    for _message in range(MESSAGES):
+        own_s = delays_s * (1 + JITTER * chance.fractions(len(delays_s)))
+        told = settled(graph, own_s, 0, INGEST_S)
+        hops += told.hops[1:].tolist()
+        seconds += told.at_s[1:].tolist()
+    copies = flood(graph, 0).redundancy + 1
+    message_bytes, _note_bytes = _sizes()
+    seconds.sort()
+    late = {f"seconds p{share}": quantile(seconds, share / 100) for share in (50, 99)}
+    return _cost(copies, sorted(hops), copies * message_bytes) | late
+
+
+def _sources(graph: Graph, delays_s: Floats, _chance: Chance) -> Cost:
     told = settled(graph, delays_s, 0, INGEST_S)
     message_bytes, note_bytes = _sizes()
     others = told.reached - 1
@@ -128,9 +153,11 @@ SHAPES: dict[str, Callable[[Chance], Graph]] = {
 
 def _compare(
     name: str,
-    spread: Callable[[Graph, Floats], Cost],
+    spread: Callable[[Graph, Floats, Chance], Cost],
     brain: Callable[[LabPeer], Brain] | None,
     delays: Callable[[Chance, int], Floats],
+    figures: tuple[str, ...] = FIGURES,
+    jitter: float = 0.0,
 ) -> Callable[[Effort], Mapping[str, float]]:
     def measure(effort: Effort) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -141,9 +168,9 @@ def _compare(
                 graph = make(chance)
                 delays_s = delays(chance, len(graph.ends))
                 with rare_collections():
-                    worlds.append(_world(graph, delays_s, number, brain))
-                arrays.append(spread(graph, delays_s))
-            for figure in FIGURES:
+                    worlds.append(_world(graph, delays_s, number, brain, jitter))
+                arrays.append(spread(graph, delays_s, chance))
+            for figure in figures:
                 world, array = (
                     float(np.mean([cost[figure] for cost in costs])) for costs in (worlds, arrays)
                 )
@@ -155,11 +182,11 @@ def _compare(
     return measure
 
 
-def _figures() -> tuple[Figure, ...]:
+def _figures(figures: tuple[str, ...] = FIGURES) -> tuple[Figure, ...]:
     return tuple(
         each
         for shape in SHAPES
-        for figure in FIGURES
+        for figure in figures
         for each in (
             Figure(f"{shape}, {figure}, world"),
             Figure(f"{shape}, {figure}, arrays"),
@@ -193,5 +220,22 @@ SOURCES = Table(
     note="Delays are the same for each message. Where they change from message to message, peers "
     "keep changing their source, and the arrays say too little: lichen lab run gossip measures it.",
 )
+JITTERED = Table(
+    name="crosscheck/jitter",
+    title="Flooding where each message takes a time of its own: world beside arrays",
+    source="no paper: two programs of ours on the same graphs",
+    parameters=f"{PEERS} peers on {GRAPHS} graphs of each shape, each link with a delay of its own "
+    f"from 20 to 200 ms, each message up to {JITTER:.0%} later, {MESSAGES} messages",
+    gate="arrays within 10 % of the world",
+    figures=_figures(TIMED),
+    measure=_compare(
+        "jitter",
+        _jittered,
+        EagerBrain,
+        lambda chance, count: 0.02 + 0.18 * chance.fractions(count),
+        TIMED,
+        JITTER,
+    ),
+)
 
-TABLES = (FLOOD, SOURCES)
+TABLES = (FLOOD, SOURCES, JITTERED)

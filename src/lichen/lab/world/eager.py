@@ -17,11 +17,12 @@ _CALL = 1
 class EagerBrain:
     """Floods over all links."""
 
-    __slots__ = ("_calls", "_peer")
+    __slots__ = ("_calls", "_peer", "_senders")
 
     def __init__(self, peer: LabPeer) -> None:
         self._peer = peer
         self._calls: dict[ConnectionId, int] = {}
+        self._senders: dict[ConnectionId, FeedId] = {}
 
     def may_connect(self, peer: FeedId) -> bool:
         """Take everybody."""
@@ -32,7 +33,10 @@ class EagerBrain:
         match event:
             case events.Started():
                 return [Dial(each.address, each.peer) for each in event.addresses]
-            case events.Connected(is_client=True):
+            case events.Connected(is_client=False):
+                self._senders[event.connection] = event.peer
+            case events.Connected():
+                self._senders[event.connection] = event.peer
                 self._calls[event.connection] = _CALL
                 opened = OpenCall(_CALL, ("flood",), b"[]", CallKind.DUPLEX)
                 return [Send(event.connection, opened)]
@@ -54,7 +58,7 @@ class EagerBrain:
             return []
         parsed = map(self._peer.world.feed_format.parse, said.items)
         batch = tuple(raw for raw in parsed if isinstance(raw, RawMessage))
-        return [Ingest(event.connection, batch)]
+        return [Ingest(event.connection, batch, self._senders[event.connection])]
 
     def _pass_on(self, event: events.Ingested) -> list[Effect]:
         return [

@@ -92,11 +92,11 @@ class SealedFormat(ClassicFormat):
             known = self._known[raw.data] = _Known(raw)
         return known
 
-    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
-        """Check everything but the signature and the message before."""
+    def _chain(self, raw: RawMessage, previous: MsgId | None) -> ChainedMessage | Rejected:
+        """Check everything but the signature, with a guess at the message before."""
         known = self._remember(raw)
         if known.chained is None:
-            known.chained = super().chain_alone(raw)
+            known.chained = super()._chain(raw, previous)
         return known.chained
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
@@ -109,10 +109,14 @@ class SealedFormat(ClassicFormat):
             known.verdict = verdict
         return verdict
 
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Check the signature or the seal of a text alone."""
+        return self._is_signed_exactly(author, data)
+
     def _verify(self, message: ChainedMessage) -> Message | Rejected:
         if not self._is_sealed:
             return super().verify(message)
-        if seal(feed_key_bytes(message.author), message.signed) != message.signature:
+        if seal(feed_key_bytes(message.author), self.signed_bytes(message)) != message.signature:
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
         return Message(
             message.key,
@@ -203,7 +207,7 @@ class StandInFormat:
             timestamp=0.0,
             content=orjson.dumps(message.content),
             data=raw.data,
-            signed=b"",
+            indented=b"",
             signature=b"valid" if message.valid else b"",
         )
 
@@ -220,6 +224,10 @@ class StandInFormat:
             message.content,
             message.data,
         )
+
+    def is_signed(self, author: FeedId, data: bytes) -> bool:
+        """Look at the mark."""
+        return _decode(data).valid
 
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float

@@ -48,6 +48,8 @@ def frame_bytes(command: Command) -> int:
         size = HEADER_BYTES * len(command.items)
         for item in command.items:
             size += len(item)
+        if size <= BODY_BYTES_MAX:
+            return size + BOX_BYTES
     elif isinstance(command, OpenCall):
         size = HEADER_BYTES + len(encode_request(command.name, command.args, command.kind))
     elif isinstance(command, Answer):
@@ -136,7 +138,8 @@ class Pipe:
         world, sender = self._world, self._end.owner
         now = world.now
         bytes_per_s = self.bytes_per_s
-        start = max(self._free_at, now)
+        start = self._free_at
+        start = max(start, now)
         if sender.uplink_bytes_per_s:
             start = max(start, sender.uplink_free_at)
             bytes_per_s = min(bytes_per_s, sender.uplink_bytes_per_s)
@@ -147,10 +150,9 @@ class Pipe:
         self._leaving_bytes += size
         if self._leaving_bytes + self._unread_bytes > self.queued_bytes_peak:
             self._note_peak()
-        delay_s = self._base_s
+        at = left + self._base_s
         if world.jitter:
-            delay_s *= 1.0 + world.jitter * sender.chance.random()
-        at = left + delay_s
+            at = left + self._base_s * (1.0 + world.jitter * sender.chance.random())
         at = max(at, self._arrives_at)
         at = max(at, self.clogged_until)
         self._arrives_at = at

@@ -1,12 +1,15 @@
 """The lab's log and blobs: in memory, decided by the store's own rules.
 
-``MemoryLog`` keeps what ``lichen.store.ingest.decide`` lets through, and knows what of it a power
-cut would leave: own messages always, for they are flushed before anybody hears of them, and with
-them all that came before; of others' messages since then any beginning.
+``MemoryLog`` keeps what ``lichen.store.ingest.decide`` lets through, audits what that leaves to an
+audit, and knows what of it a power cut would leave: own messages always, for they are flushed
+before anybody hears of them, and with them all that came before; of the transactions since then any
+beginning.
 """
 
 import hashlib
 from collections.abc import Mapping, Sequence
+
+import msgspec
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
@@ -22,11 +25,21 @@ from lichen.feed.message import (
 )
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.gossip.effects import FinishBlob, WriteBlob
-from lichen.gossip.events import BlobFailed, BlobStored, ConnectionId, Ingested, Progress
+from lichen.gossip.events import (
+    Audited,
+    AuditFailed,
+    BlobFailed,
+    BlobStored,
+    ConnectionId,
+    Ingested,
+    Progress,
+)
 from lichen.lab.world.formats import StandInFormat
 from lichen.store.ingest import Claimed, IngestResult, decide
+from lichen.store.log.stretches import Stretches, count, with_stretches, without
 
 STAND_IN = StandInFormat()
+_FOR_EVER = 2**53
 
 
 class _Signatures:
@@ -45,20 +58,39 @@ class _Signatures:
         return self._found
 
 
+class _Transaction(msgspec.Struct):
+    """What a transaction changed, to be undone by a crash."""
+
+    stretches: dict[FeedId, Stretches]
+    """What waited for the audit before, of the feeds for which that has changed."""
+    added: list[FeedId] = []
+    """The feed of each message that was added, in order."""
+
+
 class MemoryLog:
     """One peer's log, and what of it a crash would leave."""
 
-    __slots__ = ("_format", "_formats", "_fresh", "_signatures", "_states", "feeds", "forked")
+    __slots__ = (
+        "_format", "_formats", "_fresh", "_own", "_signatures", "_states", "doubted", "feeds",
+        "forked", "lost_contacts", "unaudited",
+    )  # fmt: skip
 
     def __init__(self, own: FeedId, feed_format: FeedFormat = STAND_IN) -> None:
+        self._own = own
         self._format = feed_format
         self._formats = {feed_format.name: feed_format}
         self._signatures = _Signatures()
         self._states: dict[FeedId, FeedState] = {}
-        self._fresh: list[FeedId] = []
-        """The feed of each message that was not flushed yet, in order."""
+        self._fresh: list[_Transaction] = []
+        """What was not flushed yet, in order."""
         self.feeds: dict[FeedId, list[bytes]] = {}
         self.forked: dict[FeedId, None] = {}
+        self.unaudited: dict[FeedId, Stretches] = {}
+        """What waits for the audit, by feed."""
+        self.doubted: list[tuple[FeedId, int]] = []
+        """Places to be audited before all others."""
+        self.lost_contacts: list[Contact] = []
+        """What was said about feeds in messages that had to go with a wrong one before them."""
 
     # What the brain and the store's rules look at
 
@@ -82,16 +114,23 @@ class MemoryLog:
         return state
 
     def audited(self, feed: FeedId) -> int:
-        """Return up to which message every signature of a feed was checked."""
-        return self.received(feed)
+        """Return up to where every signature of a feed was checked."""
+        stretches = self.unaudited.get(feed) if self.unaudited else None
+        return stretches[0].first - 1 if stretches else self.received(feed)
 
     def audited_clock(self) -> Mapping[FeedId, int]:
         """Return feed to last audited sequence."""
-        return self.clock()
+        return {feed: audited for feed in self.feeds if (audited := self.audited(feed))}
 
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message was checked."""
-        return sequence <= self.audited(feed)
+        stretches = self.unaudited.get(feed, ())
+        return not any(each.first <= sequence <= each.last for each in stretches)
+
+    @property
+    def unaudited_count(self) -> int:
+        """Return how many messages wait for the audit."""
+        return count(self.unaudited.values())
 
     def is_forked(self, feed: FeedId) -> bool:
         """Tell whether a feed is known to be forked."""
@@ -105,22 +144,21 @@ class MemoryLog:
         data = messages[sequence - 1]
         return self._read(data).key, data
 
-    def _read(self, data: bytes) -> Message:
+    def _read(self, data: bytes) -> ChainedMessage:
         raw = self._format.parse(data)
         chained = raw if isinstance(raw, Rejected) else self._format.chain_alone(raw)
-        message = chained if isinstance(chained, Rejected) else self._format.verify(chained)
-        assert isinstance(message, Message), "only valid messages are in the log"
-        return message
+        assert isinstance(chained, ChainedMessage), "only valid texts are in the log"
+        return chained
 
     def contacts(self) -> tuple[Contact, ...]:
         """Return what the held messages say about feeds."""
-        found = (
-            parse_contact(self._read(data))
-            for messages in self.feeds.values()
-            for data in messages
-            if b'"contact"' in data
+        return tuple(
+            contact for messages in self.feeds.values() for contact in self._contacts_in(messages)
         )
-        return tuple(contact for contact in found if contact is not None)
+
+    def _contacts_in(self, messages: Sequence[bytes]) -> list[Contact]:
+        found = (parse_contact(self._read(data)) for data in messages if b'"contact"' in data)
+        return [contact for contact in found if contact is not None]
 
     # What is done to it
 
@@ -130,22 +168,41 @@ class MemoryLog:
 
     @property
     def unflushed(self) -> int:
-        """Return how many messages a crash may lose."""
+        """Return how many transactions a crash may lose."""
         return len(self._fresh)
 
     def crash(self, kept: int = 0) -> None:
-        """Lose what was not flushed, but for the first ``kept`` messages of it."""
-        for feed in reversed(self._fresh[kept:]):
-            self.cut(feed, len(self.feeds[feed]) - 1)
+        """Lose what was not flushed, but for the first ``kept`` transactions of it."""
+        for done in reversed(self._fresh[kept:]):
+            for feed in reversed(done.added):
+                self._shorten(feed, len(self.feeds[feed]) - 1)
+            self._set_stretches(done.stretches)
         self._fresh.clear()
+        self.doubted.clear()
 
-    def cut(self, feed: FeedId, length: int) -> None:
-        """Keep only the beginning of a feed, as a backup does."""
+    def restore(self, feed: FeedId, length: int) -> None:
+        """Keep only the beginning of a feed, as a backup does; it ends with what was checked."""
+        if not self.is_audited(feed, length):
+            length = self.audited(feed)
+        self._shorten(feed, length)
+        self._set_stretches({feed: without(self.unaudited.get(feed, ()), length + 1, _FOR_EVER)})
+
+    def _shorten(self, feed: FeedId, length: int) -> None:
         self._states.pop(feed, None)
         if length:
             del self.feeds[feed][length:]
         else:
             self.feeds.pop(feed, None)
+
+    def _set_stretches(self, changed: Mapping[FeedId, Stretches]) -> Mapping[FeedId, Stretches]:
+        """Change what waits for the audit; return what was before."""
+        before = {feed: self.unaudited.get(feed, ()) for feed in changed}
+        for feed, stretches in changed.items():
+            if stretches:
+                self.unaudited[feed] = stretches
+            else:
+                self.unaudited.pop(feed, None)
+        return before
 
     def append(self, data: bytes) -> Ingested:
         """Keep an own message, durably."""
@@ -155,17 +212,22 @@ class MemoryLog:
         self.sync()
         return ingested
 
-    def ingest(self, connection: ConnectionId | None, batch: Sequence[RawMessage]) -> Ingested:
+    def ingest(
+        self,
+        connection: ConnectionId | None,
+        batch: Sequence[RawMessage],
+        source: FeedId | None = None,
+        *,
+        verifies_all: bool = True,
+    ) -> Ingested:
         """Decide a batch and keep what is good; return what it came to."""
-        return self.ingest_all(((connection, batch),))[0]
+        return self.ingest_all(((connection, Claimed(batch, source, verifies_all)),))[0]
 
-    def ingest_all(
-        self, batches: Sequence[tuple[ConnectionId | None, Sequence[RawMessage]]]
-    ) -> list[Ingested]:
+    def ingest_all(self, claims: Sequence[tuple[ConnectionId | None, Claimed]]) -> list[Ingested]:
         """Decide batches of several peers together, as one transaction does."""
-        claims = [Claimed(batch) for _, batch in batches]
-        decided = decide(claims, self._formats, self, self._signatures)
-        feeds, fresh = self.feeds, self._fresh
+        batches = [claim for _, claim in claims]
+        decided = decide(batches, self._formats, self, self._signatures, self._own)
+        feeds, added = self.feeds, []
         for message in decided.messages:
             author = message.author
             messages = feeds.get(author)
@@ -173,14 +235,64 @@ class MemoryLog:
                 feeds[author] = [message.data]
             else:
                 messages.append(message.data)
-            fresh.append(author)
+            added.append(author)
             self._states[author] = FeedState(message.sequence, message.key)
+        if added:
+            before = self._set_stretches(with_stretches(self.unaudited, decided.unaudited))
+            self._fresh.append(_Transaction(dict(before), added))
         for fork in decided.forks:
             self.forked[fork.first.author] = None
+        self.doubted += decided.doubted
         return [
             _answer(connection, result)
-            for (connection, _), result in zip(batches, decided.results, strict=True)
+            for (connection, _), result in zip(claims, decided.results, strict=True)
         ]
+
+    # The audit
+
+    def audit(self, messages_max: int) -> list[Audited | AuditFailed]:
+        """Check some of the signatures that wait; return what it came to."""
+        while self.doubted:
+            feed, sequence = self.doubted.pop(0)
+            if sequence <= self.received(feed) and not self.is_audited(feed, sequence):
+                return self._audit(feed, sequence, sequence)
+        oldest = next(iter(self.unaudited), None)
+        return [] if oldest is None else self.audit_feed(oldest, messages_max)
+
+    def audit_feed(self, feed: FeedId, messages_max: int) -> list[Audited | AuditFailed]:
+        """Check some of the signatures of a feed that wait, the oldest first."""
+        oldest = self.unaudited[feed][0]
+        return self._audit(feed, oldest.first, min(oldest.last, oldest.first + messages_max - 1))
+
+    def _audit(self, feed: FeedId, first: int, last: int) -> list[Audited | AuditFailed]:
+        """Check a part of one stretch; cut the feed off before what is wrong in it."""
+        before = self.audited(feed)
+        stretches = self.unaudited[feed]
+        source = next(each.source for each in stretches if each.first <= first <= each.last)
+        wrong = next(
+            (
+                sequence
+                for sequence in range(first, last + 1)
+                if isinstance(
+                    self._format.verify(self._read(self.feeds[feed][sequence - 1])), Rejected
+                )
+            ),
+            None,
+        )
+        if wrong is not None:
+            last = _FOR_EVER
+            self.lost_contacts += self._contacts_in(self.feeds[feed][wrong - 1 :])
+            self._shorten(feed, wrong - 1)
+        old = self._set_stretches({feed: without(stretches, first, last)})
+        self._fresh.append(_Transaction(dict(old)))
+        if wrong is not None:
+            self.sync()
+        news: list[Audited | AuditFailed] = []
+        if self.audited(feed) > before:
+            news.append(Audited(((feed, self.audited(feed)),)))
+        if wrong is not None:
+            news.append(AuditFailed(feed, wrong, source))
+        return news
 
 
 def _answer(connection: ConnectionId | None, result: IngestResult) -> Ingested:

@@ -115,8 +115,12 @@ class LabPeer:
         self.woken_at: float | None = None
         self.waiting: list[effects.Ingest] = []
         """Batches for the next transaction."""
+        self.is_auditing = False
+        """A step of the audit is under way."""
+        self.audit_chance = Chance(world.seed, "audit", number)
+        self.distrusted: dict[FeedId, None] = {}
         self.untold = 0
-        """Batches that are in the log, of which the brain does not know yet."""
+        """Batches and audits that have changed the log, of which the brain does not know yet."""
         self.uplink_bytes_per_s = world.uplink_bytes_per_s
         self.uplink_free_at = 0.0
         self.clock_offset_s = 0.0
@@ -148,6 +152,8 @@ class LabPeer:
         self.is_up = True
         self.run_count += 1
         self.woken_at = None
+        self.is_auditing = False
+        self.log.lost_contacts.clear()
         if not self._clean_end:
             self.distrust_clocks()
         self._clean_end = False
@@ -166,8 +172,10 @@ class LabPeer:
                 asked_peers=self.asked_peers,
                 forked=tuple(self.log.forked),
                 pushes=tuple(self.pushes.items()),
+                distrusted=tuple(self.distrusted),
             ),
         )
+        self.world.audit_later(self)
 
     def distrust_clocks(self) -> None:
         """Forget what others had: messages may have been lost since it was written down."""
@@ -206,7 +214,7 @@ class LabPeer:
         if self.is_up:
             self.crash()
         for feed in list(self.log.feeds):
-            self.log.cut(feed, self.log.received(feed) * shares[0] // shares[1])
+            self.log.restore(feed, self.log.received(feed) * shares[0] // shares[1])
         self.is_guarded = True
         self.asked_peers = ()
         self.distrust_clocks()
@@ -231,6 +239,11 @@ class LabPeer:
     def read(self, feed: FeedId, first: int, last: int, end: End) -> tuple[bytes, ...]:
         """Return messages to be sent over a link."""
         return tuple(self.log.feeds.get(feed, [])[first - 1 : last])
+
+    def open_end(self, connection: ConnectionId) -> End | None:
+        """Return the end of a link that has come up and is not gone."""
+        end = self.ends.get(connection)
+        return end if end is not None and end.is_open else None
 
     def follow(self, *others: LabPeer) -> None:
         """Follow other peers."""

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from lichen.gossip import effects, events
-from lichen.gossip.effects import Effect
 from lichen.gossip.events import Address
 from lichen.gossip.exchange.blob_requests import split_blob
 from lichen.wire.events import BodyType, Command, SendItems
@@ -20,16 +19,24 @@ if TYPE_CHECKING:
 class Performer:
     """Performs effects of brains: each comes back as the event that ``gossip.effects`` names."""
 
-    __slots__ = ("_on_link", "_on_peer", "_world")
+    __slots__ = ("_world", "handlers")
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._on_peer: dict[type, Callable[..., None]] = {
+        self.handlers: dict[type, Callable[..., None]] = {
+            effects.Send: self._send,
+            effects.SendMessages: self._send_messages,
+            effects.ReadBlob: self._send_blob,
+            effects.AwaitRoom: self._await_room,
+            effects.Close: self._close,
+            effects.PauseReading: self._pause,
+            effects.ResumeReading: self._resume,
             effects.Ingest: self._ingest,
             effects.Dial: lambda peer, effect: world.dial(peer, effect.address),
             effects.WakeAt: self._wake_at,
             effects.SaveClock: self._save_clock,
             effects.SaveGuard: self._save_guard,
+            effects.SaveDistrust: lambda peer, effect: peer.distrusted.update({effect.peer: None}),
             effects.SaveAddress: self._save_address,
             effects.ForgetAddress: lambda peer, effect: peer.addresses.pop(effect.address, None),
             effects.Notify: lambda peer, effect: peer.notices.append(effect),
@@ -38,32 +45,17 @@ class Performer:
             effects.DropBlob: lambda peer, effect: peer.blobs.drop(effect.connection, effect.call),
             effects.SavePush: lambda peer, effect: peer.save_push(effect),
         }
-        self._on_link: dict[type, Callable[..., None]] = {
-            effects.Send: lambda peer, end, effect: self._send(peer, end, effect.command),
-            effects.SendMessages: self._send_messages,
-            effects.ReadBlob: self._send_blob,
-            effects.AwaitRoom: lambda _, end, _effect: end.pipe.await_room(),
-            effects.Close: lambda _, end, _effect: world.close(end),
-            effects.PauseReading: lambda _, end, _effect: end.other.pipe.set_read(is_read=False),
-            effects.ResumeReading: lambda _, end, _effect: end.other.pipe.set_read(is_read=True),
-        }
+        """What to call with a peer and an effect, for each kind of effect. Nothing is done on a
+        link that is gone."""
 
-    def perform(self, peer: LabPeer, effect: Effect) -> None:
-        """Do what a brain wants done; nothing on a link that is gone."""
-        kind = type(effect)
-        on_link = self._on_link.get(kind)
-        if on_link is None:
-            self._on_peer[kind](peer, effect)
-            return
-        end = peer.ends.get(effect.connection)  # type: ignore[union-attr]
-        if end is None or not end.is_open:
-            return
-        if type(effect) is effects.Send:  # what there is most of
-            self._send(peer, end, effect.command)
-        else:
-            on_link(peer, end, effect)
+    # Links
 
-    def _send(self, peer: LabPeer, end: End, command: Command) -> None:
+    def _send(self, peer: LabPeer, effect: effects.Send) -> None:
+        end = peer.ends.get(effect.connection)
+        if end is not None and end.is_open:
+            self._put(peer, end, effect.command)
+
+    def _put(self, peer: LabPeer, end: End, command: Command) -> None:
         if end.calls.perform(command):
             if peer.crook is not None:
                 said = peer.crook.say(end, command)
@@ -72,10 +64,33 @@ class Performer:
                 command = said
             end.pipe.put(command)
 
-    def _send_messages(self, peer: LabPeer, end: End, run: effects.SendMessages) -> None:
+    def _await_room(self, peer: LabPeer, effect: effects.AwaitRoom) -> None:
+        end = peer.open_end(effect.connection)
+        if end is not None:
+            end.pipe.await_room()
+
+    def _close(self, peer: LabPeer, effect: effects.Close) -> None:
+        end = peer.open_end(effect.connection)
+        if end is not None:
+            self._world.close(end)
+
+    def _pause(self, peer: LabPeer, effect: effects.PauseReading) -> None:
+        end = peer.open_end(effect.connection)
+        if end is not None:
+            end.other.pipe.set_read(is_read=False)
+
+    def _resume(self, peer: LabPeer, effect: effects.ResumeReading) -> None:
+        end = peer.open_end(effect.connection)
+        if end is not None:
+            end.other.pipe.set_read(is_read=True)
+
+    def _send_messages(self, peer: LabPeer, run: effects.SendMessages) -> None:
+        end = peer.open_end(run.connection)
+        if end is None:
+            return
         items = peer.read(run.feed, run.first, run.last, end)
         if items:
-            self._send(peer, end, SendItems(run.call, BodyType.JSON, items))
+            self._put(peer, end, SendItems(run.call, BodyType.JSON, items))
         last = run.first - 1 + len(items)
         self._world.after(0.0, self._report_sent, end, run, last)
 
@@ -85,10 +100,13 @@ class Performer:
             sent = events.MessagesSent(end.connection, run.call, run.feed, run.first, last, queued)
             self._world.tell(end.owner, sent)
 
-    def _send_blob(self, peer: LabPeer, end: End, run: effects.ReadBlob) -> None:
+    def _send_blob(self, peer: LabPeer, run: effects.ReadBlob) -> None:
+        end = peer.open_end(run.connection)
+        if end is None:
+            return
         data = peer.blobs.held.get(run.blob, b"")[run.start : run.end]
         if data:
-            self._send(peer, end, SendItems(run.call, BodyType.BINARY, split_blob(data)))
+            self._put(peer, end, SendItems(run.call, BodyType.BINARY, split_blob(data)))
         self._world.after(0.0, self._report_read, end, run, run.start + len(data))
 
     def _report_read(self, end: End, run: effects.ReadBlob, reached: int) -> None:
@@ -135,7 +153,7 @@ class Performer:
     # What is remembered
 
     def _save_clock(self, peer: LabPeer, effect: effects.SaveClock) -> None:
-        peer.saved_clocks[effect.peer] = dict(effect.clock)
+        peer.saved_clocks[effect.peer] = effect.clock
 
     def _save_guard(self, peer: LabPeer, effect: effects.SaveGuard) -> None:
         peer.is_guarded = effect.is_guarded

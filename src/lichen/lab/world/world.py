@@ -28,9 +28,12 @@ from lichen.lab.world.links import End, Pipe
 from lichen.lab.world.network import Latency, Uniform
 from lichen.lab.world.peers import LabPeer
 from lichen.lab.world.performing import Performer
+from lichen.store.ingest import Claimed
 from lichen.wire.events import BodyType, Command, OpenCall, SendItems
 
 _delivery = struct.Struct("<dqqi").pack
+AUDIT_MESSAGES = 25
+"""Signatures checked in one step of an audit."""
 BREAK_S = 0.001
 """A link that is not open on one side yet is looked at again after so long."""
 
@@ -79,6 +82,10 @@ class World:
         self.uplink_bytes_per_s = 0.0
         """What all links of a peer share; 0 for no such bound."""
         self.ingest_s = (0.001, 0.05)
+        self.verifies_all = False
+        """Every signature is checked on receipt; nothing is left to an audit."""
+        self.audit_s = (0.001, 0.05)
+        """How long a step of the audit takes."""
         self.sync_s = 1.0
         """How long others' messages may be lost by a crash."""
         self.is_torn = False
@@ -99,7 +106,7 @@ class World:
         self._heap: list[tuple[float, int, Callable[..., None], tuple[object, ...]]] = []
         self._order = 0
         self._connection_last = 0
-        self._performer = Performer(self)
+        self._perform = Performer(self).handlers
         self._trace = blake2b(digest_size=16)
 
     @property
@@ -122,12 +129,16 @@ class World:
     def run(self, until: float) -> None:
         """Let everything happen up to a time."""
         heap = self._heap
-        while heap and heap[0][0] <= until:
-            self.now, _, action, args = heappop(heap)
-            self.step_count += 1
-            action(*args)
-            if self.step_count == self.steps_max:
-                raise TooLong(f"{self.step_count} steps by second {self.now:.0f}")
+        steps, steps_max = self.step_count, self.steps_max
+        try:
+            while heap and heap[0][0] <= until:
+                self.now, _, action, args = heappop(heap)
+                steps += 1
+                action(*args)
+                if steps == steps_max:
+                    raise TooLong(f"{steps} steps by second {self.now:.0f}")
+        finally:
+            self.step_count = steps
         self.now = until
 
     # Peers
@@ -155,9 +166,9 @@ class World:
         answer = peer.brain.handle(event, self.now - peer.clock_offset_s)
         if self.watcher is not None:
             self.watcher.handled(peer, event, answer)
-        perform = self._performer.perform
+        perform = self._perform
         for effect in answer:
-            perform(peer, effect)
+            perform[type(effect)](peer, effect)
 
     def published(self, peer: LabPeer, sequence: int, data: bytes, *, branch: int = 0) -> None:
         """Take note that a peer has written a message, in one version of its feed."""
@@ -168,20 +179,47 @@ class World:
         """Make a transaction of all messages that wait for it."""
         if peer.run_count != run or not peer.is_up:
             return
-        batches = [(effect.connection, effect.batch) for effect in peer.waiting]
+        claims = [
+            (
+                each.connection,
+                Claimed(each.batch, each.source, each.verifies_all or self.verifies_all),
+            )
+            for each in peer.waiting
+        ]
         peer.waiting.clear()
         fault = peer.disk.fault()
         if fault is not None:
-            for connection, batch in batches:
-                self.tell(peer, events.IngestFailed(connection, len(batch), fault))
+            for connection, claim in claims:
+                self.tell(peer, events.IngestFailed(connection, len(claim.batch), fault))
             return
         was_flushed = not peer.log.unflushed
-        answers = peer.log.ingest_all(batches)
+        answers = peer.log.ingest_all(claims)
         for number, ingested in enumerate(answers, 1):
             peer.untold = len(answers) - number
             self.tell(peer, ingested)
         if was_flushed and peer.log.unflushed:
             self.after(self.sync_s, peer.sync, run)
+        self.audit_later(peer)
+
+    def audit_later(self, peer: LabPeer) -> None:
+        """Have a peer check the next signatures that it has left for later, if there are any."""
+        if peer.log.unaudited and not peer.is_auditing:
+            peer.is_auditing = True
+            self.after(peer.audit_chance.within(*self.audit_s), self._audit, peer, peer.run_count)
+
+    def _audit(self, peer: LabPeer, run: int) -> None:
+        if peer.run_count != run or not peer.is_up:
+            return
+        peer.is_auditing = False
+        was_flushed = not peer.log.unflushed
+        if peer.disk.fault() is None:
+            found = peer.log.audit(AUDIT_MESSAGES)
+            for number, news in enumerate(found, 1):
+                peer.untold = len(found) - number
+                self.tell(peer, news)
+        if was_flushed and peer.log.unflushed:
+            self.after(self.sync_s, peer.sync, run)
+        self.audit_later(peer)
 
     # Links
 
@@ -274,7 +312,7 @@ class World:
             return
         end.is_open = True
         other = end.other.peer
-        saved = dict(end.owner.saved_clocks.get(other, {}))
+        saved = end.owner.saved_clocks.get(other, {})
         connected = events.Connected(end.connection, other, end.is_client, end.address, saved)
         self.tell(end.owner, connected)
 
@@ -287,7 +325,7 @@ class World:
         self._count(end, command, size)
         if self.watcher is not None:
             self.watcher.delivered(end, command)
-        if not end.owner.speaks_ebt and isinstance(command, OpenCall) and command.name[0] == "ebt":
+        if type(command) is OpenCall and command.name[0] == "ebt" and not end.owner.speaks_ebt:
             command = OpenCall(command.call, ("ebt", "unknown"), command.args, command.kind)
         event, answer = end.calls.receive(command)
         if answer is not None:

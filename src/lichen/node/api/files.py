@@ -1,18 +1,20 @@
-"""Bringing a log in from a file: verified like what peers send, in batches, with progress."""
+"""Bringing a log in from a file: checked like what peers send, in batches, with progress.
+
+Signatures that a later one binds may wait for their audit, as with messages from peers: the file
+may have been altered on its way here, and so it is audited like everything else.
+"""
 
 import asyncio
-import gzip
-import zlib
-from collections.abc import AsyncIterator, Iterator
-from io import BufferedIOBase
+from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue, encode_compact, parse_json
-from lichen.feed.message import MsgId, RawMessage, Rejected
-from lichen.node import limits
+from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId, Rejected
+from lichen.node.api.lines import READ_FAULTS, Batch, open_lines, read_batches
 from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
 from lichen.store.ingest import IngestResult
@@ -21,21 +23,18 @@ from lichen.words import N_
 if TYPE_CHECKING:
     from lichen.node.service import Service
 
-GZIP_MAGIC = b"\x1f\x8b"
-LINE_BYTES_MAX = 64 * 1024
 REJECTED_TOLD_MAX = 100
+AUDIT_TOLD_EVERY_S = 0.5
+VERIFY = ("chain", "all")
 OTHER_ID = N_("the file gives it another id than its text has")
 
 
-class _Line(msgspec.Struct):
-    """A line of a log file: either ``{key, value, timestamp}`` or a bare message value."""
+class Tally(msgspec.Struct):
+    """How far an import is, as it is told to the caller.
 
-    key: str | None = None
-    value: msgspec.Raw = msgspec.Raw()
-
-
-class _Tally(msgspec.Struct):
-    """How far an import is, as it is told to the caller."""
+    ``unaudited``: messages in the log whose signatures are still to be checked. ``cut``: how often
+    since the beginning the audit had to end a feed before a wrong signature.
+    """
 
     read: int = 0
     accepted: int = 0
@@ -43,44 +42,51 @@ class _Tally(msgspec.Struct):
     forks: int = 0
     refused: int = 0
     rejected: list[dict[str, JsonValue]] = []
+    unaudited: int = 0
+    cut: int = 0
     done: bool = False
 
+    def refuse(self, rejected: Rejected, line: int = 0) -> None:
+        """Count a refusal, and tell the first ones."""
+        told: dict[str, JsonValue] = {"reason": rejected.reason.value}
+        if rejected.author is not None:
+            told |= {"author": rejected.author, "sequence": rejected.sequence}
+        self.tell(told, line)
 
-_Batch = list[tuple[RawMessage, MsgId | None]]
-"""Messages, each with the id that the file gives it."""
+    def tell(self, told: dict[str, JsonValue], line: int = 0) -> None:
+        """Count a refusal in the words given."""
+        self.refused += 1
+        if len(self.rejected) < REJECTED_TOLD_MAX:
+            self.rejected.append(told | {"line": line} if line else told)
 
-_READ_FAULTS = (OSError, EOFError, zlib.error)
-_decode_line = msgspec.json.Decoder(_Line).decode
+
+class _Sent(msgspec.Struct):
+    """A batch that is being decided; ``last_no`` is where the log ended before it."""
+
+    task: asyncio.Task[IngestResult]
+    batch: Batch
+    last_no: int
 
 
 async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
-    """Import a file of JSON lines, also gzip: ``{path, noViews}``. Streams its progress."""
-    path = call.options().get("path")
-    if not isinstance(path, str):
+    """Import a file of JSON lines, also gzip. Streams its progress.
+
+    ``{path, noViews, verify: "chain" | "all", waitAudit}``
+    """
+    options = call.options()
+    path, verify = options.get("path"), options.get("verify") or "chain"
+    if not isinstance(path, str) or verify not in VERIFY:
         raise ApiError("usage", N_("{method} takes the path of a file.", method="importFile"))
     service = call.service
-    loop = asyncio.get_running_loop()
-    tally = _Tally()
-    if call.options().get("noViews"):
+    tally = Tally()
+    cuts = service.store.log.cuts
+    if options.get("noViews"):
         service.store.hold_folding(is_held=True)
-    file = _open(Path(path))
-    waiting: list[tuple[asyncio.Task[IngestResult], _Batch]] = []
-    fault: Exception | None = None
     try:
-        batches = _batches(file, call, tally)
-        while True:
-            try:
-                batch = await loop.run_in_executor(None, next, batches, None)
-            except _READ_FAULTS as error:
-                batch, fault = None, error
-            while waiting and (batch is None or len(waiting) > 1):
-                await _settle(call, waiting.pop(0), tally)
-                await send(to_json(tally))
-            if batch is None:
-                break
-            waiting.append((loop.create_task(finish(_ingest(service, batch))), batch))
+        fault = await _read_and_ingest(service, Path(path), tally, send, verify == "all")
+        if options.get("waitAudit"):
+            await _await_audit(service, tally, cuts, send)
     finally:
-        file.close()
         if service.doors is not None:
             # A running peer goes on folding; without one, the next run does.
             service.store.hold_folding(is_held=False)
@@ -91,121 +97,79 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
             N_("What was read before is kept; import it again once the file is whole."),
         ) from fault
     tally.done = True
+    _look_at_audit(service, tally, cuts)
     await send(to_json(tally))
 
 
-async def _ingest(service: "Service", batch: _Batch) -> IngestResult:
+async def _read_and_ingest(
+    service: "Service", path: Path, tally: Tally, send: Send, verifies_all: bool
+) -> Exception | None:
+    """Read a file to its end, or to a fault, and have all of it decided."""
+    loop = asyncio.get_running_loop()
+    waiting: list[_Sent] = []
+    fault: Exception | None = None
+    with open_lines(path) as file:
+        batches = read_batches(file, service.format.parse, tally.refuse)
+        while True:
+            try:
+                batch = await loop.run_in_executor(None, next, batches, None)
+            except READ_FAULTS as error:
+                batch, fault = None, error
+            while waiting and (batch is None or len(waiting) > 1):
+                await _settle(service, waiting.pop(0), tally)
+                await send(to_json(tally))
+            if batch is None:
+                return fault
+            tally.read += batch.read
+            work = finish(_ingest(service, batch, verifies_all))
+            waiting.append(_Sent(loop.create_task(work), batch, service.store.log.last_no))
+
+
+async def _await_audit(service: "Service", tally: Tally, cuts: int, send: Send) -> None:
+    """Wait until every signature is checked, and tell how many are left."""
+    audited = asyncio.wrap_future(service.store.wait_audited())
+    while not audited.done():
+        with suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.shield(audited), AUDIT_TOLD_EVERY_S)
+        _look_at_audit(service, tally, cuts)
+        await send(to_json(tally))
+    audited.result()
+
+
+def _look_at_audit(service: "Service", tally: Tally, cuts: int) -> None:
+    tally.unaudited = service.store.log.unaudited_count()
+    tally.cut = service.store.log.cuts - cuts
+
+
+async def _ingest(service: "Service", batch: Batch, verifies_all: bool) -> IngestResult:
     """Have a batch decided and the brain told of it."""
-    raws = [raw for raw, _ in batch]
-    result = await asyncio.wrap_future(service.store.ingest(raws, verifies_all=False))
+    future = service.store.ingest(batch.messages, verifies_all=verifies_all)
+    result = await asyncio.wrap_future(future)
     service.shell.ingested(result, None)
     return result
 
 
-async def _settle(
-    call: Call, waiting: tuple[asyncio.Task[IngestResult], _Batch], tally: _Tally
-) -> None:
-    task, batch = waiting
-    result = await task
+async def _settle(service: "Service", sent: _Sent, tally: Tally) -> None:
+    result = await sent.task
+    batch = sent.batch
     tally.accepted += sum(grown.last - grown.first + 1 for grown in result.progress)
     tally.duplicates += len(result.duplicates)
     tally.forks += len(result.forks)
-    for rejected in result.rejected:
-        _refuse(tally, rejected)
-    refused = {(rejected.author, rejected.sequence) for rejected in result.rejected}
-    forked = {fork.first.author for fork in result.forks}
-    claimed = [
-        key
-        for raw, key in batch
-        if key is not None
-        and (raw.author, raw.sequence) not in refused
-        and raw.author not in forked
-    ]
-    for key in call.service.store.log.missing(claimed):
-        tally.refused += 1
-        _tell(tally, {"key": key, "reason": str(OTHER_ID)})
-
-
-def _refuse(tally: _Tally, rejected: Rejected, line: int = 0) -> None:
-    tally.refused += 1
-    told: dict[str, JsonValue] = {"reason": rejected.reason.value}
-    if rejected.author is not None:
-        told |= {"author": rejected.author, "sequence": rejected.sequence}
-    if line:
-        told["line"] = line
-    _tell(tally, told)
-
-
-def _tell(tally: _Tally, told: dict[str, JsonValue]) -> None:
-    if len(tally.rejected) < REJECTED_TOLD_MAX:
-        tally.rejected.append(told)
-
-
-def _open(path: Path) -> BufferedIOBase:
-    try:
-        with path.open("rb") as file:
-            is_gzip = file.read(2) == GZIP_MAGIC
-        return gzip.open(path, "rb") if is_gzip else path.open("rb")
-    except OSError as error:
-        raise ApiError(
-            "not-found" if isinstance(error, FileNotFoundError) else "failed",
-            N_("{path} cannot be read: {words}.", path=path, words=error.strerror),
-        ) from error
-
-
-def _lines(file: BufferedIOBase) -> Iterator[tuple[int, bytes]]:
-    """Yield the lines that are not blank, with their numbers; of a longer one than any, a part."""
-    number = 0
-    while line := file.readline(LINE_BYTES_MAX):
-        number += 1
-        rest = line
-        while not rest.endswith(b"\n") and (rest := file.readline(LINE_BYTES_MAX)):
-            pass
-        if line.strip():
-            yield number, line
-
-
-def _open_line(line: bytes) -> tuple[bytes, MsgId | None]:
-    """Return the text of a line's message, and the id that the line gives it."""
-    try:
-        decoded = _decode_line(line)
-        return bytes(decoded.value) or line.strip(), MsgId(decoded.key) if decoded.key else None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        return _open_odd_line(line)
-
-
-def _open_odd_line(line: bytes) -> tuple[bytes, MsgId | None]:
-    """Open a line with a surrogate that stands alone: msgspec reads none."""
-    try:
-        members = parse_json(line)
-    except ValueError:
-        return line, None
-    if not isinstance(members, dict) or not isinstance(members.get("value"), dict):
-        return line, None
-    key = members.get("key")
-    text = encode_compact(members["value"])
-    return text.encode(), MsgId(key) if isinstance(key, str) else None
-
-
-def _batches(file: BufferedIOBase, call: Call, tally: _Tally) -> Iterator[_Batch]:
-    """Read the file in batches; lines that are no messages are counted as refused."""
-    parse = call.service.format.parse
-    batch: _Batch = []
-    try:
-        for number, line in _lines(file):
-            tally.read += 1
-            data, key = _open_line(line)
-            raw = parse(data)
-            if isinstance(raw, Rejected):
-                _refuse(tally, raw, number)
-                continue
-            batch.append((raw, key))
-            if len(batch) == limits.IMPORT_BATCH:
-                yield batch
-                batch = []
-    except _READ_FAULTS:
-        if batch:
-            yield batch
-        raise
-    if batch:
-        yield batch
+    claimed = batch.keys
+    if result.rejected or result.forks:
+        lines = {
+            (raw.author, raw.sequence): n
+            for raw, n in zip(batch.messages, batch.lines, strict=True)
+        }
+        for rejected in result.rejected:
+            place = (rejected.author or FeedId(""), rejected.sequence)
+            tally.refuse(rejected, lines.get(place, 0))
+        refused = {(rejected.author, rejected.sequence) for rejected in result.rejected}
+        forked = {fork.first.author for fork in result.forks}
+        claimed = [
+            key
+            for raw, key in zip(batch.messages, batch.keys, strict=True)
+            if (raw.author, raw.sequence) not in refused and raw.author not in forked
+        ]
+    for key in service.store.log.missing([key for key in claimed if key], after=sent.last_no):
+        tally.tell({"key": key, "reason": str(OTHER_ID)}, batch.lines[batch.keys.index(key)])

@@ -21,14 +21,10 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lichen.feed.content import is_weighty
 from lichen.feed.formats import FeedFormat
-from lichen.feed.message import ChainedMessage, FeedId, FeedState, RawMessage, Reason, Rejected
-from lichen.store.ingest.settlement import Answer, Settlement
-from lichen.store.ingest.values import Claimed, Decided, HeldLog, IngestResult, Signatures
+from lichen.feed.message import ChainedMessage, FeedId, FeedState, Reason, Rejected
+from lichen.store.ingest.settlement import Outcome, Settlement
+from lichen.store.ingest.values import Claimed, Decided, HeldLog, Signatures
 from lichen.store.signatures import Verdict
-
-Outcome = Verdict | ChainedMessage | None
-"""What the hopeful pass found. ``ChainedMessage``: bound by a later signature, its own unchecked.
-None: not ahead of its feed."""
 
 
 def decide(
@@ -43,16 +39,9 @@ def decide(
     Of the feed ``own`` every signature is checked at once, whatever a claim says.
     """
     hopeful = _Hopeful(formats, log, threads, own)
-    outcomes = hopeful.chain(claims)
+    outcomes = iter(hopeful.chain(claims))
     settlement = Settlement(formats, log)
-    number = 0
-    results: list[IngestResult] = []
-    for claim in claims:
-        answer = Answer(claim.source)
-        for raw in claim.batch:
-            settlement.settle(raw, outcomes[number], answer)
-            number += 1
-        results.append(answer.result(len(claim.batch)))
+    results = [settlement.settle(claim, outcomes) for claim in claims]
     return Decided(
         settlement.messages,
         settlement.forks,
@@ -95,22 +84,27 @@ class _Hopeful:
 
     def chain(self, claims: Sequence[Claimed]) -> list[Outcome]:
         """Return what each message of all batches came to."""
-        outcomes, formats = self._outcomes, self._formats
+        outcomes, formats, runs, is_due = self._outcomes, self._formats, self._runs, _is_due
         signatures = self._threads.begin()
         try:
             for claim in claims:
                 verifies_all, own = claim.verifies_all, self._own
                 for raw in claim.batch:
-                    run = self._runs.get(raw.author) or self._begin(raw.author)
+                    author = raw.author
+                    run = runs.get(author) or self._begin(author)
                     feed_format = formats.get(raw.format)
-                    outcome = _chain(raw, feed_format, run)
-                    if type(outcome) is ChainedMessage:
-                        assert feed_format is not None, "only a format chains"
-                        run.state = FeedState(outcome.sequence, outcome.key)
-                        if verifies_all or raw.author == own or _is_due(outcome):
-                            signatures.add(len(outcomes), feed_format, outcome)
-                        else:
-                            run.waiting.append(len(outcomes))
+                    state = run.state
+                    outcome: Outcome = None
+                    if feed_format is None:
+                        outcome = Rejected(Reason.FORMAT, author, raw.sequence)
+                    elif not run.is_forked and (state is None or raw.sequence > state.sequence):
+                        outcome = feed_format.chain(raw, state)
+                        if type(outcome) is ChainedMessage:
+                            run.state = FeedState(outcome.sequence, outcome.key)
+                            if verifies_all or author == own or is_due(outcome):
+                                signatures.add(len(outcomes), feed_format, outcome)
+                            else:
+                                run.waiting.append(len(outcomes))
                     outcomes.append(outcome)
             self._add_newest(signatures.add)
         finally:
@@ -155,14 +149,6 @@ class _Hopeful:
         finally:
             verdicts = signatures.finish()
         self._note(verdicts)
-
-
-def _chain(raw: RawMessage, feed_format: FeedFormat | None, run: _Run) -> Outcome:
-    if feed_format is None:
-        return Rejected(Reason.FORMAT, raw.author, raw.sequence)
-    if run.is_forked or (run.state is not None and raw.sequence <= run.state.sequence):
-        return None
-    return feed_format.chain(raw, run.state)
 
 
 def _is_due(message: ChainedMessage) -> bool:

@@ -1,6 +1,6 @@
 """The second pass of a decision: verdicts are settled in order, on what truly holds."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
@@ -16,8 +16,13 @@ from lichen.feed.message import (
     Rejected,
     prove_fork,
 )
-from lichen.store.ingest.values import Grown, HeldLog, IngestResult, Kept, Unaudited
+from lichen.store.ingest.values import Claimed, Grown, HeldLog, IngestResult, Kept, Unaudited
 from lichen.store.signatures import Verdict
+
+Outcome = Verdict | ChainedMessage | None
+"""What the hopeful pass found. ``ChainedMessage``: bound by a later signature, its own unchecked.
+None: not ahead of its feed."""
+_KEPT = (Message, ChainedMessage)
 
 
 class Answer:
@@ -27,21 +32,13 @@ class Answer:
 
     def __init__(self, source: FeedId | None) -> None:
         self.source = source
-        self.grown: dict[FeedId, tuple[int, Kept]] = {}
+        self.grown: list[tuple[_Standing, int]] = []
+        """Feeds that grew, and the sequence from which on."""
         self.rejected: list[Rejected] = []
         self.forks: list[ForkProof] = []
         self.contacts: list[Contact] = []
         self.duplicates: list[tuple[FeedId, int]] = []
         self.refused: set[FeedId] = set()
-
-    def accept(self, message: Kept) -> None:
-        """Note that a message will be in the log."""
-        feed = message.author
-        known = self.grown.get(feed)
-        self.grown[feed] = (message.sequence if known is None else known[0], message)
-        contact = parse_contact(message)
-        if contact is not None:
-            self.contacts.append(contact)
 
     def refuse(self, rejected: Rejected, feed: FeedId) -> None:
         """Note a refusal; a gap that an earlier refusal made is told as such."""
@@ -55,8 +52,8 @@ class Answer:
         return IngestResult(
             count=count,
             progress=tuple(
-                Grown(feed, first, last.sequence, last.key)
-                for feed, (first, last) in self.grown.items()
+                Grown(standing.feed, first, standing.kept[-1].sequence, standing.kept[-1].key)
+                for standing, first in self.grown
             ),
             rejected=tuple(self.rejected),
             forks=tuple(self.forks),
@@ -68,22 +65,52 @@ class Answer:
 class _Standing:
     """Where a feed truly stands while a transaction is being put together."""
 
-    __slots__ = ("had_refusal", "is_forked", "messages", "state", "unaudited")
+    __slots__ = (
+        "_before", "answer", "feed", "first", "is_forked", "is_hopeful", "kept", "last",
+        "unaudited",
+    )  # fmt: skip
 
-    def __init__(self, state: FeedState | None, is_forked: bool) -> None:
-        self.state = state
+    def __init__(self, feed: FeedId, state: FeedState | None, is_forked: bool) -> None:
+        self.feed = feed
+        self._before = state
         self.is_forked = is_forked
-        self.had_refusal = False
-        self.messages: dict[int, Kept] = {}
+        self.is_hopeful = not is_forked
+        """Nothing was refused: the feed stands where the hopeful pass thought it would."""
+        self.kept: list[Kept] = []
+        self.answer: Answer | None = None
+        """The answer that says of the last message kept."""
         self.unaudited: list[tuple[int, int, FeedId | None]] = []
+        self.first = self.last = 0
+        """The stretch that is growing, of those left to the audit and sent by one source."""
 
-    def leave_to_audit(self, sequence: int, source: FeedId | None) -> None:
-        """Note that a signature was not checked; what lies between two is taken in."""
-        stretches = self.unaudited
-        if stretches and stretches[-1][2] == source:
-            stretches[-1] = (stretches[-1][0], sequence, source)
-        else:
-            stretches.append((sequence, sequence, source))
+    @property
+    def state(self) -> FeedState | None:
+        """Return where the feed stands."""
+        if self.kept:
+            return FeedState(self.kept[-1].sequence, self.kept[-1].key)
+        return self._before
+
+    def find(self, sequence: int) -> Kept | None:
+        """Return a message kept in this transaction."""
+        place = sequence - self.kept[0].sequence if self.kept else -1
+        return self.kept[place] if 0 <= place < len(self.kept) else None
+
+    def answer_to(self, answer: Answer, first: int) -> None:
+        """Have another answer say of what is kept from here on: of ``first`` for a start."""
+        self.end_stretch()
+        self.answer = answer
+        answer.grown.append((self, first))
+
+    def end_stretch(self) -> None:
+        """Begin another stretch; what lies between two messages of one is taken in."""
+        if self.first:
+            assert self.answer is not None, "an answer has said of these messages"
+            source = self.answer.source
+            if self.unaudited and self.unaudited[-1][2] == source:
+                self.unaudited[-1] = (self.unaudited[-1][0], self.last, source)
+            else:
+                self.unaudited.append((self.first, self.last, source))
+        self.first = 0
 
 
 class Settlement:
@@ -101,48 +128,77 @@ class Settlement:
 
     def unaudited(self) -> list[Unaudited]:
         """Return the stretches whose signatures are left to the audit."""
+        for standing in self._standings.values():
+            standing.end_stretch()
         return [
-            Unaudited(feed, first, last, source)
-            for feed, standing in self._standings.items()
+            Unaudited(standing.feed, first, last, source)
+            for standing in self._standings.values()
             for first, last, source in standing.unaudited
         ]
 
-    def settle(
-        self, raw: RawMessage, outcome: Verdict | ChainedMessage | None, answer: Answer
-    ) -> None:
-        """Decide one message, given what the hopeful pass found, and note it in the answer."""
+    def settle(self, claim: Claimed, outcomes: Iterator[Outcome]) -> IngestResult:
+        """Decide a batch, given what the hopeful pass found of each message."""
+        answer = Answer(claim.source)
+        standings, messages = self._standings, self.messages
+        # Most messages are as hoped for. What is done for each here, is done a million times.
+        for raw in claim.batch:
+            outcome = next(outcomes)
+            standing = standings.get(raw.author)
+            if standing is None:
+                standing = self._begin(raw.author)
+            kept: Kept | None
+            if standing.is_hopeful and isinstance(outcome, _KEPT):
+                kept = outcome
+            else:
+                kept = self._decide(raw, outcome, standing, answer)
+                if kept is None:
+                    continue
+            if standing.answer is not answer:
+                standing.answer_to(answer, kept.sequence)
+            standing.kept.append(kept)
+            messages.append(kept)
+            if type(kept) is ChainedMessage:
+                standing.last = kept.sequence
+                standing.first = standing.first or kept.sequence
+            elif b'"contact"' in kept.content:
+                contact = parse_contact(kept)
+                if contact is not None:
+                    answer.contacts.append(contact)
+        return answer.result(len(claim.batch))
+
+    def _begin(self, feed: FeedId) -> _Standing:
+        standing = _Standing(feed, self._log.state(feed), self._log.is_forked(feed))
+        self._standings[feed] = standing
+        return standing
+
+    def _decide(
+        self, raw: RawMessage, outcome: Outcome, standing: _Standing, answer: Answer
+    ) -> Kept | None:
+        """Decide a message that is not as hoped for, or comes after one; None: it is not kept."""
         feed = raw.author
-        standing = self._standings.get(feed)
-        if standing is None:
-            standing = _Standing(self._log.state(feed), self._log.is_forked(feed))
-            self._standings[feed] = standing
         feed_format = self._formats.get(raw.format)
         if feed_format is None:
             answer.refuse(Rejected(Reason.FORMAT, feed, raw.sequence), feed)
-            return
-        if standing.state is not None and raw.sequence <= standing.state.sequence:
+            return None
+        state = standing.state
+        if state is not None and raw.sequence <= state.sequence:
             self._settle_held(raw, feed_format, standing, answer)
-            return
+            return None
         if standing.is_forked:
             answer.refuse(Rejected(Reason.FORKED, feed, raw.sequence), feed)
-            return
-        if outcome is None or standing.had_refusal:
+            return None
+        if outcome is None or not standing.is_hopeful:
             # The hopeful pass went on from a message that was refused since.
-            outcome = _decide_alone(raw, feed_format, standing.state)
+            outcome = _decide_alone(raw, feed_format, state)
         if isinstance(outcome, Rejected):
-            standing.had_refusal = True
-            if outcome.reason is Reason.PREVIOUS and standing.state is not None:
-                _, held = self._held(feed, standing.state.sequence, standing)
+            standing.is_hopeful = False
+            if outcome.reason is Reason.PREVIOUS and state is not None:
+                _, held = self._held(feed, state.sequence, standing)
                 self._settle_contradiction(raw, held, feed_format, standing, answer)
             else:
                 answer.refuse(outcome, feed)
-            return
-        standing.state = FeedState(outcome.sequence, outcome.key)
-        standing.messages[outcome.sequence] = outcome
-        if type(outcome) is ChainedMessage:
-            standing.leave_to_audit(outcome.sequence, answer.source)
-        self.messages.append(outcome)
-        answer.accept(outcome)
+            return None
+        return outcome
 
     def _settle_held(
         self, raw: RawMessage, feed_format: FeedFormat, standing: _Standing, answer: Answer
@@ -193,17 +249,18 @@ class Settlement:
         fork = prove_fork(first, verdict)
         assert fork is not None, "two messages that contradict each other prove a fork"
         standing.is_forked = True
+        standing.is_hopeful = False
         self.forks.append(fork)
         answer.forks.append(fork)
 
     def _is_audited(self, feed: FeedId, sequence: int, standing: _Standing) -> bool:
-        message = standing.messages.get(sequence)
+        message = standing.find(sequence)
         if message is not None:
             return type(message) is Message
         return self._log.is_audited(feed, sequence)
 
     def _held(self, feed: FeedId, sequence: int, standing: _Standing) -> tuple[MsgId, bytes]:
-        message = standing.messages.get(sequence)
+        message = standing.find(sequence)
         if message is not None:
             return message.key, message.data
         held = self._log.held(feed, sequence)

@@ -14,7 +14,7 @@ from lichen.store.schema import Schema, durable, immediate
 LOG_SCHEMA = Schema(
     name="log",
     application_id=0x4C63_6C6F,
-    page_bytes=8192,
+    page_bytes=16_384,
     steps=(
         """
         CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;
@@ -24,9 +24,10 @@ LOG_SCHEMA = Schema(
             received_no INTEGER PRIMARY KEY,
             feed_no INTEGER NOT NULL,
             sequence INTEGER NOT NULL,
-            key BLOB NOT NULL UNIQUE,
+            key BLOB NOT NULL,
             received_ms REAL NOT NULL,
             data BLOB NOT NULL) STRICT;
+        CREATE INDEX messages_by_key ON messages(substr(key, 1, 8));
         CREATE UNIQUE INDEX messages_by_feed ON messages(feed_no, sequence);
         CREATE TABLE forks(
             feed_no INTEGER PRIMARY KEY, sequence INTEGER NOT NULL,
@@ -118,18 +119,18 @@ class LogWriter:
             return
         log = self._log
         number = log._last_no
-        received_ms = self._last_ms
-        rows: list[LogRow] = []
+        first_ms = max(now_ms, self._last_ms + RECEIVED_STEP_MS)
         with durable(self._db) if is_durable else immediate(self._db):
             new_feeds = self._add_feeds(messages, forks)
             feed_nos = {**log._feed_nos, **new_feeds} if new_feeds else log._feed_nos
-            for message in messages:
-                number += 1
-                received_ms = max(now_ms, round(received_ms + RECEIVED_STEP_MS, 3))
-                rows.append((
-                    number, feed_nos[message.author], message.sequence,
-                    msg_key_bytes(message.key), received_ms, message.data,
-                ))  # fmt: skip
+            rows: list[LogRow] = [
+                (
+                    number + place, feed_nos[message.author], message.sequence,
+                    msg_key_bytes(message.key), round(first_ms + (place - 1) * RECEIVED_STEP_MS, 3),
+                    message.data,
+                )
+                for place, message in enumerate(messages, 1)
+            ]  # fmt: skip
             self._db.executemany("INSERT INTO messages VALUES(?,?,?,?,?,?)", rows)
             self._db.executemany(
                 "INSERT OR IGNORE INTO forks VALUES(?,?,?,?,?,?)",
@@ -137,11 +138,12 @@ class LogWriter:
             )
             stretches = with_stretches(log._unaudited, unaudited)
             self._write_stretches(feed_nos, stretches)
-        self._last_ms = received_ms
+        if rows:
+            self._last_ms = rows[-1][4]
         log._feed_nos.update(new_feeds)
         # Before the clock: what it says then is never taken for audited.
         self._remember_stretches(stretches)
-        self._remember(messages, forks, number)
+        self._remember(messages, forks, number + len(rows))
 
     def mark_audited(self, checked: Sequence[tuple[FeedId, int, int]]) -> None:
         """Note that all signatures hold of some feeds' messages, from the first to the last."""
@@ -206,8 +208,8 @@ class LogWriter:
         return found
 
     def set_meta(self, **facts: bytes) -> None:
-        """Write facts about the log itself."""
-        with immediate(self._db):
+        """Write facts about the log itself, durably."""
+        with durable(self._db):
             self._db.executemany("REPLACE INTO meta VALUES(?,?)", facts.items())
 
     def _write_stretches(
@@ -252,9 +254,9 @@ class LogWriter:
 
     def _remember(self, messages: Sequence[Kept], forks: Sequence[ForkProof], last_no: int) -> None:
         log = self._log
-        for message in messages:
-            self._states[message.author] = FeedState(message.sequence, message.key)
-            log._clock[message.author] = message.sequence
+        for author, newest in {message.author: message for message in messages}.items():
+            self._states[author] = FeedState(newest.sequence, newest.key)
+            log._clock[author] = newest.sequence
         log._forked.update(fork.first.author for fork in forks)
         log._last_no = last_no
 

@@ -197,6 +197,17 @@ def _fork(notice: JsonValue, names: Names) -> str:
     )
 
 
+def _taken_back(notice: JsonValue, names: Names) -> str:
+    feed, peer = text_member(notice, "feed"), text_member(notice, "peer")
+    if not peer:
+        return _("taken back: messages of {name} that were not signed like this").format(
+            name=names.name(feed)
+        )
+    return _(
+        "taken back: messages of {name} that were not signed like this; {peer} sent them"
+    ).format(name=names.name(feed), peer=names.name(peer))
+
+
 def _store_failed(notice: JsonValue, _names: Names) -> str:
     return _("messages could not be written: {reason}").format(reason=_detail(notice))
 
@@ -223,6 +234,7 @@ _TOPICS: dict[str, Words] = {
     "lan-failed": _lan_failed,
     "refused": _refused,
     "fork": _fork,
+    "taken-back": _taken_back,
     "store-failed": _store_failed,
     "store-works": _store_works,
     "blob": _blob,
