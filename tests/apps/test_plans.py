@@ -29,6 +29,10 @@ FILLINGS = {
     "where": f"WHERE {_BY_KEY}",
     "_BY_KEY": _BY_KEY,
     "sieve": "AND instr(data, ?)",
+    "'>' if found else '>='": ">=",
+    "'bm25(search)' if is_best else '0'": "0",
+    "source": "search_times t WHERE t.received_no <= :top",
+    "'search.rowid' if has_words else 't.received_no'": "t.received_no",
 }
 """What stands in the braces of a query."""
 WHOLE = {
