@@ -11,7 +11,7 @@ import pytest
 
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, RawMessage, Reason
-from lichen.store import auditor
+from lichen.store.audit import auditor
 from lichen.store.audit.auditor import Audited, AuditFailed
 from lichen.store.errors import OwnFeedUnaudited
 from lichen.store.log import LOG_SCHEMA, LogWriter
