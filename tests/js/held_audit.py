@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from lichen.cli.main import run
-from lichen.store import auditor
+from lichen.store.audit import auditor
 from lichen.store.audit.auditor import Auditor
 
 ERRANDS_BEFORE = 10
