@@ -20,7 +20,6 @@ import orjson
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
 import figures
-import sync
 from lichen_peer import LichenPeer
 from peers import wait_until
 from visitor import Visitor
@@ -28,6 +27,8 @@ from visitor import Visitor
 from lichen.lab.corpus import generate_corpus
 
 MESSAGES = 100_000
+AUTHORS = 50
+SEED = 2020
 RUNS = 3
 LOOK_EVERY_S = 0.25
 CALM_S = 5.0
@@ -54,7 +55,7 @@ def main() -> None:
 def measure(folder: Path, messages: int, runs: int = RUNS) -> list[figures.Row]:
     """Return the medians of some runs."""
     corpus = folder / "corpus"
-    generate_corpus(messages, sync.AUTHORS, sync.SEED, corpus)
+    generate_corpus(messages, AUTHORS, SEED, corpus)
     main_author = next(iter(orjson.loads((corpus / "follow-graph.json").read_bytes())))
     sender = LichenPeer(folder / "sender", hops=HOPS).start()
     try:

@@ -59,10 +59,9 @@ def test_beside_a_running_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
                 await keep(home, "lichen.fsck", heal=True)
             assert (caught.value.slug, "Stop it" in caught.value.hint) == ("refused", True)
             rebuilt = await keep(home, "lichen.rebuild", views=["contacts"])
-            assert rebuilt[-1] == {
-                "views": [{"name": "contacts", "folded": 251, "total": 251}],
-                "done": True,
-            }
+            (view,) = rebuilt[-1]["views"]
+            assert (view["name"], view["folded"], view["total"]) == ("contacts", 251, 251)
+            assert rebuilt[-1]["done"] is True
             with pytest.raises(ApiError, match="no such view") as caught:
                 await keep(home, "lichen.rebuild", views=["weather"])
             assert "contacts" in caught.value.hint

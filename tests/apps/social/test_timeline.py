@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from lichen.apps.social.reading import timeline
+from lichen.apps.social.reading import cards, entries, timeline
 from lichen.apps.social.reading.circle import Circle
 from lichen.apps.social.reading.entries import Entry, Gap
 from lichen.apps.social.reading.timeline import channel_page, count_fresh, home_page, profile_page
@@ -35,13 +35,13 @@ def test_home_has_what_i_and_those_i_follow_wrote(desk: Any, anna: Any, bert: An
     assert stranger not in threads_on(page)
     assert page.older_before is None
     assert page.newest_no == desk.number(own)
-    assert page.cards[0].reason == timeline.Reason("wrote", (desk.id,))
+    assert page.cards[0].reason == cards.Reason("wrote", (desk.id,))
 
 
 def test_empty_home(desk: Any, anna: Any) -> None:
     post(anna)
     desk.receive(anna)
-    assert home_page(desk.store, desk.id) == timeline.Timeline((), None, 0)
+    assert home_page(desk.store, desk.id) == cards.Timeline((), None, 0)
     assert count_fresh(desk.store, desk.id, 0) == 0
 
 
@@ -59,7 +59,7 @@ def test_reply_of_a_stranger_lifts_nothing_but_one_of_a_followed_does(
     page = home_page(desk.store, desk.id)
     assert threads_on(page) == [old, new]
     assert page.cards[0].newest_no == desk.number(answer)
-    assert page.cards[0].reason == timeline.Reason("replied", (carl.id,))
+    assert page.cards[0].reason == cards.Reason("replied", (carl.id,))
     assert page.cards[0].reply_count == 2
 
 
@@ -184,7 +184,7 @@ def test_pages_hold_each_thread_once_in_order(desk: Any, anna: Any, seed: int) -
     newest: dict[Any, int] = {}
     authors = {}
     for stored in desk.store.log.since(0, 1000):
-        entry = timeline.read_entry(stored)
+        entry = entries.read_entry(stored)
         if entry.type == "post":
             authors[entry.key] = entry.feed
             if entry.feed in {person.id for person in followed}:
@@ -269,7 +269,7 @@ def test_channel_has_named_and_tagged_posts(desk: Any, anna: Any, bert: Any, car
     page = channel_page(desk.store, desk.id, "#Garden")
     assert threads_on(page) == [other, named]
     assert page.cards[0].newest_no == desk.number(tagged)
-    assert page.cards[0].reason == timeline.Reason("channel", ())
+    assert page.cards[0].reason == cards.Reason("channel", ())
     assert channel_page(desk.store, desk.id, "#").cards == ()
 
 
@@ -325,7 +325,7 @@ def test_people_of_a_page_are_authors_repliers_and_mentioned(
     root = post(bert, mentions=[{"link": carl.id, "name": "c"}, {"link": "#x"}])
     reply(anna, root)
     desk.receive(bert, anna)
-    assert timeline.people_of(home_page(desk.store, desk.id)) == {anna.id, bert.id, carl.id}
+    assert cards.people_of(home_page(desk.store, desk.id)) == {anna.id, bert.id, carl.id}
 
 
 def test_a_circle_can_be_handed_in(desk: Any, anna: Any) -> None:
@@ -338,7 +338,7 @@ def test_a_circle_can_be_handed_in(desk: Any, anna: Any) -> None:
 def test_flooded_thread_has_a_card_with_all_replies_counted(
     desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline, "CARD_ROWS_MAX", 20)
+    monkeypatch.setattr(cards, "CARD_ROWS_MAX", 20)
     desk.relate("follow", anna)
     root = post(anna)
     for number in range(50):

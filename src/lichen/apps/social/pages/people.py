@@ -11,7 +11,7 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pictures import prepare_face
-from lichen.apps.social.reading import profiles, timeline
+from lichen.apps.social.reading import cards, profiles, timeline
 from lichen.apps.social.reading.circle import circle_of
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import blob_id_from_bytes
@@ -58,7 +58,7 @@ async def show_profile(visit: Visit) -> Answer:
     page = await asyncio.to_thread(
         timeline.profile_page, store, own, feed, before=before, circle=circle
     )
-    named = {feed, *timeline.people_of(page), *(twin.feed for twin in twins)}
+    named = {feed, *cards.people_of(page), *(twin.feed for twin in twins)}
     named.update(profile.followed_by.feeds, profile.blocked_by.feeds)
     named.update(who for other in profile.other_names for who in other.feeds)
     return Shown(

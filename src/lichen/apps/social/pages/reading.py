@@ -12,7 +12,7 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pages.writing import composer_of
-from lichen.apps.social.reading import threads, timeline
+from lichen.apps.social.reading import cards, threads, timeline
 from lichen.apps.social.reading.entries import Entry, Hidden, Item
 from lichen.apps.social.reading.faces import reactions
 from lichen.feed.canonical import JsonValue, encode_indented, parse_json
@@ -38,7 +38,7 @@ async def show_home(visit: Visit) -> Answer:
         {
             "page": page,
             "is_first": before is None,
-            "faces": await known_faces(visit, {*timeline.people_of(page), *near}),
+            "faces": await known_faces(visit, {*cards.people_of(page), *near}),
             "near": near,
             "near_version": digest_of(near),
         },
@@ -114,7 +114,7 @@ async def show_thread(visit: Visit) -> Answer:
 def feeds_in(item: Item) -> set[FeedId]:
     """Return the feeds that a place of a thread names."""
     if isinstance(item, Entry):
-        return set(timeline.named_in(item))
+        return set(cards.named_in(item))
     return set(item.feeds) if isinstance(item, Hidden) else set()
 
 
@@ -139,7 +139,7 @@ async def show_channel(visit: Visit) -> Answer:
             "channel": name,
             "page": page,
             "is_first": before is None,
-            "faces": await known_faces(visit, timeline.people_of(page)),
+            "faces": await known_faces(visit, cards.people_of(page)),
         },
     )
 
