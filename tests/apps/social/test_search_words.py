@@ -117,9 +117,16 @@ def test_an_excerpt_is_around_the_first_mark() -> None:
     assert len(excerpt.text) <= EXCERPT_CHARACTERS + 2
 
 
+def test_paragraphs_are_kept_apart() -> None:
+    assert (
+        plain_text("# The oven\n\n\nIt is dry,\nand rings.\n\n")
+        == "The oven · It is dry, and rings."
+    )
+
+
 def test_an_excerpt_without_marks_is_the_beginning() -> None:
-    assert excerpt_of("# Stone\n\n> wall", [Said("hay")]) == Excerpt("Stone wall")
-    assert plain_text("a | b\n---|---\n`c` | ~~d~~ __e_f__\n\n- g-h") == "a b c d e_f g-h"
+    assert excerpt_of("# Stone\n\n> wall", [Said("hay")]) == Excerpt("Stone · wall")
+    assert plain_text("a | b\n---|---\n`c` | ~~d~~ __e_f__\n\n- g-h") == "a b c d e_f · g-h"
 
 
 def test_marks_are_those_of_the_words_as_written() -> None:

@@ -27,6 +27,8 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+|-{3,}")
 _UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
 _NO_SIGNS = str.maketrans("", "", "*`~|")
+_BLANK_LINES = re.compile(r"\n\s*\n")
+_BETWEEN = " · "
 _ELLIPSIS = "…"
 
 
