@@ -27,7 +27,6 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+|-{3,}")
 _UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
 _NO_SIGNS = str.maketrans("", "", "*`~|")
-_BLANK_LINES = re.compile(r"\n\s*\n")
 _BETWEEN = " · "
 _ELLIPSIS = "…"
 
@@ -50,14 +49,20 @@ class Excerpt(msgspec.Struct, frozen=True):
 
 
 def plain_text(markdown: str) -> str:
-    """Return what a text says, on one line, without Markdown's signs and without ids."""
+    """Return what a text says, on one line, without Markdown's signs and without ids.
+
+    Paragraphs are kept apart, so that a heading does not run into the first sentence.
+    """
     text = markdown[:TEXT_CHARACTERS_MAX]
     if "](" in text:
         text = _LINK.sub(r"\1", text)
     text = _LINE_BEGIN.sub("", without_references(text).translate(_NO_SIGNS))
     if "_" in text:
         text = _UNDERLINES.sub("", text)
-    return clean_line(text, TEXT_CHARACTERS_MAX)
+    if "\n\n" not in text:
+        return clean_line(text, TEXT_CHARACTERS_MAX)
+    paragraphs = (clean_line(each, TEXT_CHARACTERS_MAX) for each in text.split("\n\n"))
+    return _BETWEEN.join(filter(None, paragraphs))
 
 
 def excerpt_of(markdown: str, said: Sequence[Said]) -> Excerpt:
