@@ -126,7 +126,7 @@ def test_paragraphs_are_kept_apart() -> None:
 
 def test_an_excerpt_without_marks_is_the_beginning() -> None:
     assert excerpt_of("# Stone\n\n> wall", [Said("hay")]) == Excerpt("Stone · wall")
-    assert plain_text("a | b\n---|---\n`c` | ~~d~~ __e_f__\n\n- g-h") == "a b c d e_f · g-h"
+    assert plain_text("a | b\n---|---\n`c` | ~~d~~ __e_f__\n\n- g-h") == "a b · c d e_f · g-h"
 
 
 def test_marks_are_those_of_the_words_as_written() -> None:
