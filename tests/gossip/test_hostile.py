@@ -192,7 +192,7 @@ def test_one_run_of_messages_at_a_time_and_only_while_there_is_room(make_probe: 
     for _ in range(3):
         probe.sent()
         runs += probe.runs()
-    assert {feed for feed, _, _ in runs[:3]} == {1, 2, 3}, "feeds take turns"
+    assert [feed for feed, _, _ in runs] == [1, 1, 1, 1], "a feed is sent as a whole"
     probe.sent(queued_bytes=10_000_000)
     assert probe.runs() == []
     assert probe.of(effects.AwaitRoom) == [effects.AwaitRoom(connection)]
@@ -200,6 +200,21 @@ def test_one_run_of_messages_at_a_time_and_only_while_there_is_room(make_probe: 
     assert probe.out == [], "nothing is sent into a full pipe"
     probe.tell(events.Drained(connection, 1000))
     assert len(probe.runs()) == 1
+
+
+def test_news_overtake_a_long_feed_every_other_time(make_probe: Any) -> None:
+    probe = make_probe(follows=3)
+    probe.hold(1, 2_000)
+    probe.hold(2, 10)
+    probe.hold(3, 10)
+    probe.connect_ebt(4, {1: 0, 2: 10, 3: 10})
+    runs = probe.runs()
+    for feed in (2, 3):
+        probe.grow(feed)
+    for _ in range(4):
+        probe.sent()
+        runs += probe.runs()
+    assert [feed for feed, _, _ in runs] == [1, 2, 1, 3, 1]
 
 
 def test_notes_are_merged_while_the_pipe_is_full(make_probe: Any) -> None:

@@ -155,7 +155,7 @@ class Session:
             if self.awaits_room:
                 return
             self._send_notes(out, session, now)
-        if not self.server.ready and (session is None or not session.ready):
+        if not self.server.ready and (session is None or not session.is_ready):
             return
         while self.in_flight is None and not self.awaits_room:
             run = self._take_run(out, ebt, log)
@@ -194,9 +194,8 @@ class Session:
 
     def _take_run(self, out: list[Effect], ebt: Ebt, log: Log) -> SendMessages | None:
         session = self.ebt
-        while session is not None and session.ready:
-            feed = next(iter(session.ready))
-            del session.ready[feed]
+        while session is not None and session.is_ready:
+            feed = session.take_ready()
             run = ebt.take_run(session, feed)
             if run is not None:
                 return SendMessages(self.connection, session.call, feed, *run)

@@ -216,7 +216,10 @@ class Ebt:
             elif slot.is_refused:
                 continue
             elif slot.wants:
-                session.make_ready(feed)
+                if slot.sent + MESSAGES_RUN_MAX >= last:
+                    session.make_fresh(feed)
+                else:
+                    session.make_ready(feed)
             elif slot.sent != UNTOLD and not (slot.is_asked and self._log.received(feed) > last):
                 session.note(feed, last, receives=slot.is_asked)
 
@@ -235,7 +238,7 @@ class Ebt:
     def confirm_run(
         self, session: EbtSession, feed: FeedId, run: tuple[int, int], last: int
     ) -> None:
-        """Correct what counts as sent when a run ended early; put the feed in the row again.
+        """Correct what counts as sent when a run ended early; go on with the feed.
 
         When nothing at all was found, the feed waits for its next growth or note.
         """
@@ -246,7 +249,7 @@ class Ebt:
         if last < expected and slot.sent == expected:
             slot.sent = last
         if last >= first and slot.wants and self._log.audited(feed) > slot.sent:
-            session.make_ready(feed)
+            session.go_on(feed)
 
     def follow(self, feed: FeedId, now: float) -> None:
         """Begin to exchange a feed with everybody: ask whoever has most of it, tell the rest."""
@@ -322,7 +325,7 @@ class Ebt:
         slot.is_refused = True
         session.unsaved[feed] = None
         slot.wants = False
-        session.ready.pop(feed, None)
+        session.drop_ready(feed)
         session.note(feed, -1, receives=False)
         if self.sources.release(session, feed):
             self.sources.hand_over(feed, session.connection, now)

@@ -46,10 +46,13 @@ class EbtSession:
 
     __slots__ = (
         "_dirty",
+        "_was_fresh",
         "call",
         "claims",
         "connection",
         "declined",
+        "fresh",
+        "going",
         "has_heard",
         "has_spoken",
         "heard_at",
@@ -90,8 +93,15 @@ class EbtSession:
         """Feeds that we said -1 to, with what the peer had noted."""
         self.notes: dict[FeedId, int] = {}
         """Notes to send, merged until there is room."""
+        self.going: FeedId | None = None
+        """The feed that is being sent, as a whole: a person reads a whole feed, not all feeds'
+        oldest messages."""
         self.ready: dict[FeedId, None] = {}
-        """Feeds of which the peer can be sent messages, first come first served."""
+        """Feeds of which the peer can be sent messages after that one, first come first served:
+        the peer notes those nearest to it first."""
+        self.fresh: dict[FeedId, None] = {}
+        """Feeds that have grown by a little: every other run is one of these."""
+        self._was_fresh = False
         self._dirty = dirty
 
     def note(self, feed: FeedId, sequence: int, *, receives: bool) -> None:
@@ -104,6 +114,43 @@ class EbtSession:
         self.ready[feed] = None
         self._dirty[self.connection] = None
 
+    def make_fresh(self, feed: FeedId) -> None:
+        """Have the news of a feed sent before what has long been there."""
+        self.fresh[feed] = None
+        self._dirty[self.connection] = None
+
+    def go_on(self, feed: FeedId) -> None:
+        """Send more of a feed before another one is begun."""
+        if self.going not in (None, feed):
+            self.make_ready(feed)
+        else:
+            self.going = feed
+            self._dirty[self.connection] = None
+
+    @property
+    def is_ready(self) -> bool:
+        """Tell whether there is a feed to be sent from."""
+        return bool(self.ready or self.fresh or self.going)
+
+    def take_ready(self) -> FeedId:
+        """Take the feed to send a run of. There is one."""
+        rest = self.going is not None or bool(self.ready)
+        self._was_fresh = bool(self.fresh) and not (self._was_fresh and rest)
+        if not self._was_fresh and self.going is not None:
+            feed, self.going = self.going, None
+            return feed
+        row = self.fresh if self._was_fresh else self.ready
+        feed = next(iter(row))
+        del row[feed]
+        return feed
+
+    def drop_ready(self, feed: FeedId) -> None:
+        """Send nothing more of a feed."""
+        self.ready.pop(feed, None)
+        self.fresh.pop(feed, None)
+        if self.going == feed:
+            self.going = None
+
     def mark_dirty(self) -> None:
         """Have the session looked after at the end of this event."""
         self._dirty[self.connection] = None
@@ -112,7 +159,7 @@ class EbtSession:
         """Say that a feed is not exchanged with this peer, and remember what it had noted."""
         slot = self.slots.pop(feed, None)
         claim = self.claims.pop(feed, UNTOLD)
-        self.ready.pop(feed, None)
+        self.drop_ready(feed)
         self.unsaved.pop(feed, None)
         wants = slot is not None and slot.wants
         self.declined[feed] = encode_note(claim, receives=wants)
