@@ -23,6 +23,7 @@ SEEDS = int(os.environ.get("LICHEN_LAB_SEEDS", "0"))
 RARE = {
     "clocks_are_trusted_after_a_crash",
     "a_block_is_never_lifted",
+    "a_lost_source_stays_in_the_table",
     "a_lower_claim_is_not_believed",
     "the_rest_of_a_long_feed_is_forgotten",
     "a_blocked_peer_is_sent_what_was_ready",
@@ -31,6 +32,7 @@ RARE = {
     "another_peer_is_not_asked_after_a_failed_audit",
     "old_peers_are_not_told_of_news",
     "the_hash_of_a_blob_is_not_checked",
+    "what_was_sent_counts_as_received",
 }
 """Bugs that take more lives than every test run has time for."""
 FOUND_SHARE = 0.95
