@@ -20,7 +20,7 @@ from lichen.feed.refs import msg_key_bytes
 from lichen.store.log import LOG_SCHEMA
 from lichen.store.schema import immediate, open_for_writing
 
-BATCH_MESSAGES = 4000
+BATCH_MESSAGES = 8000
 SAMPLE = 40_000
 CHECKED_SAMPLE = 4_000
 INSERT = "INSERT INTO messages VALUES(?,?,?,?,?,?)"

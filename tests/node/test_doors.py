@@ -101,6 +101,20 @@ def test_stranger_is_refused_in_the_words_that_peers_know(open_peer: OpenPeer) -
     asyncio.run(run())
 
 
+def test_what_is_written_leaves_at_once_on_both_sides(
+    open_peer: OpenPeer, link_up: Callable[..., Any]
+) -> None:
+    async def run() -> None:
+        async with open_peer("ada") as ada, open_peer("bob") as bob:
+            await link_up(ada, bob)
+            for peer in (ada, bob):
+                (remote,) = peer.shell._remotes.values()
+                there = remote.link.transport.get_extra_info("socket")
+                assert there.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+    asyncio.run(run())
+
+
 def test_blocked_peer_is_not_answered(open_peer: OpenPeer, until: Until) -> None:
     async def run() -> None:
         async with open_peer() as peer:

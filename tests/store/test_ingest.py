@@ -1,5 +1,6 @@
 """What becomes of batches: good prefixes, refusals, duplicates, forks."""
 
+import gc
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -12,7 +13,9 @@ from hypothesis import strategies as st
 
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import ChainedMessage, Message, RawMessage, Reason
-from lichen.store.ingest import Grown, IngestResult
+from lichen.store.ingest import Claimed, Grown, IngestResult, decide
+from lichen.store.ingest.settlement import Answer
+from lichen.store.signatures import SignatureThreads
 from lichen.store.store import Store
 
 MakeAuthor = Callable[[int], Any]
@@ -196,6 +199,20 @@ def test_message_after_another_one_than_ours_proves_a_fork(
     assert (proof.first, proof.second) == (ada.messages[2], twin.messages[3])
     assert reasons(result) == [(4, Reason.FORKED)]
     assert store.log.forked() == {ada.id}
+
+
+def test_nothing_keeps_what_was_decided(store: Store, author: MakeAuthor) -> None:
+    """A circle would: every message of a first sync, until Python looks for circles."""
+    claim = Claimed(author(1).posts(3), verifies_all=False)
+    threads = SignatureThreads(0)
+    gc.collect()
+    gc.disable()
+    try:
+        decide([claim], {"classic": ClassicFormat()}, store._log_writer, threads)
+        assert not [each for each in gc.get_objects() if isinstance(each, Answer)]
+    finally:
+        gc.enable()
+        threads.close()
 
 
 def test_fault_of_a_format_reaches_the_caller_and_the_writer_lives(

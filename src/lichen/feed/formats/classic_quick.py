@@ -58,18 +58,17 @@ def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | N
 
     None: it must go the exact way.
     """
-    if (previous is None) is not (raw.sequence == 1):
+    sequence, author, data = raw.sequence, raw.author, raw.data
+    if (previous is None) is not (sequence == 1):
         return None
-    data = raw.data
-    before = b"null" if previous is None else b'"%b"' % previous.encode()
-    author = raw.author.encode()
-    header = b'{"previous":%b,"sequence":%d,"author":"%b","timestamp":' % (
-        before, raw.sequence, author,
-    )  # fmt: skip
+    before = "null" if previous is None else f'"{previous}"'
+    header = (
+        f'{{"previous":{before},"sequence":{sequence},"author":"{author}","timestamp":'
+    ).encode()
     if not data.startswith(header):
-        header = b'{"previous":%b,"author":"%b","sequence":%d,"timestamp":' % (
-            before, author, raw.sequence,
-        )  # fmt: skip
+        header = (
+            f'{{"previous":{before},"author":"{author}","sequence":{sequence},"timestamp":'
+        ).encode()
         if not data.startswith(header):
             return None
     first = len(header)
@@ -104,8 +103,8 @@ def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | N
     return ChainedMessage(
         MsgId(f"%{b2a_base64(digest, newline=False).decode('ascii')}.sha256"),
         previous,
-        raw.author,
-        raw.sequence,
+        author,
+        sequence,
         timestamp,
         content,
         data,

@@ -29,6 +29,7 @@ SIGNATURE_SUFFIX: Final = ".sig.ed25519"
 SIGNATURE_LENGTH: Final = 100
 """Characters of a written signature: 64 bytes in base64, and the suffix."""
 
+_LINE_ENDS = frozenset("\n\r\u2028\u2029")
 _MEMBERS = ["previous", "sequence", "author", "timestamp", "hash", "content", "signature"]
 _LEGACY_MEMBERS = ["previous", "author", "sequence", "timestamp", "hash", "content", "signature"]
 
@@ -96,7 +97,7 @@ def is_private_text(text: str) -> bool:
         dot == "."
         and suffix.startswith("box")
         and is_canonical_base64(base64)
-        and not any(line_end in suffix for line_end in "\n\r\u2028\u2029")
+        and _LINE_ENDS.isdisjoint(suffix)
     )
 
 

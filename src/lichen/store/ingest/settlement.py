@@ -127,9 +127,11 @@ class Settlement:
         self.doubted: list[tuple[FeedId, int]] = []
 
     def unaudited(self) -> list[Unaudited]:
-        """Return the stretches whose signatures are left to the audit."""
+        """Return the stretches whose signatures are left to the audit: all is settled."""
         for standing in self._standings.values():
             standing.end_stretch()
+            # Answers know standings: the circle would keep every message until it is found.
+            standing.answer = None
         return [
             Unaudited(standing.feed, first, last, source)
             for standing in self._standings.values()

@@ -27,7 +27,7 @@ from lichen.store.keeping.judge import Judge, Judged
 from lichen.store.keeping.report import Cut, Progress
 from lichen.store.keeping.walk import UNREADABLE, Unread, last_number, walk
 from lichen.store.log import LOG_SCHEMA
-from lichen.store.log.writer import RECEIVED_STEP_MS
+from lichen.store.log.writer import RECEIVED_STEPS_PER_MS
 from lichen.store.schema import immediate, open_for_writing
 from lichen.store.signatures import SignatureThreads
 
@@ -112,7 +112,7 @@ class Rescue:
             if message is None:
                 continue
             self._last_no += 1
-            step = round(self._last_ms + RECEIVED_STEP_MS, 3)
+            step = (round(self._last_ms * RECEIVED_STEPS_PER_MS) + 1) / RECEIVED_STEPS_PER_MS
             self._last_ms = max(found.row[4], step) if 0 < found.row[4] < 1e15 else step
             rows.append((
                 self._last_no, self._feed_no(new, message.author, message.format),

@@ -42,8 +42,8 @@ LOG_SCHEMA = Schema(
     ),
 )
 
-RECEIVED_STEP_MS = 0.001
-"""Receive times grow at least this much from message to message, so that they order the log."""
+RECEIVED_STEPS_PER_MS = 1000
+"""Receive times are whole numbers of such steps, and no two are the same: they order the log."""
 
 
 class LogWriter:
@@ -119,14 +119,15 @@ class LogWriter:
             return
         log = self._log
         number = log._last_no
-        first_ms = max(now_ms, self._last_ms + RECEIVED_STEP_MS)
+        last_step = round(self._last_ms * RECEIVED_STEPS_PER_MS)
+        before = max(round(now_ms * RECEIVED_STEPS_PER_MS) - 1, last_step)
         with durable(self._db) if is_durable else immediate(self._db):
             new_feeds = self._add_feeds(messages, forks)
             feed_nos = {**log._feed_nos, **new_feeds} if new_feeds else log._feed_nos
             rows: list[LogRow] = [
                 (
                     number + place, feed_nos[message.author], message.sequence,
-                    msg_key_bytes(message.key), round(first_ms + (place - 1) * RECEIVED_STEP_MS, 3),
+                    msg_key_bytes(message.key), (before + place) / RECEIVED_STEPS_PER_MS,
                     message.data,
                 )
                 for place, message in enumerate(messages, 1)
