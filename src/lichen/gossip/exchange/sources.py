@@ -229,6 +229,11 @@ class Sources:
             elif source.connection not in busy:
                 self._check_source(source, feed, now)
 
+    def caught_up(self, feed: FeedId) -> None:
+        """Look over a feed no longer if it has grown to what everybody claims."""
+        if feed in self.behind and not self.is_behind(feed):
+            del self.behind[feed]
+
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
         own = self._log.received(feed)
