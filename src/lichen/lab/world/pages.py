@@ -23,18 +23,16 @@ def use_huge_pages() -> int:
     It takes some 2 s of work for a GB.
     """
     try:
-        regions = list(_find_regions(_MAPS.read_text()))
+        regions = find_regions(_MAPS.read_text())
         libc = ctypes.CDLL(None)
         madvise = libc.madvise
     except (OSError, AttributeError, TypeError):  # no Linux, or not its C library
         return 0
     madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
-    return sum(
-        length for start, length in regions if madvise(start, length, _MADV_COLLAPSE) == 0
-    )
+    return sum(length for start, length in regions if madvise(start, length, _MADV_COLLAPSE) == 0)
 
 
-def _find_regions(maps: str) -> list[tuple[int, int]]:
+def find_regions(maps: str) -> list[tuple[int, int]]:
     """Return start and length of the whole big pages among memory that belongs to no file."""
     regions = []
     for line in maps.splitlines():
