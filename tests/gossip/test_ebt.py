@@ -7,6 +7,7 @@ import orjson
 from lichen.feed.content import Contact
 from lichen.feed.message import Reason, Rejected
 from lichen.gossip import effects, events
+from lichen.gossip.limits import STALL_S
 from lichen.wire.events import CallKind, SendItems
 
 EBT_ARGS = b'[{"version":3,"format":"classic"}]'
@@ -162,6 +163,17 @@ def test_a_silent_source_is_replaced_after_three_seconds(make_probe: Any) -> Non
         if orjson.loads(each.command.items[0]).get(probe.ids[1]) == 0
     ]
     assert asked == [second]
+
+
+def test_only_a_feed_that_is_behind_has_the_brain_woken_to_look_over_it(make_probe: Any) -> None:
+    probe = make_probe(follows=1)
+    peer = probe.connect_ebt(2, {1: 4})
+    probe.give(peer, probe.message(1, 1))
+    probe.ingest()
+    assert probe.of(effects.WakeAt, probe.everything)[-1].at <= probe.now + STALL_S
+    probe.give(peer, probe.message(1, 2))
+    probe.ingest()
+    assert probe.of(effects.WakeAt, probe.everything)[-1].at > probe.now + STALL_S
 
 
 def test_a_source_that_sends_other_feeds_keeps_those_that_wait_their_turn(make_probe: Any) -> None:

@@ -337,5 +337,5 @@ def test_a_brain_that_thinks_otherwise_is_found_out(
 def test_recording_of_an_earlier_version_is_lived_through_again() -> None:
     recording = decode(REGRESSION.read_bytes())
     assert any(step.event["is"] == "Audited" for step in recording.steps)
-    assert replay(recording) == 30
+    assert replay(recording) == 37
     assert replay_in_lab(recording).reports["Ingested"] >= 2

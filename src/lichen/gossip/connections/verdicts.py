@@ -61,8 +61,11 @@ class Verdicts:
             audited = min(parts.log.audited(progress.feed), progress.last)
             if audited >= progress.first:
                 self._announce(progress.feed, audited)
+            parts.ebt.sources.grew(progress.feed, progress.last)
             if progress.feed == parts.own:
                 self._guard.grew(progress.last, event.connection, now)
+        if not parts.ebt.sources.behind and not parts.own_feed.is_guarded:
+            parts.timers.cancel("stalls")
         for fork in event.forks:
             parts.ebt.freeze(fork.first.author)
         if session is not None and event.rejected:

@@ -98,8 +98,8 @@ class Ebt:
     def _introduce(self, session: EbtSession, now: float) -> None:
         session.has_spoken = session.must_note = True
         session.mark_dirty()
-        received, may_ask = self._log.received, self.sources.may_ask
-        claims, slots = session.claims, session.slots
+        received, audited, may_ask = self._log.received, self._log.audited, self.sources.may_ask
+        claims, slots, notes = session.claims, session.slots, session.notes
         blocked_by = self._replication.blocked_by.get(session.peer, {})
         for feed in self._replication.wanted:
             if feed in blocked_by:
@@ -116,7 +116,7 @@ class Ebt:
                 if may_ask(session, feed):
                     self.sources.ask(session, feed, now)
                 else:
-                    session.note(feed, self._log.audited(feed), receives=False)
+                    notes[feed] = encode_note(audited(feed), receives=False)
             if claim > own:
                 self.sources.behind[feed] = None
 

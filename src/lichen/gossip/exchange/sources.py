@@ -229,9 +229,16 @@ class Sources:
             elif source.connection not in busy:
                 self._check_source(source, feed, now)
 
+    def grew(self, feed: FeedId, last: int) -> None:
+        """Look over a feed no longer if it has grown to what everybody claims."""
+        if feed in self.behind and not self._claims_exceed(feed, last):
+            del self.behind[feed]
+
     def is_behind(self, feed: FeedId) -> bool:
         """Tell whether a connected peer claims more of a wanted feed than we have."""
-        own = self._log.received(feed)
+        return self._claims_exceed(feed, self._log.received(feed))
+
+    def _claims_exceed(self, feed: FeedId, own: int) -> bool:
         return any(
             self._counts(session, feed)
             for session in self._sessions.values()

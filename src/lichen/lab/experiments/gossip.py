@@ -21,7 +21,7 @@ from lichen.lab.faults.draw import ROLES
 from lichen.lab.graphs.graph import Graph, ImpossibleGraph
 from lichen.lab.world.chance import Chance
 from lichen.lab.world.formats import lab_identity
-from lichen.lab.world.garbage import rare_collections
+from lichen.lab.world.garbage import no_collections, rare_collections
 from lichen.lab.world.links import End
 from lichen.lab.world.network import Latency, Lognormal, Square, Steady, Uniform
 from lichen.lab.world.peers import LabPeer
@@ -123,9 +123,10 @@ class Gossip:
             world.admit(peer)
 
     def run(self) -> ResultRow:
-        """Let messages spread, then let everybody come back, and measure."""
+        """Let links come up and messages spread, then let everybody come back, and measure."""
         world, values = self.world, self.values
-        world.run(SETTLE_S)
+        with no_collections():
+            world.run(SETTLE_S)
         ends_at = SETTLE_S + 60.0 * float(values["minutes"])
         copies = -world.message_count
         self._disturb(ends_at)

@@ -115,8 +115,12 @@ class MemoryLog:
 
     def audited(self, feed: FeedId) -> int:
         """Return up to where every signature of a feed was checked."""
-        stretches = self.unaudited.get(feed) if self.unaudited else None
-        return stretches[0].first - 1 if stretches else self.received(feed)
+        if self.unaudited:
+            stretches = self.unaudited.get(feed)
+            if stretches:
+                return stretches[0].first - 1
+        messages = self.feeds.get(feed)
+        return 0 if messages is None else len(messages)
 
     def audited_clock(self) -> Mapping[FeedId, int]:
         """Return feed to last audited sequence."""
