@@ -83,7 +83,7 @@ def breakdown_share(graph: Graph) -> float:
 
 
 def part_by_law(shares: Floats, attacked: float) -> float:
-    """Return the largest part, as a share of all, that an attack on hubs leaves of an endless graph.
+    """Return the share of an endless graph that hangs together after an attack on its hubs.
 
     ``shares`` tells how many peers have 0, 1, 2 ... links, which else are drawn by lot.
     D. Callaway and others, PRL 85:5468 (2000): with F the generating function of the degrees of

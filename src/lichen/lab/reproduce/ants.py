@@ -163,7 +163,7 @@ def _one_flow(
     effort: Effort, control: Control, buffer: int, runs: int
 ) -> tuple[list[float], list[float]]:
     """Return utilisation, loss, queue, and the seconds that each of the three changes takes."""
-    capacity = np.repeat(np.array(CAPACITIES), round(CHANGE_S / STEP_S))
+    capacity: Floats = np.repeat(np.array(CAPACITIES), round(CHANGE_S / STEP_S))
     rows, changes = [], []
     for run in range(effort.runs(runs)):
         chance = effort.chance("closed loop", control.rule, str(control.gain), buffer, run)
@@ -177,7 +177,7 @@ def _one_flow(
 def _fairness(effort: Effort, flows: int) -> float:
     """Return Jain's index of what flows that begin one after the other get in the last 20 s."""
     slots = round(CHANGE_S / STEP_S)
-    begins = np.arange(flows) * float(CHANGE_S)
+    begins: Floats = np.arange(flows, dtype=np.float64) * CHANGE_S
     capacity = np.full((flows + 1) * slots, CAPACITIES[0])
     chance = effort.chance("fairness", flows)
     got = carry(Control(Rule.COLONY), capacity, 50, begins, chance).served[-slots:].sum(axis=0)
@@ -229,8 +229,8 @@ CLOSED_LOOP = Table(
     source="the rule of ants/open-loop; windows: V. Jacobson, SIGCOMM 1988 (remembered); the "
     "colony and its gates are ours",
     parameters="one link of 200, 50, 200 packets a second for 20 s each, 100 ms round trip, "
-    "buffer 50 or 10 packets, 10 runs; colony: q 10, g 2, pool 1.25, add 4, floor 5; raw: c = g q by "
-    "departures; Jain: flows begin 20 s apart, the last 20 s; ours: steps of 10 ms",
+    "buffer 50 or 10 packets, 10 runs; colony: q 10, g 2, pool 1.25, add 4, floor 5; raw: c = g "
+    "q by departures; Jain: flows begin 20 s apart, the last 20 s; ours: steps of 10 ms",
     gate="within 10 % of what was computed before; 90 % of the link within 20 round trips from "
     "cold, 10 after a change; queue <= 1/3 and loss <= that of AIMD at 50; Jain >= 0.98",
     figures=tuple(_closed_figures()),

@@ -134,9 +134,9 @@ DRIFTING = Table(
     name="beeps/drift",
     title=N_("Leaders by beeps where every clock is wrong by up to a fifth"),
     source="the gate is ours; the algorithm is that of beeps/feedback",
-    parameters="a round = a slot of two round trips by each peer's own clock, 20 % too fast to 20 % "
-    "too slow, begun at any time; a signal takes 0.05 to 0.25 slots; late beeps count for the next "
-    "slot; 20 graphs each; slots = of the peer that needs most",
+    parameters="a round = a slot of two round trips by each peer's own clock, 20 % too fast to "
+    "20 % too slow, begun at any time; a signal takes 0.05 to 0.25 slots; late beeps count "
+    "for the next slot; 20 graphs each; slots = of the peer that needs most",
     gate="no faults: no two adjacent leaders, and no peer without one",
     figures=tuple(
         figure

@@ -210,8 +210,8 @@ ERRORS_AND_ATTACKS = Table(
     title=N_("The largest part that is left after accidents and after an attack"),
     source="R. Albert, H. Jeong, A.-L. Barabási, Nature 406:378, 2000 (abstract read)",
     parameters="n = 10000, about 20000 links, 40 graphs each; share of all peers; attack = the "
-    "best-connected first, by their degrees before the attack, ties by lot; differ by = one standard "
-    "deviation; by law = an endless net",
+    "best-connected first, by their degrees before the attack, ties by lot; differ by = one "
+    "standard deviation; by law = an endless net",
     gate="shares within 0.02 of what was computed before",
     figures=(*_broken_figures(), Figure(BY_LAW, before=0.387)),
     measure=_broken,
