@@ -1,4 +1,4 @@
-"""Leaders by beeps with clocks that are wrong: apart, and everybody has one; laws of what is left."""
+"""Leaders by beeps with clocks that are wrong, and the law of what an attack leaves."""
 
 import networkx as nx
 import numpy as np
@@ -31,13 +31,13 @@ def test_late_beeps_must_count_for_the_next_slot() -> None:
     graph = random_graph(4096, 4 * 4096, chance)
     clashes = [
         conflicts(graph, elect_adrift(graph, 0.2, chance, is_late_kept=kept).is_member)
-        for kept in (True, False, False, False, False, False, False)
+        for kept in (True, False, False, False, False)
     ]
     assert clashes[0] == 0 < sum(clashes)
 
 
 def test_the_table_meets_its_gate() -> None:
-    rows = load("beeps/drift").rows(Effort(1, 0.15))
+    rows = load("beeps/drift").rows(Effort(1, 0.1))
     assert all(row.passes for row in rows if row.passes is not None)
     for row in rows:
         if row.before is not None:

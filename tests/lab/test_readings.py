@@ -65,7 +65,7 @@ def test_the_page_has_the_reading_and_experiments_without_one_have_none() -> Non
 
 
 def test_page_picture_and_reading_speak_the_language_of_the_reader() -> None:
-    run = perform(EXPERIMENTS["broadcast"], 1, {"peers": 100, "gone": 0.1})
+    run = perform(EXPERIMENTS["broadcast"], 1, {"peers": 100, "loss": 0.0, "gone": 0.1})
     page = report([run], GERMAN)
     assert '<html lang="de">' in page
     assert "<h2>Zahlen</h2>" in page

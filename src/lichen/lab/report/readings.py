@@ -174,7 +174,7 @@ def _election(runs: Sequence[Run], words: Words) -> str:
         silent=_percent(number(values["silent"])),
         faults="; ".join(faults),
     )
-    return f"{_('Cost: {ways}.').format(ways='; '.join(costs))} {world}"
+    return " ".join([_("Cost: {ways}.").format(ways="; ".join(costs)), world])
 
 
 def _broadcast(runs: Sequence[Run], words: Words) -> str:
@@ -197,7 +197,7 @@ def _broadcast(runs: Sequence[Run], words: Words) -> str:
         gone=_percent(number(values["gone"])),
         reach=_list(reach, words),
     )
-    return f"{_('Cost: {ways}.').format(ways='; '.join(costs))} {said}"
+    return " ".join([_("Cost: {ways}.").format(ways="; ".join(costs)), said])
 
 
 def _figures(row: Sequence[float], *names: str) -> dict[str, str]:

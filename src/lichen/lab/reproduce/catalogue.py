@@ -27,7 +27,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "threshold",
     ),
     "slime": ("tero", "tero-flow", "shortest-path"),
-    "ants": ("open-loop", "closed-loop"),
+    "ants": ("open-loop", "closed-loop", "fairness"),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
     "crosscheck": ("flood", "sources", "jitter"),
 }

@@ -68,9 +68,9 @@ TERO = Table(
             before=1.0,
             gate=at_least(0.9),
             why=N_(
-                "A tube that serves one city settles near D = 0.05 and swings by a third: on each of "
-                "four kinds of mesh 0.88 to 0.91 of the pictures are whole, so 8 meshes of 8 come "
-                "out in two runs of five, and nothing less than 8 meets the gate."
+                "A tube that serves one city settles near D = 0.05 and swings by a third: on each "
+                "of four kinds of mesh 0.88 to 0.91 of the pictures are whole, so 8 meshes of 8 "
+                "come out in two runs of five, and nothing less than 8 meets the gate."
             ),
         ),
         Figure("connected in 8 pictures each"),
