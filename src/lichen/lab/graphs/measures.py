@@ -80,3 +80,21 @@ def breakdown_share(graph: Graph) -> float:
     """
     degrees = graph.degrees.astype(np.float64)
     return float(1 - 1 / ((degrees**2).mean() / degrees.mean() - 1))
+
+
+def part_by_law(shares: Floats, attacked: float) -> float:
+    """Return the share of an endless graph that hangs together after an attack on its hubs.
+
+    ``shares`` tells how many peers have 0, 1, 2 ... links, which else are drawn by lot.
+    D. Callaway and others, PRL 85:5468 (2000): with F the generating function of the degrees of
+    those that stay, u = 1 - F1(1) + F1(u) and the part is F(1) - F(u), where F1 = F' / mean degree.
+    """
+    degrees = np.arange(len(shares))
+    above = np.cumsum(shares[::-1])[::-1] - shares
+    kept = shares - np.clip(attacked - above, 0, shares)
+    weights = degrees * kept / (degrees * shares).sum()
+    alone, before = 0.5, 1.0
+    while abs(alone - before) > 1e-12:
+        before = alone
+        alone = float(1 - weights.sum() + (weights[1:] * alone ** degrees[:-1]).sum())
+    return float(kept.sum() - (kept * alone**degrees).sum())

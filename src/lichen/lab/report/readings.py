@@ -1,17 +1,18 @@
-"""What a picture says, in two sentences made of its figures: nothing is known beforehand."""
+"""What a picture says, in a few sentences made of its figures: nothing is known beforehand."""
 
 from collections.abc import Callable, Sequence
 
 from lichen.lab.experiments.experiment import ResultRow, Run
 from lichen.lab.experiments.topology import NETS, best_of_both
+from lichen.words import Words
 
-Read = Callable[[Sequence[Run]], str]
+Read = Callable[[Sequence[Run], Words], str]
 
 
-def reading(runs: Sequence[Run]) -> str:
-    """Return two sentences about runs with the same parameters; none for some experiments."""
+def reading(runs: Sequence[Run], words: Words) -> str:
+    """Return sentences about runs with the same parameters; none for some experiments."""
     read = READINGS.get(runs[0].experiment)
-    return read(runs) if read else ""
+    return read(runs, words) if read else ""
 
 
 def means(runs: Sequence[Run], key: str, *columns: str) -> dict[str, list[float]]:
@@ -34,49 +35,104 @@ def number(value: object) -> float:
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
-def _topology(runs: Sequence[Run]) -> str:
+def _topology(runs: Sequence[Run], words: Words) -> str:
     found = means(runs, "net", "rounds_p90", "robustness", "length_each", "reach_attack")
     came = {name: row for name, row in found.items() if row[0] == row[0]}
     late = [name for name in found if name not in came]
-    front = _front(came)
-    costs = {
-        "length": f"At {runs[0].parameters['length']:g} steps of links a peer",
-        "equal": "At an equal number of links",
-        "free": "Where sending costs nothing",
-    }
-    said = [f"{name} ({_rounds(row[0])}, robustness {row[1]:.3f})" for name, row in front.items()]
-    noise = f"{_percent(number(runs[0].parameters['loss']))} of copies lost"
-    first = f"{costs[str(runs[0].parameters['cost'])]} and with {noise}, "
-    first += f"no net beats {_list(said)} in both" if said else "no net tells 90 %"
-    if late:
-        first += f"; {_list(late)} never tell{'s' if len(late) == 1 else ''} 90 %"
     missing = [name for name in NETS if name not in found]
+    said = [_best(runs, _front(came), words)]
+    if late:
+        said.append(
+            words.ngettext("{nets} never tells 90 %.", "{nets} never tell 90 %.", len(late)).format(
+                nets=_list(late, words)
+            )
+        )
     if missing:
-        first += f"; {_list(missing)} would be too long to be paid for"
-    return f"{first}. {_small_world(came)}"
+        said.append(
+            words.gettext("{nets} would be too long to be paid for.").format(
+                nets=_list(missing, words)
+            )
+        )
+    return " ".join([*said, _small_world(came, words)])
 
 
-def _small_world(came: dict[str, list[float]]) -> str:
+def _best(runs: Sequence[Run], front: dict[str, list[float]], words: Words) -> str:
+    """Return the sentence about the nets that none beats in both."""
+    _ = words.gettext
+    values = runs[0].parameters
+    known = {
+        "length": _(
+            "At {length} steps of links a peer and with {share} of copies lost, no net beats "
+            "{nets} in both."
+        ),
+        "equal": _(
+            "At an equal number of links and with {share} of copies lost, no net beats {nets} in "
+            "both."
+        ),
+        "free": _(
+            "Where sending costs nothing and with {share} of copies lost, no net beats {nets} in "
+            "both."
+        ),
+    }
+    none = {
+        "length": _(
+            "At {length} steps of links a peer and with {share} of copies lost, no net tells 90 %."
+        ),
+        "equal": _(
+            "At an equal number of links and with {share} of copies lost, no net tells 90 %."
+        ),
+        "free": _(
+            "Where sending costs nothing and with {share} of copies lost, no net tells 90 %."
+        ),
+    }
+    nets = [
+        _("{net} ({rounds} rounds, robustness {robustness})").format(
+            net=name, rounds=f"{row[0]:.3g}", robustness=f"{row[1]:.3f}"
+        )
+        for name, row in front.items()
+    ]
+    return (known if nets else none)[str(values["cost"])].format(
+        length=f"{number(values['length']):g}",
+        share=_percent(number(values["loss"])),
+        nets=_list(nets, words) if nets else "",
+    )
+
+
+def _small_world(came: dict[str, list[float]], words: Words) -> str:
+    _ = words.gettext
     if "small-world" not in came:
-        return "The small world is not among those that do."
+        return _("The small world is not among those that do.")
     own = came["small-world"]
     if "regular" not in came:
-        return (
-            f"The small world needs {own[2]:.3g} steps of links a peer, and after an attack "
-            f"{_percent(own[3])} of those left are reached."
-        )
+        return _(
+            "The small world needs {length} steps of links a peer, and after an attack {share} of "
+            "those left are reached."
+        ).format(length=f"{own[2]:.3g}", share=_percent(own[3]))
     other = came["regular"]
     verdict = {
-        (True, True): "beats the random regular net in both",
-        (True, False): "is faster than the random regular net and less robust",
-        (False, True): "is slower than the random regular net and more robust",
-        (False, False): "is beaten by the random regular net in both",
+        (True, True): _("The small world beats the random regular net in both: {figures}."),
+        (True, False): _(
+            "The small world is faster than the random regular net and less robust: {figures}."
+        ),
+        (False, True): _(
+            "The small world is slower than the random regular net and more robust: {figures}."
+        ),
+        (False, False): _(
+            "The small world is beaten by the random regular net in both: {figures}."
+        ),
     }[own[0] <= other[0], own[1] >= other[1]]
-    return (
-        f"The small world {verdict}: {_rounds(own[0])} against {other[0]:.3g}, robustness "
-        f"{own[1]:.3f} against {other[1]:.3f}, with {own[2]:.3g} against {other[2]:.3g} steps of "
-        "links a peer."
+    figures = _(
+        "{rounds} rounds against {rounds_other}, robustness {robustness} against "
+        "{robustness_other}, with {length} against {length_other} steps of links a peer"
+    ).format(
+        rounds=f"{own[0]:.3g}",
+        rounds_other=f"{other[0]:.3g}",
+        robustness=f"{own[1]:.3f}",
+        robustness_other=f"{other[1]:.3f}",
+        length=f"{own[2]:.3g}",
+        length_other=f"{other[2]:.3g}",
     )
+    return verdict.format(figures=figures)
 
 
 def _front(came: dict[str, list[float]]) -> dict[str, list[float]]:
@@ -85,52 +141,77 @@ def _front(came: dict[str, list[float]]) -> dict[str, list[float]]:
     return {name: came[name] for name in sorted(came, key=lambda n: came[n][0]) if chosen[name]}
 
 
-def _election(runs: Sequence[Run]) -> str:
+def _election(runs: Sequence[Run], words: Words) -> str:
+    _ = words.gettext
     names = ("messages_each", "bits_each", "rounds", "conflicts", "undecided", "without_leader")
     found = means(runs, "way", *names)
     least = min(found, key=lambda way: found[way][1])
     most = max(found, key=lambda way: found[way][1])
-    values = runs[0].parameters
-    first = (
-        f"{least.capitalize()}: {found[least][0]:.3g} messages, {found[least][1]:.3g} bits a peer, "
-        f"{_rounds(found[least][2])}; {most}: {found[most][0]:.3g} messages, "
-        f"{found[most][1]:.3g} bits, {_rounds(found[most][2])}"
-    )
+    costs = [
+        _("{way}: {messages} messages, {bits} bits a peer, {rounds} rounds").format(
+            way=way, **_figures(found[way], "messages", "bits", "rounds")
+        )
+        for way in (least, most)
+    ]
     faults = [
-        f"{way}: {row[3]:.3g} pairs of adjacent leaders, {row[4]:.3g} peers undecided, "
-        f"{row[5]:.3g} without a leader"
+        _(
+            "{way}: {conflicts} pairs of adjacent leaders, {undecided} peers undecided, {without} "
+            "without a leader"
+        ).format(way=way, **_figures(row[3:], "conflicts", "undecided", "without"))
         for way, row in found.items()
         if any(row[3:])
     ]
-    world = f"With {_percent(number(values['loss']))} of messages lost and "
-    world += f"{_percent(number(values['silent']))} of peers silent"
-    return f"{first}. {world}, {'; '.join(faults) or 'every way ends without a fault'}."
+    values = runs[0].parameters
+    world = (
+        _("With {lost} of messages lost and {silent} of peers silent, {faults}.")
+        if faults
+        else _(
+            "With {lost} of messages lost and {silent} of peers silent, every way ends without a "
+            "fault."
+        )
+    ).format(
+        lost=_percent(number(values["loss"])),
+        silent=_percent(number(values["silent"])),
+        faults="; ".join(faults),
+    )
+    return " ".join([_("Cost: {ways}.").format(ways="; ".join(costs)), world])
 
 
-def _broadcast(runs: Sequence[Run]) -> str:
+def _broadcast(runs: Sequence[Run], words: Words) -> str:
+    _ = words.gettext
     found = means(runs, "way", "messages_each", "bits_each", "rounds_all", "reach")
     costs = [
-        f"{way} {row[0]:.3g} messages, {row[1]:.4g} bits a peer, {_rounds(row[2])}"
+        _("{way}: {messages} messages, {bits} bits a peer, {rounds} rounds").format(
+            way=way, **_figures(row, "messages", "bits", "rounds")
+        )
+        for way, row in found.items()
+    ]
+    reach = [
+        _("{way} reaches {share} %").format(way=way, share=f"{100 * row[3]:.1f}")
         for way, row in found.items()
     ]
     values = runs[0].parameters
-    reach = [f"{way} reaches {100 * row[3]:.1f} %" for way, row in found.items()]
-    return (
-        f"Cost: {'; '.join(costs)}. With {_percent(number(values['loss']))} of messages lost and "
-        f"{_percent(number(values['gone']))} of peers gone, {_list(reach)} of those left."
+    world = _("With {lost} of messages lost and {gone} of peers gone: {reach} of those left.")
+    said = world.format(
+        lost=_percent(number(values["loss"])),
+        gone=_percent(number(values["gone"])),
+        reach=_list(reach, words),
     )
+    return " ".join([_("Cost: {ways}.").format(ways="; ".join(costs)), said])
 
 
-def _rounds(rounds: float) -> str:
-    return f"{rounds:.3g} rounds"
+def _figures(row: Sequence[float], *names: str) -> dict[str, str]:
+    return {name: f"{value:.4g}" for name, value in zip(names, row, strict=False)}
 
 
 def _percent(share: float) -> str:
     return f"{100 * share:.3g} %"
 
 
-def _list(words: Sequence[str]) -> str:
-    return " and ".join(filter(None, (", ".join(words[:-1]), words[-1])))
+def _list(names: Sequence[str], words: Words) -> str:
+    if len(names) == 1:
+        return names[0]
+    return words.gettext("{names} and {last}").format(names=", ".join(names[:-1]), last=names[-1])
 
 
 READINGS: dict[str, Read] = {

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from lichen.lab.arrays.beeps import Schedule, conflicts, elect, heal, uncovered
+from lichen.lab.arrays.drift import elect_adrift
 from lichen.lab.arrays.quorum import SCOUTS, Swarm, committed_at, first_quorums
 from lichen.lab.chance import Chance
 from lichen.lab.graphs.graph import Graph
@@ -21,6 +22,7 @@ from lichen.lab.reproduce.table import (
     between,
     within,
 )
+from lichen.words import N_
 
 KINDS: dict[str, Callable[[int, Chance], Graph]] = {
     "G(n,1/2)": lambda peers, chance: likely_links(peers, 0.5, chance),
@@ -86,7 +88,7 @@ def _election_figures() -> Iterator[Figure]:
 
 FEEDBACK = Table(
     name="beeps/feedback",
-    title="Leaders by one-bit beeps: feedback against a fixed schedule",
+    title=N_("Leaders by one-bit beeps: feedback against a fixed schedule"),
     source="A. Scott, P. Jeavons, L. Xu, PODC 2013 (abstract read); Y. Afek and others, "
     "Science 331:183, 2011",
     parameters="60 graphs each (30 and 10 before); beeps of a peer without its announcement; "
@@ -95,7 +97,62 @@ FEEDBACK = Table(
     "with n, no faults",
     figures=tuple(_election_figures()),
     measure=_elections,
-    note="The paper's fit, about 2.5 log2 n rounds and 1.1 beeps, is remembered only (M).",
+    note=N_("The paper's fit, about 2.5 log2 n rounds and 1.1 beeps, is remembered only (M)."),
+)
+
+DRIFT = 0.2
+DRIFT_GRAPHS = 20
+DRIFT_NETS = {
+    "G(n,1/2), n = 256": ("G(n,1/2)", 256),
+    "mean degree 8, n = 1024": ("mean degree 8", 1024),
+    "mean degree 8, n = 4096": ("mean degree 8", 4096),
+    "grid, n = 1024": ("grid", 1024),
+}
+
+
+def _drifts(effort: Effort) -> dict[str, float]:
+    found = {}
+    for where, (kind, peers) in DRIFT_NETS.items():
+        chance = effort.chance("drift", kind, peers)
+        slots, beeps, faults, forgetful = [], [], 0, 0
+        for _run in range(effort.runs(DRIFT_GRAPHS)):
+            graph = KINDS[kind](peers, chance)
+            made = elect_adrift(graph, DRIFT, chance)
+            slots.append(made.slots)
+            beeps.append(made.beeps / peers)
+            faults += conflicts(graph, made.is_member) + uncovered(graph, made.is_member)
+            deaf = elect_adrift(graph, DRIFT, chance, is_late_kept=False)
+            forgetful += conflicts(graph, deaf.is_member)
+        found[f"faults, {where}"] = float(faults)
+        found[f"slots, {where}"] = float(np.mean(slots))
+        found[f"beeps, {where}"] = float(np.mean(beeps))
+        found[f"adjacent leaders if late beeps are forgotten, {where}"] = float(forgetful)
+    return found
+
+
+DRIFTING = Table(
+    name="beeps/drift",
+    title=N_("Leaders by beeps where every clock is wrong by up to a fifth"),
+    source="the gate is ours; the algorithm is that of beeps/feedback",
+    parameters="a round = a slot of two round trips by each peer's own clock, 20 % too fast to "
+    "20 % too slow, begun at any time; a signal takes 0.05 to 0.25 slots; late beeps count "
+    "for the next slot; 20 graphs each; slots = of the peer that needs most",
+    gate="no faults: no two adjacent leaders, and no peer without one",
+    figures=tuple(
+        figure
+        for where, (kind, peers) in DRIFT_NETS.items()
+        for figure in (
+            Figure(f"faults, {where}", 0, "S", None, EXACT),
+            Figure(f"slots, {where}", before=ELECTIONS[kind][peers][0]),
+            Figure(f"beeps, {where}", before=ELECTIONS[kind][peers][1]),
+            Figure(f"adjacent leaders if late beeps are forgotten, {where}"),
+        )
+    ),
+    measure=_drifts,
+    note=N_(
+        "The figures before are rounds and beeps with clocks that agree. Two neighbours that beep "
+        "are never both deaf to each other: whoever decides first has been heard by the other."
+    ),
 )
 
 LOSS_PEERS = 10_000
@@ -122,7 +179,7 @@ def _losses(effort: Effort) -> dict[str, float]:
 
 LOST_BEEPS = Table(
     name="beeps/loss",
-    title="Leaders by beeps when 5 % of the beeps are lost",
+    title=N_("Leaders by beeps when 5 % of the beeps are lost"),
     source="the gate is ours; the algorithm is that of beeps/feedback",
     parameters="n = 10000, mean degree 8, 10 graphs; announcements repeated 3 times; then members "
     "beep once an epoch and the later of two steps down",
@@ -145,7 +202,7 @@ def _many(effort: Effort) -> dict[str, float]:
 
 HUNDRED_THOUSAND = Table(
     name="beeps/100000",
-    title="Leaders by beeps among 100000 peers",
+    title=N_("Leaders by beeps among 100000 peers"),
     source="the goal is ours",
     parameters="n = 100000, mean degree 8, one graph",
     gate="rounds <= 42, beeps a peer <= 1.3",
@@ -180,7 +237,7 @@ def _deadlock_figures() -> Iterator[Figure]:
 
 STOP_SIGNALS = Table(
     name="beeps/stop-signals",
-    title="Two equal sites: stop signals break the deadlock",
+    title=N_("Two equal sites: stop signals break the deadlock"),
     source="T. Seeley and others, Science 335:108, 2012 (remembered only)",
     parameters="200 scouts, two sites of quality 1, discovery 0.03 v u, recruitment v x u, "
     "abandonment 0.1/v, dt 0.01, T = 60; deadlock = no site above 60 %; 200 runs",
@@ -220,7 +277,7 @@ def _quorums(effort: Effort) -> dict[str, float]:
 
 QUORUM = Table(
     name="beeps/quorum",
-    title="Speed against accuracy: how many scouts decide",
+    title=N_("Speed against accuracy: how many scouts decide"),
     source="T. Seeley and P. Visscher, BES 56:594, 2004 (abstract read), for the quorum itself",
     parameters="200 scouts, qualities 1.0 and 0.9, sigma 1, 3000 runs (300 before); decided at "
     "the first site with Q scouts",
@@ -258,7 +315,7 @@ def _five_sites(effort: Effort) -> dict[str, float]:
 
 FIVE_SITES = Table(
     name="beeps/five-sites",
-    title="Scouts split over five equal boxes decide later",
+    title=N_("Scouts split over five equal boxes decide later"),
     source="T. Seeley and P. Visscher, BES 56:594, 2004 (abstract read)",
     parameters="200 scouts, quorum 15, sigma 1, the same total rate of discovery, 3000 runs",
     gate="the quorum is delayed",
@@ -304,7 +361,7 @@ def _flag_figures() -> Iterator[Figure]:
 
 THRESHOLD = Table(
     name="beeps/threshold",
-    title="Hiding spam when t of k friends flag it",
+    title=N_("Hiding spam when t of k friends flag it"),
     source="binomial distribution",
     parameters="k friends, threshold t, false flags e, hits h; computed exactly",
     gate="to the digits printed",
@@ -314,6 +371,7 @@ THRESHOLD = Table(
 
 TABLES = (
     FEEDBACK,
+    DRIFTING,
     LOST_BEEPS,
     HUNDRED_THOUSAND,
     STOP_SIGNALS,

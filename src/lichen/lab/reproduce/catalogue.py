@@ -18,6 +18,7 @@ PAGES: dict[str, tuple[str, ...]] = {
     "small_world": ("watts-strogatz", "kleinberg", "errors-attacks", "threshold", "repair"),
     "beeps": (
         "feedback",
+        "drift",
         "loss",
         "100000",
         "stop-signals",
@@ -26,7 +27,7 @@ PAGES: dict[str, tuple[str, ...]] = {
         "threshold",
     ),
     "slime": ("tero", "tero-flow", "shortest-path"),
-    "ants": ("open-loop",),
+    "ants": ("open-loop", "closed-loop", "fairness"),
     "stigmergy": ("double-bridge", "unequal-branches", "evaporation", "crowd", "traces"),
     "crosscheck": ("flood", "sources", "jitter"),
 }

@@ -24,6 +24,7 @@ from lichen.lab.world.links import frame_bytes
 from lichen.lab.world.peers import Brain, LabPeer
 from lichen.lab.world.world import World
 from lichen.wire.events import BodyType, SendItems
+from lichen.words import N_
 
 PEERS = 200
 GRAPHS = 3
@@ -197,7 +198,7 @@ def _figures(figures: tuple[str, ...] = FIGURES) -> tuple[Figure, ...]:
 
 FLOOD = Table(
     name="crosscheck/flood",
-    title="Flooding: a world of brains that flood beside the array model",
+    title=N_("Flooding: a world of brains that flood beside the array model"),
     source="no paper: two programs of ours on the same graphs",
     parameters=f"{PEERS} peers on {GRAPHS} graphs of each shape, equal delays, {MESSAGES} "
     "messages; copies = redundancy + 1, all figures for each delivery",
@@ -207,7 +208,7 @@ FLOOD = Table(
 )
 SOURCES = Table(
     name="crosscheck/sources",
-    title="The deployed exchange: a world of real brains beside the tree of shortest delays",
+    title=N_("The deployed exchange: a world of real brains beside the tree of shortest delays"),
     source="no paper: two programs of ours on the same graphs",
     parameters=f"{PEERS} peers on {GRAPHS} graphs of each shape, each link with delays of its "
     f"own from 20 to 200 ms, {MESSAGES} messages after {WARM_MESSAGES}; copies = redundancy + 1, "
@@ -217,12 +218,15 @@ SOURCES = Table(
     measure=_compare(
         "sources", _sources, None, lambda chance, count: 0.02 + 0.18 * chance.fractions(count)
     ),
-    note="Delays are the same for each message. Where they change from message to message, peers "
-    "keep changing their source, and the arrays say too little: lichen lab run gossip measures it.",
+    note=N_(
+        "Delays are the same for each message. Where they change from message to message, peers "
+        "keep changing their source, and the arrays say too little: "
+        "lichen lab run gossip measures it."
+    ),
 )
 JITTERED = Table(
     name="crosscheck/jitter",
-    title="Flooding where each message takes a time of its own: world beside arrays",
+    title=N_("Flooding where each message takes a time of its own: world beside arrays"),
     source="no paper: two programs of ours on the same graphs",
     parameters=f"{PEERS} peers on {GRAPHS} graphs of each shape, each link with a delay of its own "
     f"from 20 to 200 ms, each message up to {JITTER:.0%} later, {MESSAGES} messages",

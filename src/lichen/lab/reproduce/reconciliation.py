@@ -4,6 +4,7 @@ import numpy as np
 
 from lichen.lab.arrays.reconcile import Control, fairness, reconcile
 from lichen.lab.reproduce.table import Effort, Figure, Table, at_least, at_most
+from lichen.words import N_
 
 PARTICIPANTS = 128
 PACKET = 100
@@ -35,7 +36,7 @@ def _flow(effort: Effort) -> dict[str, float]:
 
 SCUTTLEBUTT_FLOW = Table(
     name="reconciliation/flow-control",
-    title="More news than packets carry: how stale, with and without flow control",
+    title=N_("More news than packets carry: how stale, with and without flow control"),
     source="R. van Renesse and others, LADIS 2008 (summary read)",
     parameters="128 participants, one exchange begun by each a second, packets of 100 updates each "
     "way, largest backlog first, 300 s; rates begin between 0 and what is wanted, by lot; after a "
@@ -60,8 +61,10 @@ SCUTTLEBUTT_FLOW = Table(
         )
     ),
     measure=_flow,
-    note="The paper's step and share are not known to us. Updates are never overtaken by newer "
-    "ones, as in a log.",
+    note=N_(
+        "The paper's step and share are not known to us. Updates are never overtaken by newer "
+        "ones, as in a log."
+    ),
 )
 
 TABLES = (SCUTTLEBUTT_FLOW,)

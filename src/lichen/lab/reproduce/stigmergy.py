@@ -7,6 +7,7 @@ import numpy as np
 
 from lichen.lab.arrays.forks import crowd, equal_branches, switches, unequal_branches
 from lichen.lab.reproduce.table import EXACT, Effort, Figure, Table, within
+from lichen.words import N_
 
 FORKS: dict[tuple[int, int], tuple[float, float, float]] = {
     (2, 20): (0.846, 0.908, 0.84),
@@ -41,7 +42,7 @@ def _fork_figures() -> Iterator[Figure]:
 
 DOUBLE_BRIDGE = Table(
     name="stigmergy/double-bridge",
-    title="Two equal branches: a crowd of ants decides",
+    title=N_("Two equal branches: a crowd of ants decides"),
     source="J.-L. Deneubourg and others, J. Insect Behav. 3:159, 1990 (secondary)",
     parameters="1000 ants, 2000 trials, P = (k+A)^n / ((k+A)^n + (k+B)^n), no evaporation",
     gate="n = 2, k = 20 within 0.02; n = 1 never decides",
@@ -66,7 +67,7 @@ def _branches(effort: Effort) -> dict[str, float]:
 
 UNEQUAL_BRANCHES = Table(
     name="stigmergy/unequal-branches",
-    title="A short and a long branch: the short one wins more often",
+    title=N_("A short and a long branch: the short one wins more often"),
     source="S. Goss and others, Naturwissenschaften 76:579, 1989 (secondary)",
     parameters="0.5 ants/s, 20 s on the short branch, r = long/short, a mark at both ends of each "
     "crossing, out and home again, 30 min, 200 runs; share in the last 10 min",
@@ -78,9 +79,11 @@ UNEQUAL_BRANCHES = Table(
         Figure("P(short > 0.8), r = 2", before=0.69, gate=within(0.07)),
     ),
     measure=_branches,
-    note="In words the rule can be read in two ways. If ants go round for ever, 0.47, 0.67 and "
-    "0.78 come out; if each goes out and home once, the figures here. Real colonies favour the "
-    "short branch at r = 2 nearly always (M).",
+    note=N_(
+        "In words the rule can be read in two ways. If ants go round for ever, 0.47, 0.67 and "
+        "0.78 come out; if each goes out and home once, the figures here. Real colonies favour the "
+        "short branch at r = 2 nearly always (M)."
+    ),
 )
 
 HALF_LIVES: dict[str, tuple[float, float]] = {
@@ -104,7 +107,7 @@ def _evaporation(effort: Effort) -> dict[str, float]:
 
 EVAPORATION = Table(
     name="stigmergy/evaporation",
-    title="Why trails must fade: a better branch opens late",
+    title=N_("Why trails must fade: a better branch opens late"),
     source="the model of stigmergy/double-bridge with decay",
     parameters="30 min of one branch alone, then one twice as good for 60 min; 1 ant/s, n = 2, "
     "k = 20, 300 runs; switched = most of the last 10 min on the better one",
@@ -114,7 +117,7 @@ EVAPORATION = Table(
         for name, (_half_life, before) in HALF_LIVES.items()
     ),
     measure=_evaporation,
-    note="Law: choose half-life <= 3 k ln 2 / rate, 42 s here.",
+    note=N_("Law: choose half-life <= 3 k ln 2 / rate, 42 s here."),
 )
 
 CROWDS: dict[float, tuple[float, float]] = {
@@ -142,7 +145,7 @@ def _crowds(effort: Effort) -> dict[str, float]:
 
 CROWD = Table(
     name="stigmergy/crowd",
-    title="The same people, the same wishes: plain posting against conditional pledges",
+    title=N_("The same people, the same wishes: plain posting against conditional pledges"),
     source="M. Granovetter, Am. J. Sociology 83:1420, 1978, for the model",
     parameters="1000 people, each acts if a share of at least theta ~ N(0.25, sd) does; 200 runs",
     gate="none is stated",
@@ -157,7 +160,7 @@ CROWD = Table(
         )
     ),
     measure=_crowds,
-    note="Plain posting is the least fixed point of x = F(x), pledges the greatest.",
+    note=N_("Plain posting is the least fixed point of x = F(x), pledges the greatest."),
 )
 
 
@@ -173,7 +176,7 @@ def _traces(_effort: Effort) -> dict[str, float]:
 
 TRACES = Table(
     name="stigmergy/traces",
-    title="Scores of traces that decay",
+    title=N_("Scores of traces that decay"),
     source="exponential decay",
     parameters="half-life 3 days; computed exactly",
     gate="to the digits printed",

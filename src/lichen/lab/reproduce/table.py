@@ -171,5 +171,5 @@ class Table(msgspec.Struct, frozen=True):
             ours,
             figure.gate.words if figure.gate else "",
             passes,
-            figure.why if passes is False else "",
+            str(figure.why) if passes is False else "",
         )

@@ -12,6 +12,7 @@ _SLOW = (
     "gossip/demers-3",
     "slime/tero",
     "slime/tero-flow",
+    "ants/fairness",
     "beeps/feedback",
     "small_world/watts-strogatz",
 )

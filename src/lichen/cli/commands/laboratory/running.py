@@ -16,7 +16,7 @@ from lichen.cli.command import LichenCommand, command, section, usage_error
 from lichen.cli.exits import Exit
 from lichen.cli.output import Output
 from lichen.cli.session import Session
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue
 from lichen.lab.experiments.catalogue import EXPERIMENTS
 from lichen.lab.experiments.experiment import Experiment, Impossible, Parameter
@@ -144,7 +144,7 @@ def _show_run(out: Output, run: "Run") -> None:
 
     columns = [name for name, value in run.results[0].items() if not isinstance(value, list)]
     rows: Sequence[ResultRow] = run.results
-    out.table(columns, [[figure(row[name]) for name in columns] for row in rows])
+    out.table(columns, [[figure(row[name], WORDS) for name in columns] for row in rows])
     for row in rows:
         if isinstance(row.get("reached_at"), list):
             counts = row["reached_at"]
@@ -171,7 +171,7 @@ def write_report_of(out: Output, path: Path, runs: "Sequence[Run]") -> None:
     from lichen.lab.report.page import write_report  # noqa: PLC0415 (slow, and not for --help)
 
     try:
-        write_report(path, runs)
+        write_report(path, runs, WORDS)
     except OSError as error:
         raise cannot_write(path, error) from error
     out.words(_("Pictures: {path}").format(path=path))
