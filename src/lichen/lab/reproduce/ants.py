@@ -51,7 +51,7 @@ def _measured(curve: Floats, slots: int) -> Iterator[tuple[int, float, float]]:
 
 
 def _open_loop(effort: Effort) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for cost in LINKS:
         chance = effort.chance("open loop", str(cost))
         slots = round(10 / cost)
@@ -173,7 +173,7 @@ def _one_flow(
 
 
 def _closed_loop(effort: Effort) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for rule, buffer in CLOSED:
         values, changes = _one_flow(effort, Control(rule), buffer, CLOSED_RUNS)
         for name, value in zip(CLOSED_NAMES, (*values, changes[0]), strict=True):
@@ -240,7 +240,7 @@ def _fairness(effort: Effort, flows: int) -> tuple[float, float]:
 
 
 def _fair(effort: Effort) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for flows in FLOWS:
         short, long = _fairness(effort, flows)
         found |= {f"Jain's index, {flows} flows": short}
