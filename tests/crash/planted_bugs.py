@@ -130,17 +130,17 @@ def own_messages_are_told_before_they_are_written(patch: Patch) -> None:
 
 
 def views_are_noted_before_they_are_folded(patch: Patch) -> None:
-    fold, fold_view = FoldEngine._fold, FoldEngine._fold_view
+    write, fold_view = FoldEngine._write, FoldEngine._fold_view
     waiting: list[tuple[Any, Any]] = []
 
-    def fold_later(self: FoldEngine, cursors: Any, gap: Any) -> None:
-        fold(self, cursors, gap)
+    def write_first(self: FoldEngine) -> None:
+        write(self)
         while waiting:
             view, rows = waiting.pop()
             with immediate(self._db):
                 fold_view(self, view, rows)
 
-    patch.setattr(FoldEngine, "_fold", fold_later)
+    patch.setattr(FoldEngine, "_write", write_first)
     patch.setattr(FoldEngine, "_fold_view", lambda _self, view, rows: waiting.append((view, rows)))
 
 
