@@ -14,6 +14,7 @@ import pytest
 import lichen
 from lichen.apps import all_apps
 from lichen.store.log import LOG_SCHEMA
+from lichen.store.log.reader import _BY_KEY
 from lichen.store.views import base_views
 
 SOURCE = Path(lichen.__file__).parent
@@ -25,13 +26,19 @@ FILLINGS = {
     "marks": "?,?",
     "condition": "NOT IN",
     "_COLUMNS": "received_no, feed_no, sequence, key, received_ms, data",
-    "where": "WHERE key = ?",
+    "where": f"WHERE {_BY_KEY}",
+    "_BY_KEY": _BY_KEY,
     "sieve": "AND instr(data, ?)",
+    "'>' if found else '>='": ">=",
+    "'bm25(search)' if is_best else '0'": "0",
+    "source": "search_times t WHERE t.received_no <= :top",
+    "'search.rowid' if has_words else 't.received_no'": "t.received_no",
 }
 """What stands in the braces of a query."""
 WHOLE = {
     "SELECT source, target, value, sequence FROM contacts": "the whole graph is asked for",
     "SELECT feed_no FROM forks": "forks are few",
+    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first": "read once",
     "SELECT ifnull(max(received_no), 0) FROM messages": "one row at the end of the table",
 }
 """Queries that go through a table, and why they may. Feeds are gone through once, at opening."""

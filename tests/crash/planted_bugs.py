@@ -18,12 +18,12 @@ import pytest
 
 from lichen.store import blobs, local, publish, schema
 from lichen.store import store as stores
-from lichen.store.auditor import Auditor
+from lichen.store.audit.auditor import Auditor
+from lichen.store.audit.register import AuditRegister
 from lichen.store.local import Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LogWriter
 from lichen.store.log import writer as log_writer
-from lichen.store.register import AuditRegister
 from lichen.store.schema import immediate
 from lichen.store.views import engine
 from lichen.store.views.engine import FoldEngine

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from itertools import islice
 from typing import Any
 
-from lichen.store.auditor import Auditor
+from lichen.store.audit.auditor import Auditor
 from lichen.store.errors import StoreClosed
 from lichen.store.writer import Lane, Task
 
@@ -66,7 +66,7 @@ class Turns:
 
 
 class AuditByTurns(Auditor):
-    """Stands in for ``lichen.store.auditor.Auditor``."""
+    """Stands in for ``lichen.store.audit.auditor.Auditor``."""
 
     def start(self) -> None:
         """Nothing to start."""

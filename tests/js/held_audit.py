@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from lichen.cli.main import run
-from lichen.store import auditor
-from lichen.store.auditor import Auditor
+from lichen.store.audit import auditor
+from lichen.store.audit.auditor import Auditor
 
 ERRANDS_BEFORE = 10
 ERRAND_MESSAGES = 100

@@ -12,7 +12,7 @@ import pytest
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.api import lines
 from lichen.node.errors import ApiError
-from lichen.store import auditor
+from lichen.store.audit import auditor
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]

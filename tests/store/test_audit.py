@@ -11,8 +11,8 @@ import pytest
 
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, RawMessage, Reason
-from lichen.store import auditor
-from lichen.store.auditor import Audited, AuditFailed
+from lichen.store.audit import auditor
+from lichen.store.audit.auditor import Audited, AuditFailed
 from lichen.store.errors import OwnFeedUnaudited
 from lichen.store.log import LOG_SCHEMA, LogWriter
 from lichen.store.schema import Schema, open_for_writing
@@ -219,7 +219,7 @@ def test_an_own_feed_from_elsewhere_is_not_built_on_before_its_audit(
 def folded(store: Store) -> list[list[tuple[Any, ...]]]:
     store.wait_folded().result(10)
     return [
-        store.views.read(f"SELECT * FROM {table} ORDER BY 1, 2, 3")
+        sorted(store.views.read(f"SELECT * FROM {table}"), key=repr)
         for table in ("messages", "links", "contacts")
     ]
 

@@ -42,7 +42,7 @@ from lichen.node.net.doors import Doors
 from lichen.node.net.lan import LISTEN, MODES, SETTING, Lan, LanStatus
 from lichen.node.progress import CatchingUp, Pace
 from lichen.node.shell import Shell
-from lichen.store.auditor import AuditNews
+from lichen.store.audit.auditor import AuditNews
 from lichen.store.binding import LOG_FILE, Binding, read_binding
 from lichen.store.errors import (
     StoreError,

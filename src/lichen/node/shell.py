@@ -27,7 +27,7 @@ from lichen.node.net.blobs import PeerBlobs
 from lichen.node.net.doors import dial, dial_reason
 from lichen.node.net.links import Handshakes, Link
 from lichen.node.net.runs import Run, is_short, read_run, report_run
-from lichen.store.auditor import Audited, AuditNews
+from lichen.store.audit.auditor import Audited, AuditNews
 from lichen.store.errors import StoreError
 from lichen.store.ingest import IngestResult
 from lichen.store.local import SavedAddress

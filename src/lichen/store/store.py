@@ -17,7 +17,8 @@ from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, Message, RawMessage
-from lichen.store.auditor import AuditNews, Auditor
+from lichen.store.audit.auditor import AuditNews, Auditor
+from lichen.store.audit.register import AuditRegister
 from lichen.store.binding import (
     LOG_FILE,
     Binding,
@@ -41,7 +42,6 @@ from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
-from lichen.store.register import AuditRegister
 from lichen.store.schema import Readers, open_for_writing, refuse_newer
 from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine

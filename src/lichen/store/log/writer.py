@@ -14,7 +14,7 @@ from lichen.store.schema import Schema, durable, immediate
 LOG_SCHEMA = Schema(
     name="log",
     application_id=0x4C63_6C6F,
-    page_bytes=16_384,
+    page_bytes=8192,
     steps=(
         """
         CREATE TABLE meta(name TEXT PRIMARY KEY, value ANY NOT NULL) STRICT, WITHOUT ROWID;

@@ -10,7 +10,7 @@ again by the next audit.
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from lichen.store.auditor import Audited, AuditFailed, AuditNews, Piece
+from lichen.store.audit.auditor import Audited, AuditFailed, AuditNews, Piece
 from lichen.store.local import Local, LogEnd
 from lichen.store.log import Log, LogWriter
 from lichen.store.views.engine import FoldEngine

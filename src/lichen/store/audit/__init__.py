@@ -1,0 +1,1 @@
+"""Checking signatures behind: what waits, who does it, what follows from what is found."""
