@@ -240,7 +240,7 @@ def _fairness(effort: Effort, flows: int) -> tuple[float, float]:
 
 
 def _fair(effort: Effort) -> dict[str, float]:
-    found = {}
+    found: dict[str, float] = {}
     for flows in FLOWS:
         short, long = _fairness(effort, flows)
         found |= {f"Jain's index, {flows} flows": short}
