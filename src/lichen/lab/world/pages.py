@@ -1,9 +1,9 @@
 """Big pages of memory for a world: Linux finds a place in them without a walk through tables.
 
 A world of 10,000 peers lies scattered over some 5 GB, and each event looks at a few hundred places
-of it. With pages of 4 KiB the processor cannot remember where most of them are; a fifth of the time
-went there. ``MADV_COLLAPSE`` (Linux 6.1) puts what is there into pages of 2 MiB. A system that
-knows nothing of it says no, and nothing is lost.
+of it. With pages of 4 KiB the processor cannot remember where most of them are.
+``MADV_COLLAPSE`` (Linux 6.1) puts what is there into pages of 2 MiB. A system that knows nothing of
+it says no, and nothing is lost.
 """
 
 import ctypes
