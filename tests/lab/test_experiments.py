@@ -14,6 +14,7 @@ from lichen.lab.experiments.catalogue import (
     EXPERIMENTS,
     FLOOD,
     GOSSIP,
+    JOINING,
     TOPOLOGY,
 )
 from lichen.lab.experiments.experiment import Impossible, ResultRow, Values, perform
@@ -27,6 +28,7 @@ SMALL: dict[str, Values] = {
     "broadcast": {"peers": 200},
     "flood": {"peers": 3000, "loss": 0.1, "gone": 0.1},
     "gossip": {"peers": 30, "churn": 0.2, "loss": 0.5, "byzantine": 0.2},
+    "joining": {"messages": 2000, "feeds": 50},
 }
 
 
@@ -46,6 +48,13 @@ def test_a_seed_is_the_whole_story(name: str) -> None:
     assert first.line() == again.line()
     assert first.hash != other.hash
     assert set(first.parameters) == {one.name for one in EXPERIMENTS[name].parameters}
+
+
+def test_a_newcomer_reads_the_nearest_people_long_before_all_is_there() -> None:
+    (row,) = perform(JOINING, 7, {"messages": 5000, "megabits": 1.0}).results
+    ways_s = 1.0
+    assert number(row, "near_s") < number(row, "least_s") * 1.2 + ways_s
+    assert number(row, "near_s") < number(row, "all_s") / 5
 
 
 def test_nothing_depends_on_pythons_hash_seed() -> None:

@@ -122,4 +122,18 @@ GOSSIP = Experiment(
     ),
 )
 
-EXPERIMENTS = {one.name: one for one in (TOPOLOGY, DEGREE, ELECTION, BROADCAST, FLOOD, GOSSIP)}
+JOINING = Experiment(
+    "joining",
+    "A newcomer on a thin line: when the nearest people can be read",
+    f"{_HERE}.joining",
+    (
+        Parameter("messages", 20_000, "messages that wait", low=1, high=1_000_000),
+        Parameter("feeds", 100, "feeds that they are of", low=1, high=10_000),
+        Parameter("near", 5, "feeds that the newcomer follows", low=1, high=10_000),
+        Parameter("megabits", 10.0, "what the line carries in a second", low=0.01, high=10_000),
+    ),
+)
+
+EXPERIMENTS = {
+    one.name: one for one in (TOPOLOGY, DEGREE, ELECTION, BROADCAST, FLOOD, GOSSIP, JOINING)
+}

@@ -174,6 +174,23 @@ def _gossip(runs: Sequence[Run], figure: Figure, words: Words) -> None:
     right.set_title(_("Time to all against redundancy"))
 
 
+def _joining(runs: Sequence[Run], figure: Figure, words: Words) -> None:
+    _ = words.gettext
+    plot = figure.subplots()
+    columns = {
+        "first_s": _("first of the nearest"),
+        "near_s": _("all the nearest"),
+        "least_s": _("their bytes alone"),
+        "all_s": _("everybody"),
+    }
+    for place, run in enumerate(runs):
+        row = run.results[0]
+        seconds = [number(row[column]) for column in columns]
+        plot.scatter(seconds, list(columns.values()), color=f"C{place % 10}", s=40)
+    plot.set(xlabel=_("seconds since connecting"), xscale="log")
+    plot.set_title(_("When feeds are whole"))
+
+
 PICTURES: dict[str, Draw] = {
     "topology": _topology,
     "degree": _degree,
@@ -181,4 +198,5 @@ PICTURES: dict[str, Draw] = {
     "broadcast": _broadcast,
     "flood": _flood,
     "gossip": _gossip,
+    "joining": _joining,
 }
