@@ -6,6 +6,7 @@ They read English, whatever the machine speaks: the command line chooses when it
 import asyncio
 import json
 import os
+import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,8 @@ from lichen.node.service import Service
 from lichen.web import server as web
 
 os.environ["LICHEN_LANGUAGE"] = "en"
+# A job in a shell's background ignores interrupts, and its children with it; tests send them.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 class Writer:
