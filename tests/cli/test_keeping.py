@@ -34,7 +34,7 @@ def spoil(home: str) -> None:
 def test_whole_folder(lichen: Lichen, home: str) -> None:
     ended = lichen("fsck", "--full", "--home", home)
     assert ended.code == Exit.DONE
-    assert "20 messages of 1 feeds, 20 signatures" in ended.out
+    assert "messages 20, feeds 1, signatures 20" in ended.out
     assert "Nothing is damaged." in ended.err
 
 
@@ -102,7 +102,7 @@ def test_views_are_made_anew(lichen: Lichen, home: str) -> None:
 def test_backup_says_where_the_key_is(lichen: Lichen, home: str, tmp_path: Path) -> None:
     ended = lichen("backup", str(tmp_path / "one"), "--home", home)
     assert ended.code == Exit.DONE
-    assert "20 messages of 1 feeds" in ended.out
+    assert "messages 20, feeds 1" in ended.out
     assert "Your key is not in it" in ended.err
     assert not (tmp_path / "one" / "secret").exists()
     ended = lichen("backup", str(tmp_path / "two"), "--with-secret", "--home", home)
@@ -116,7 +116,7 @@ def test_restored_it_reads_and_does_not_publish(lichen: Lichen, home: str, tmp_p
     again = str(tmp_path / "again")
     ended = lichen("restore", str(tmp_path / "copy"), "--home", again)
     assert ended.code == Exit.DONE
-    assert "20 messages of 1 feeds restored" in ended.out
+    assert "messages 20, feeds 1" in ended.out
     assert "one identity on one machine" in ended.err
     assert len(lichen("log", "--home", again, "--json").lines) == 20
     assert lichen("post", "no", "--home", again).code == Exit.REFUSED

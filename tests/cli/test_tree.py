@@ -53,7 +53,7 @@ def test_all_promised_commands_are_there() -> None:
         ("lab", "replay"),
         ("lab", "reproduce"),
     }
-    experiments = ["broadcast", "degree", "election", "flood", "gossip", "topology"]
+    experiments = ["broadcast", "degree", "election", "flood", "gossip", "joining", "topology"]
     assert {path for path in PATHS if len(path) > 2} == {
         ("lab", way, name) for way in ("run", "sweep") for name in experiments
     }

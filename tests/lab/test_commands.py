@@ -72,8 +72,7 @@ def test_report_needs_nothing_else_and_has_a_picture(
     name: str, lichen: Lichen, tmp_path: Path
 ) -> None:
     file = tmp_path / "report.html"
-    size = ("--messages", "500") if name == "joining" else ("--peers", "200")
-    ended = lichen("lab", "run", name, *size, "--report", str(file))
+    ended = lichen("lab", "run", name, EXPERIMENTS[name].size.flag, "200", "--report", str(file))
     assert ended.code == 0
     text = file.read_text("utf-8")
     parser = _Links()

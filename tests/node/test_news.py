@@ -151,7 +151,7 @@ def test_doctor_of_a_healthy_peer(open_peer: OpenPeer, open_calls: OpenCalls) ->
             found = await examine(calls)
             bad = {name for name, each in found.items() if each["verdict"] != "ok"}
             assert bad <= {"network", "disk"}
-            assert "1 messages of 1 feeds" in found["log"]["words"]
+            assert "Messages 1, feeds 1" in found["log"]["words"]
             secret = peer.home.secret.read_text()
             assert not any(each["words"] in secret for each in found.values())
 

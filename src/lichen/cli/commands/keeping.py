@@ -146,8 +146,8 @@ def _show_report(out: Output, report: JsonValue) -> None:
         out.text(_("and {count} more damages").format(count=hidden))
     out.text(
         _(
-            "{messages} messages of {feeds} feeds, {signatures} signatures, {forks} forks, "
-            "{blobs} pictures checked"
+            "Checked: messages {messages}, feeds {feeds}, signatures {signatures}, forks {forks}, "
+            "pictures {blobs}"
         ).format(
             **{
                 name: f"{int(number_member(report, name)):,}"
@@ -254,7 +254,7 @@ async def backup_command(session: Session, dest: Path, with_secret: bool) -> Non
     if out.is_json:
         return
     out.text(
-        _("{messages} messages of {feeds} feeds, {blobs} pictures in {path}").format(
+        _("In {path}: messages {messages}, feeds {feeds}, pictures {blobs}").format(
             messages=f"{int(number_member(last, 'manifest', 'messages')):,}",
             feeds=f"{int(number_member(last, 'manifest', 'feeds')):,}",
             blobs=f"{int(number_member(last, 'manifest', 'blobs')):,}",
@@ -295,7 +295,7 @@ async def restore_command(session: Session, src: Path) -> int:
     out, damaged = session.out, int(number_member(last, "blobsDamaged"))
     if not out.is_json:
         out.text(
-            _("{messages} messages of {feeds} feeds restored to {path}").format(
+            _("Restored to {path}: messages {messages}, feeds {feeds}").format(
                 messages=f"{int(number_member(last, 'manifest', 'messages')):,}",
                 feeds=f"{int(number_member(last, 'manifest', 'feeds')):,}",
                 path=text_member(last, "directory"),

@@ -64,6 +64,11 @@ class Experiment(msgspec.Struct, frozen=True):
     module: str
     parameters: tuple[Parameter, ...]
 
+    @property
+    def size(self) -> Parameter:
+        """Return the parameter that says how big a run is: the first."""
+        return self.parameters[0]
+
     def values(self, given: Values) -> dict[str, Value]:
         """Return every parameter's value, defaults where nothing was given."""
         return {one.name: given.get(one.name, one.default) for one in self.parameters}

@@ -111,7 +111,7 @@ def _log(service: "Service", *, is_thorough: bool = True) -> Iterator[Finding]:
     store = service.store
     forked = store.log.forked()
     words = N_(
-        "{messages} messages of {feeds} feeds.",
+        "Messages {messages}, feeds {feeds}.",
         messages=store.log.count(),
         feeds=len(store.log.clock()),
     )

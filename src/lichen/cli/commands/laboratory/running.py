@@ -107,7 +107,7 @@ def _run_command(experiment: Experiment) -> LichenCommand:
         experiment.name,
         examples=(
             f"lichen lab run {experiment.name} --seed 7",
-            f"lichen lab run {experiment.name} --peers 500 --report report.html",
+            f"lichen lab run {experiment.name} {experiment.size.flag} 500 --report report.html",
         ),
         exits=(Exit.NOT_INSTALLED,),
         sets=(),

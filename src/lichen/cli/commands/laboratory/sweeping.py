@@ -69,7 +69,8 @@ def _sweep_command(experiment: Experiment) -> LichenCommand:
     made = command(
         experiment.name,
         examples=(
-            f"lichen lab sweep {experiment.name} --seeds 1-20 --peers 200,500 --out results",
+            f"lichen lab sweep {experiment.name} --seeds 1-20 {experiment.size.flag} 200,500"
+            " --out results",
             f"lichen lab sweep {experiment.name} --scheduler tcp://127.0.0.1:8786",
         ),
         exits=(Exit.NOT_INSTALLED, Exit.PARTLY_DONE, Exit.UNREACHABLE),

@@ -46,7 +46,7 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
         (_("directory"), text_member(answer, "directory")),
         (
             _("log"),
-            _("{messages} messages of {feeds} feeds, {own} of them yours").format(
+            _("messages {messages}, feeds {feeds}, of your own {own}").format(
                 messages=f"{int(number_member(answer, 'messages')):,}",
                 feeds=f"{int(number_member(answer, 'feeds')):,}",
                 own=f"{int(number_member(answer, 'ownSequence')):,}",
