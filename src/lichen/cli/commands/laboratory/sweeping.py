@@ -66,11 +66,11 @@ def _sweep_command(experiment: Experiment) -> LichenCommand:
         + ", "
         + _("over seeds and parameters. Finished runs are kept; an interrupted sweep goes on.")
     )
+    size = experiment.size.flag
     made = command(
         experiment.name,
         examples=(
-            f"lichen lab sweep {experiment.name} --seeds 1-20 {experiment.size.flag} 200,500"
-            " --out results",
+            f"lichen lab sweep {experiment.name} --seeds 1-20 {size} 200,500 --out results",
             f"lichen lab sweep {experiment.name} --scheduler tcp://127.0.0.1:8786",
         ),
         exits=(Exit.NOT_INSTALLED, Exit.PARTLY_DONE, Exit.UNREACHABLE),
