@@ -1,6 +1,7 @@
 """The commands on real data directories: without a running peer, and with two that talk."""
 
 import contextlib
+import fcntl
 import json
 import os
 import signal
@@ -18,6 +19,8 @@ from lichen.feed.identity import encode_secret_file, generate_identity
 
 Lichen = Callable[..., Any]
 WAIT_S_MAX = 20.0
+POSTS = 20
+"""Posts whose notices fill a pipe of 4 KiB."""
 KEY = "MTIzNDU2Nzg5MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTI="
 
 
@@ -239,6 +242,21 @@ def test_following_the_log_of_a_running_peer(
         _out, err = following.communicate(timeout=WAIT_S_MAX)
     assert following.returncode == Exit.INTERRUPTED
     assert json.loads(err.splitlines()[-1])["error"] == "interrupted"
+
+
+@pytest.mark.skipif(not hasattr(fcntl, "F_SETPIPE_SZ"), reason="pipes are made small on Linux")
+def test_a_peer_goes_on_when_nobody_reads_what_it_says(
+    start: Callable[[str], Running], lichen: Lichen
+) -> None:
+    peer = start("peer")
+    assert peer.process.stdout is not None
+    fcntl.fcntl(peer.process.stdout, fcntl.F_SETPIPE_SZ, 4096)
+    home = ("--home", str(peer.home))
+    for number in range(1, POSTS + 1):
+        assert lichen(*home, "post", f"number {number}" + " and on" * 100).code == Exit.DONE
+    assert lichen(*home, "status", "--json").lines[0]["messages"] == POSTS
+    peer.hear("message", sequence=POSTS)
+    assert peer.stop()[0] == Exit.DONE
 
 
 def test_following_ends_in_silence_when_nobody_reads(

@@ -6,6 +6,7 @@ tables and sentences. Colour appears on a terminal only and never carries a mean
 rules are those of NO_COLOR and of CLICOLOR_FORCE.
 """
 
+import asyncio
 import os
 import sys
 from collections.abc import Sequence
@@ -16,6 +17,8 @@ from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
 
+PIECE_BYTES = 4096
+"""Written at once to a slow reader: a pipe that has room at all has room for this."""
 _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
@@ -48,12 +51,11 @@ class Output:
 
     def line_of_json(self, value: JsonValue) -> None:
         """Write one value as one line of the exact text that JavaScript would write."""
-        self._write((encode_compact(value) + "\n").encode("utf-8", "replace"))
+        self._write(json_line(value))
 
     def text(self, text: str) -> None:
         """Write a text to standard output; a line break is added."""
-        encoding = sys.stdout.encoding or "utf-8"
-        self._write((text + "\n").encode(encoding, "replace"))
+        self._write(text_line(text))
 
     def raw(self, data: bytes) -> None:
         """Write bytes to standard output as they are."""
@@ -99,6 +101,13 @@ class Output:
         """Return a text in bold, dim, red, green or yellow where colour is wanted."""
         return f"\x1b[{_STYLES[style]}m{text}\x1b[0m" if self._has_colour else text
 
+    async def pour(self, line: bytes) -> None:
+        """Write a line as the reader takes it: nothing else waits for one that does not."""
+        for start in range(0, len(line), PIECE_BYTES):
+            await _room()
+            self._write(line[start : start + PIECE_BYTES])
+            self.flush()
+
     def flush(self) -> None:
         """Bring everything to the reader now."""
         try:
@@ -113,6 +122,30 @@ class Output:
         except BrokenPipeError as error:
             _close_stdout()
             raise OutputClosed from error
+
+
+def json_line(value: JsonValue) -> bytes:
+    """Return one value as one line of the exact text that JavaScript would write."""
+    return (encode_compact(value) + "\n").encode("utf-8", "replace")
+
+
+def text_line(text: str) -> bytes:
+    """Return a text with a line break, as standard output writes it."""
+    return (text + "\n").encode(sys.stdout.encoding or "utf-8", "replace")
+
+
+async def _room() -> None:
+    """Wait until standard output takes something; a file always does."""
+    loop, has_room = asyncio.get_running_loop(), asyncio.Event()
+    try:
+        number = sys.stdout.fileno()
+        loop.add_writer(number, has_room.set)
+    except (OSError, ValueError):  # nothing that one can wait for
+        return
+    try:
+        await has_room.wait()
+    finally:
+        loop.remove_writer(number)
 
 
 def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.cli.ids import Names
-from lichen.cli.output import Output
+from lichen.cli.output import Output, json_line, text_line
 from lichen.cli.rendering import failure_words, first_words, refs_shown, what_words
 from lichen.cli.session import member, number_member, text_member
 from lichen.cli.terminal import clean_line, short_id
@@ -65,11 +65,9 @@ class Hearing:
                 self._out.words(_("{count} events were not shown").format(count=dropped))
             if self._out.is_json:
                 if notice is not None:
-                    self._out.line_of_json(notice)
-                    self._out.flush()
+                    await self._out.pour(json_line(notice))
                 continue
             await self._tell_one(client, notice, names)
-            self._out.flush()
 
     async def _tell_one(self, client: "Client", notice: JsonValue, names: Names) -> None:
         if text_member(notice, "topic") == "messages":
@@ -78,20 +76,21 @@ class Hearing:
         said = self._flood.sum(time.monotonic())
         if said:
             await names.learn([said[0]] if said[0] else [])
-            self._line(_sum_words(*said, names))
+            await self._line(_sum_words(*said, names))
         if notice is None:
             return
         if text_member(notice, "topic") == "message":
-            self._line(await _message_words(client, notice, names))
+            await self._line(await _message_words(client, notice, names))
             return
         await names.learn(
             ref for ref in (text_member(notice, "peer"), text_member(notice, "feed")) if ref
         )
-        self._line(notice_words(notice, names))
+        await self._line(notice_words(notice, names))
 
-    def _line(self, words: str) -> None:
+    async def _line(self, words: str) -> None:
         if words:
-            self._out.text(f"{self._out.style(time.strftime('%H:%M:%S'), 'dim')}  {words}")
+            at = self._out.style(time.strftime("%H:%M:%S"), "dim")
+            await self._out.pour(text_line(f"{at}  {words}"))
 
 
 class _Flood:
