@@ -4,11 +4,9 @@ In the child ``lichen start`` runs as from a terminal: on a real folder, with re
 127.0.0.1 only. The parent must have no thread and no open database.
 """
 
-import fcntl
 import gc
 import json
 import os
-import select
 import signal
 import sys
 import time
@@ -23,8 +21,6 @@ from lichen.cli.main import run
 
 FD_MAX = 256
 """Open files that a child does not take along."""
-PIPE_BYTES = 1 << 20
-"""What a peer may say before somebody listens: all that a story brings, several times."""
 WAIT_S_MAX = 60.0
 """Nothing here takes long; what takes longer than this does not come at all."""
 _PREPARED = (
@@ -52,7 +48,6 @@ class Forked:
 
     def __init__(self, home: Path, plant: Callable[[pytest.MonkeyPatch], None] | None) -> None:
         reading, writing = os.pipe()
-        fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
         self.home = home
         self.printed = home.with_name(f"{home.name}.printed.txt")
         self.pid = os.fork()
@@ -69,11 +64,6 @@ class Forked:
         if not line.endswith(b"\n"):
             raise Ended
         return json.loads(line)
-
-    def drain(self) -> None:
-        """Read what it has said since, or it would wait for us once the pipe is full."""
-        while select.select([self._out], [], [], 0)[0] and os.read(self._out.fileno(), PIPE_BYTES):
-            pass
 
     def kill(self) -> None:
         """End it as nothing else does."""
