@@ -80,13 +80,13 @@ campaign-canonical: setup js ## one million values and messages compared with V8
 
 .PHONY: campaign-lab
 campaign-lab: setup ## thousands of lives under faults, and every planted bug until it is found
-	LICHEN_LAB_SEEDS=1000 $(BIN)/pytest --timeout 0 -s tests/lab/faults
+	LICHEN_LAB_SEEDS=1000 $(BIN)/pytest -m "" --timeout 0 -s tests/lab/faults
 
 .PHONY: campaign-crash
 campaign-crash: setup ## 10,000 power cuts and 2,000 kills of the real peer; SEED=... for the same again
 	$(BIN)/python tests/crash/power/power.py --cuts 10000 $(if $(SEED),--seed $(SEED))
 	$(BIN)/python tests/crash/kills/kills.py --kills 2000 $(if $(SEED),--seed $(SEED))
-	LICHEN_CRASH_CAMPAIGN=1 $(BIN)/pytest tests/crash/power
+	$(BIN)/pytest -m campaign tests/crash/power
 
 campaign-fuzz: setup ## the fuzz targets for long: every parser, any bytes
 	LICHEN_FUZZ_EXAMPLES=200000 $(BIN)/pytest --timeout 0 tests/fuzz

@@ -7,7 +7,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,18 @@ from lichen.web import server as web
 os.environ["LICHEN_LANGUAGE"] = "en"
 # A job in a shell's background ignores interrupts, and its children with it; tests send them.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+IS_CI = os.environ.get("CI", "").lower() in {"1", "true"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Let no test be skipped where all that tests need must be there."""
+    report = yield
+    if IS_CI and report.skipped:
+        report.outcome = "failed"
+        report.longrepr = f"CI must be able to run this: {report.longrepr}"
+    return report
 
 
 class Writer:
