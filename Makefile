@@ -31,6 +31,7 @@ lint: setup ## style, types and the borders between rooms
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	$(BIN)/mypy bench/*.py
 	$(BIN)/lint-imports --no-cache
 
 unit: setup ## tests that need no other program

@@ -5,7 +5,6 @@ checks signatures again, and a million real ones take half an hour to sign and c
 folded before, as they are after a first sync.
 """
 
-import json
 import random
 import statistics
 import time
@@ -39,7 +38,7 @@ def measure(folder: Path, messages: int) -> list[Row]:
     corpus = corpora.write_ascii(min(messages, CORPUS_MESSAGES), folder)
     _fill(home / "log.db", corpus, messages)
     peer.start()
-    while any(each["folded"] < each["total"] for each in _status(peer)["views"]):
+    while not _is_folded(peer):
         time.sleep(LOOK_EVERY_S)
     peer.stop()
     times, memory = [], 0.0
@@ -60,8 +59,8 @@ def measure(folder: Path, messages: int) -> list[Row]:
     return [Row(f"cold start with {messages:,} messages", "lichen", figures)]
 
 
-def _status(peer: LichenPeer) -> dict[str, list[dict[str, int]]]:
-    return json.loads(json.dumps(peer.call("status")))
+def _is_folded(peer: LichenPeer) -> bool:
+    return peer.call("lichen.folding") is None
 
 
 def _fill(path: Path, corpus: Path, count: int) -> None:

@@ -9,6 +9,7 @@ threads (``readable_s``), while messages pour in; then it is waited for the last
 """
 
 import argparse
+import math
 import statistics
 import sys
 import tempfile
@@ -78,13 +79,13 @@ def _run(sender: LichenPeer, main_author: str, home: Path) -> dict[str, float]:
         with Visitor(receiver.open_web()) as visitor:
             began = time.monotonic()
             receiver.connect(sender.address)
-            first_s = None
+            first_s = math.nan
             looks = []
             while True:
                 page = visitor.get("/")
                 looks.append(page.ms)
                 shown = page.body.count(_THREAD)
-                if shown and first_s is None:
+                if shown and math.isnan(first_s):
                     first_s = time.monotonic() - began
                 if shown >= THREADS:
                     break

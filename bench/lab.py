@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -87,8 +88,8 @@ def broadcast() -> list[figures.Row]:
     for engine in Engine:
         if engine is Engine.NUMBA and best_engine() is not Engine.NUMBA:
             continue
-        compile_s, _told = timed(lambda engine=engine: flood(small, 0, engine=engine))
-        seconds, told = best(lambda engine=engine: flood(graph, 0, engine=engine))
+        compile_s, _told = timed(partial(flood, small, 0, engine=engine))
+        seconds, told = best(partial(flood, graph, 0, engine=engine))
         assert told.reached == MILLION
         measured = {
             "seconds": seconds,
@@ -267,9 +268,7 @@ def world() -> list[figures.Row]:
         command = [sys.executable, "-m", "lichen", "lab", "run", "gossip", "--json", "--peers"]
         before = children_cpu_s()
         seconds, done = timed(
-            lambda command=command, peers=peers: subprocess.run(
-                [*command, str(peers)], capture_output=True, check=True
-            )
+            partial(subprocess.run, [*command, str(peers)], capture_output=True, check=True)
         )
         (told,) = json.loads(done.stdout)["results"]
         measured = {

@@ -3,27 +3,14 @@
 // ssb-db2 on a file of messages: reads {"path", "lines", "own", "author", "root", "liked", "runs"}
 // from its argument, answers one JSON object: seconds to load, seconds in which the first of each
 // question was answered (indexes are made then), and for each question the milliseconds of each
-// run. Written as its documentation does it.
+// run.
 
-const fs = require("fs")
-const zlib = require("zlib")
-const readline = require("readline")
-const SecretStack = require("secret-stack")
 const operators = require("ssb-db2/operators")
 const mentions = require("ssb-db2/operators/full-mentions")
-const keys = require("ssb-keys")
-
-console.log = console.info = console.error
+const asking = require("./asking")
 
 const asked = JSON.parse(process.argv[2])
-const BATCH = 1000
-
-const ssb = SecretStack({ caps: require("ssb-caps") })
-  .use(require("ssb-db2/core"))
-  .use(require("ssb-classic"))
-  .use(require("ssb-box"))
-  .use(require("ssb-db2/full-mentions"))
-  .call(null, { path: asked.path, keys: keys.generate() })
+const ssb = asking.open(asked.path, "ssb-db2/full-mentions")
 
 const { and, author, descending, hasRoot, isPublic, isRoot } = operators
 const { paginate, toCallback, type, votesFor, where } = operators
@@ -39,27 +26,6 @@ const QUESTIONS = {
   "who likes a message": [votesFor(asked.liked), 1000]
 }
 
-function call (method, ...args) {
-  return new Promise((resolve, reject) => {
-    ssb.db[method](...args, (error, value) => (error ? reject(error) : resolve(value)))
-  })
-}
-
-async function load () {
-  const file = fs.createReadStream(asked.lines)
-  const input = asked.lines.endsWith(".gz") ? file.pipe(zlib.createGunzip()) : file
-  let batch = []
-  for await (const line of readline.createInterface({ input })) {
-    batch.push(JSON.parse(line).value)
-    if (batch.length === BATCH) {
-      await call("addOOOBatch", batch)
-      batch = []
-    }
-  }
-  if (batch.length) await call("addOOOBatch", batch)
-  await new Promise((resolve) => ssb.db.getLog().onDrain(resolve))
-}
-
 function ask ([what, limit]) {
   return new Promise((resolve, reject) => {
     ssb.db.query(where(what), descending(), paginate(limit), toCallback((error, page) => {
@@ -69,9 +35,9 @@ function ask ([what, limit]) {
   })
 }
 
-async function main () {
+asking.tell(async () => {
   const began = Date.now()
-  await load()
+  await asking.load(ssb, asked.lines)
   const loaded = Date.now()
   const before = process.cpuUsage()
   await new Promise((resolve) => ssb.db.onDrain(resolve))
@@ -80,26 +46,13 @@ async function main () {
   const indexed = Date.now()
   const answers = {}
   for (const [name, question] of Object.entries(QUESTIONS)) {
-    const taken = []
-    let found = 0
-    for (let run = 0; run < asked.runs; run++) {
-      const start = process.hrtime.bigint()
-      found = await ask(question)
-      taken.push(Number(process.hrtime.bigint() - start) / 1e6)
-    }
-    answers[name] = { found, taken }
+    answers[name] = await asking.ask(() => ask(question), asked.runs)
   }
-  const told = {
+  return {
     load_s: (loaded - began) / 1000,
     index_s: (indexed - loaded) / 1000,
     index_cpu_s: (used.user + used.system) / 1e6,
     memory_mib: process.resourceUsage().maxRSS / 1024,
     answers
   }
-  process.stdout.write(JSON.stringify(told) + "\n", () => process.exit(0))
-}
-
-main().catch((error) => {
-  console.error(error)
-  process.exit(1)
 })

@@ -113,7 +113,11 @@ def agents(asked: dict[str, Any]) -> tuple[float, list[float]]:
         crowd.simulator.schedule_event_now(crowd.listeners[0].hear)
         crowd.simulator.run_until(asked["until"])
         taken.append(time.perf_counter() - began)
-        return {peer: listener.heard for peer, listener in enumerate(crowd.listeners)}
+        return {
+            peer: listener.heard
+            for peer, listener in enumerate(crowd.listeners)
+            if listener.heard is not None
+        }
 
     taken: list[float] = []
     heard = min((once() for _repeat in range(REPEATS)), key=len)

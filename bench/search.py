@@ -25,10 +25,10 @@ import apsw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
+import corpora
 import figures
 import install
-import sync
-from ingest import read_messages
+from batches import read_messages
 
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.view import SearchView
@@ -63,7 +63,7 @@ def main() -> None:
         folder = Path(name)
         log, lines = chosen.log, chosen.lines
         if log is None:
-            generate_corpus(chosen.messages, sync.AUTHORS, sync.SEED, folder / "corpus")
+            generate_corpus(chosen.messages, corpora.AUTHORS, corpora.SEED, folder / "corpus")
             lines = folder / "corpus" / "corpus.jsonl.gz"
             log = folder / "peer"
         for rows in measure(folder, log, lines, chosen.runs):
@@ -148,16 +148,20 @@ def choose_questions(store: Store) -> tuple[dict[str, str], FeedId]:
     """Choose words by how frequent they are, of letters only: the rival parts words otherwise."""
     with apsw.Connection(str(store.directory / "views.db"), flags=apsw.SQLITE_OPEN_READONLY) as db:
         db.execute("CREATE VIRTUAL TABLE temp.frequency USING fts5vocab('main', 'search', 'row')")
-        found = db.execute(
-            "SELECT term, doc FROM temp.frequency"
-            " WHERE length(term) BETWEEN 5 AND 12 AND term NOT GLOB '*[^a-z]*' ORDER BY doc DESC"
-        ).fetchall()
+        found = [
+            (str(term), int(str(count)))
+            for term, count in db.execute(
+                "SELECT term, doc FROM temp.frequency WHERE length(term) BETWEEN 5 AND 12"
+                " AND term NOT GLOB '*[^a-z]*' ORDER BY doc DESC"
+            )
+        ]
         early_s = db.execute(
             "SELECT written_s FROM search_times ORDER BY 1 LIMIT 1"
             " OFFSET (SELECT count(*) / 20 FROM search_times)"
         ).get
+    assert isinstance(early_s, int | float), "messages have times"
     long_ago = time.strftime("%Y-%m-%d", time.gmtime(early_s))
-    common, second = (str(term) for term, _ in found[:2])
+    common, second = (term for term, _ in found[:2])
     rare = min(found, key=lambda one: abs(one[1] - RARE_MESSAGES))[0]
     longest = max(store.log.clock().items(), key=lambda one: one[1])[0]
     excerpt = ask_once(store, longest, common).answer.found[0].excerpt.text.split()

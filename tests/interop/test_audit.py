@@ -22,7 +22,7 @@ def hold_in_mid_audit(make_peer: MakePeer, author: Peer) -> HeldPeer:
     held.follow(author.feed)
     held.connect(author.address)
     held.wait_for({author.feed: MESSAGES}, SYNC_S_MAX)
-    wait_until(lambda: 0 < held.unaudited < MESSAGES * 4 // 5, SYNC_S_MAX)
+    wait_until(lambda: 0 < held.unaudited() < MESSAGES * 4 // 5, SYNC_S_MAX)
     return held
 
 
@@ -30,8 +30,8 @@ def assert_no_more_comes(held: HeldPeer, reader: Peer, feed: str) -> None:
     """See that a peer is given what was audited, and that it is not all."""
     wait_until(lambda: reader.received(feed), SYNC_S_MAX)
     time.sleep(SILENCE_S)
-    assert reader.received(feed) <= MESSAGES - held.unaudited
-    assert held.unaudited
+    assert reader.received(feed) <= MESSAGES - held.unaudited()
+    assert held.unaudited()
 
 
 @pytest.fixture

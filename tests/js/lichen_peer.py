@@ -375,8 +375,3 @@ class HeldPeer(LichenPeer):
     def let_go(self) -> None:
         """Let the audit go on."""
         self._file.touch()
-
-    @property
-    def unaudited(self) -> int:
-        """How many messages wait for their audit."""
-        return int(self.call("status")["unaudited"])
