@@ -78,7 +78,7 @@ INGEST_RETRY_S = 10.0
 """After a failed write (a full disk) nothing is asked for anew for so long."""
 
 MESSAGES_RUN_MAX = 200
-"""Messages in one ``SendMessages``, so that many feeds share a connection fairly."""
+"""Messages in one ``SendMessages``: between two runs of a long feed, news get their turn."""
 
 QUEUED_BYTES_LOW = 128 * 1024
 """Below this a pipe has room: the next run of messages may follow."""
