@@ -11,13 +11,11 @@ import heapq
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import is_msg_id
 
 NAME_CHARACTERS_MAX = 120
 """Characters of a name: the longest real ones are full names with a title."""
@@ -31,6 +29,9 @@ NETWORK_BEGAN_MS = 1_388_534_400_000.0
 EXPRESSION_CHARACTERS_MAX = 32
 """Characters of a vote's expression that are kept: real ones are a word or an emoji."""
 
+_find_id_values = re.compile(
+    rb'"(%[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\.sha256)"(?!:)(?<=[:,\[].{54})', re.DOTALL
+).findall
 _PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
@@ -62,9 +63,13 @@ class Claim(msgspec.Struct, frozen=True):
     value: str | None
 
 
-def message_links(value: JsonValue) -> frozenset[MsgId]:
-    """Return every message id anywhere in a JSON value."""
-    return frozenset(_walk(value))
+def message_links(data: bytes) -> frozenset[MsgId]:
+    """Return every message id that is a value, anywhere in a message's canonical text.
+
+    Nothing is parsed: an id has one spelling there, a quotation mark within a text stands behind a
+    backslash, and one that opens a value behind a colon, a comma or a bracket.
+    """
+    return frozenset(MsgId(key.decode()) for key in _find_id_values(data))
 
 
 def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
@@ -179,16 +184,3 @@ def plain_expression(expression: str) -> str:
     """Return a vote's expression, empty for the words by which clients mean a plain like."""
     cleaned = clean_line(expression, EXPRESSION_CHARACTERS_MAX)
     return "" if cleaned.casefold() in _PLAIN_LIKES else cleaned
-
-
-def _walk(value: JsonValue) -> Iterator[MsgId]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            if is_msg_id(item):
-                yield MsgId(item)
-        elif isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

@@ -6,10 +6,11 @@ absent, and surrogates that stand alone, which no page can carry, are U+FFFD.
 
 import msgspec
 
-from lichen.apps.social.content import Mention, Place, parse_place, parse_post
+from lichen.apps.social.content import Mention, Place, parse_mentions, parse_place
 from lichen.apps.social.rules import ThreadMessage, believable_ms, message_links
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
+from lichen.feed.refs import normalize_channel
 from lichen.store.log import Stored
 from lichen.store.views.rows import decode_value
 
@@ -34,7 +35,6 @@ class Entry(msgspec.Struct, frozen=True):
     is_private: bool
     place: Place
     mentions: tuple[Mention, ...]
-    links: frozenset[MsgId]
     stored: Stored
 
     @property
@@ -45,7 +45,8 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def message(self) -> ThreadMessage:
         """Return what the order of a thread depends on."""
-        return ThreadMessage(self.key, self.links, self.received_ms, self.claimed_ms)
+        links = message_links(self.stored.data)
+        return ThreadMessage(self.key, links, self.received_ms, self.claimed_ms)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -69,10 +70,11 @@ def read_entry(stored: Stored) -> Entry:
     """Read a message of the log for a page."""
     value = decode_value(stored.data)
     content, timestamp = value.get("content"), value.get("timestamp")
-    is_private = not isinstance(content, dict)
     members = content if isinstance(content, dict) else {}
     kind = members.get("type")
-    post = parse_post(members)
+    is_post = kind == "post"
+    text = members.get("text") if is_post else None
+    channel = members.get("channel") if is_post else None
     return Entry(
         key=stored.key,
         feed=stored.feed,
@@ -81,12 +83,11 @@ def read_entry(stored: Stored) -> Entry:
         received_ms=stored.received_ms,
         claimed_ms=float(timestamp) if isinstance(timestamp, int | float) else 0.0,
         type=kind if isinstance(kind, str) else None,
-        text=post.text if post else "",
-        channel=post.channel if post else None,
+        text=text if isinstance(text, str) else "",
+        channel=normalize_channel(channel) if isinstance(channel, str) else None,
         content=members,
-        is_private=is_private,
+        is_private=members is not content,
         place=parse_place(members),
-        mentions=post.mentions if post else (),
-        links=message_links(value),
+        mentions=parse_mentions(members.get("mentions")) if is_post else (),
         stored=stored,
     )
