@@ -11,7 +11,7 @@ import heapq
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 import msgspec
 
@@ -77,6 +77,8 @@ def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
     by_key = {message.key: message for message in messages}
     ranked = sorted(by_key.values(), key=lambda message: message.key, reverse=True)
     ranked.sort(key=lambda message: (message.received_ms, message.timestamp))
+    if _has_causes_first(ranked, by_key):
+        return ranked  # as nearly all threads were received
     rank = {message.key: place for place, message in enumerate(ranked)}
     waiting_for = {
         message.key: {link for link in message.links if link in rank and link != message.key}
@@ -99,6 +101,15 @@ def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
     # A circle of hashes cannot be made; if one is given all the same, nothing may get lost.
     placed = {message.key for message in ordered}
     return ordered + [message for message in ranked if message.key not in placed]
+
+
+def _has_causes_first(ranked: Sequence[ThreadMessage], keys: Container[MsgId]) -> bool:
+    placed: set[MsgId] = set()
+    for message in ranked:
+        placed.add(message.key)
+        if any(link not in placed and link in keys for link in message.links):
+            return False
+    return True
 
 
 def heads(messages: Collection[ThreadMessage]) -> list[MsgId]:

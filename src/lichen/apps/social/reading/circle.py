@@ -5,6 +5,7 @@ now waits for the view ``contacts`` first. Other rooms may hand in a circle of t
 """
 
 from collections.abc import Collection
+from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -20,17 +21,32 @@ FOLLOWS = 1
 BLOCKS = -1
 
 
-class Circle(msgspec.Struct, frozen=True):
+class Circle(msgspec.Struct, frozen=True, dict=True):
     """The viewer, and whom the viewer follows and blocks. Nobody follows or blocks oneself."""
 
     viewer: FeedId
     follows: frozenset[FeedId] = frozenset()
     blocks: frozenset[FeedId] = frozenset()
 
-    @property
+    @cached_property
     def mine(self) -> frozenset[FeedId]:
         """Return whose messages a home page is made of: the followed, and the viewer."""
         return self.follows | {self.viewer}
+
+    @cached_property
+    def mine_listed(self) -> str:
+        """Return the same as a list for SQL."""
+        return as_list(self.mine)
+
+    @cached_property
+    def follows_listed(self) -> str:
+        """Return whom the viewer follows as a list for SQL."""
+        return as_list(self.follows)
+
+    @cached_property
+    def blocks_listed(self) -> str:
+        """Return whom the viewer blocks as a list for SQL."""
+        return as_list(self.blocks)
 
     def steps(self, feed: FeedId) -> int:
         """Return how far a feed is: 0 the viewer, 1 followed, 2 anybody else."""

@@ -45,8 +45,7 @@ class Entry(msgspec.Struct, frozen=True):
     @property
     def message(self) -> ThreadMessage:
         """Return what the order of a thread depends on."""
-        links = message_links(self.stored.data)
-        return ThreadMessage(self.key, links, self.received_ms, self.claimed_ms)
+        return order_of(self.stored)
 
 
 class Gap(msgspec.Struct, frozen=True):
@@ -64,6 +63,14 @@ class Hidden(msgspec.Struct, frozen=True):
 
 Item = Entry | Gap | Hidden
 """What stands at one place of a thread."""
+
+
+def order_of(stored: Stored) -> ThreadMessage:
+    """Return what the order of a thread depends on, of a message that need not be read for it.
+
+    No two messages of a log were received at the same time, so that the claimed one never decides.
+    """
+    return ThreadMessage(stored.key, message_links(stored.data), stored.received_ms, 0.0)
 
 
 def read_entry(stored: Stored) -> Entry:

@@ -203,7 +203,7 @@ def reactions(
         "SELECT target, author, expression FROM social_votes"
         " WHERE target IN (SELECT value FROM json_each(?)) AND value > 0"
         " AND author NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
-        (as_list(keys), as_list(circle.blocks), VOTES_MAX),
+        (as_list(keys), circle.blocks_listed, VOTES_MAX),
     ):
         of_target = found.setdefault(MsgId(str(target)), {})
         of_target.setdefault(plain_expression(str(expression)), []).append(FeedId(str(author)))

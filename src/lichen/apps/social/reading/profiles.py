@@ -239,7 +239,7 @@ def _followed_by_followed(
             "SELECT a.value FROM json_each(?) a WHERE EXISTS ("
             " SELECT 1 FROM contacts INDEXED BY contacts_by_target WHERE target = a.value"
             " AND contacts.value = 1 AND source IN (SELECT value FROM json_each(?)))",
-            (as_list(among), as_list(circle.follows)),
+            (as_list(among), circle.follows_listed),
         )
     )
 
@@ -260,7 +260,7 @@ def _nearby(store: "Store", circle: Circle) -> list[FeedId]:
         "SELECT target FROM json_each(?) f CROSS JOIN contacts ON source = f.value"
         " WHERE contacts.value = 1 AND target NOT IN (SELECT value FROM json_each(?))"
         " GROUP BY target ORDER BY count(*) DESC, target LIMIT ?",
-        (as_list(circle.follows), as_list(circle.mine | circle.blocks), PEOPLE_MAX),
+        (circle.follows_listed, as_list(circle.mine | circle.blocks), PEOPLE_MAX),
     )
     return [FeedId(str(target)) for (target,) in rows]
 
@@ -292,7 +292,7 @@ def _persons(store: "Store", feeds: Sequence[FeedId], circle: Circle) -> tuple[P
         "SELECT target, source FROM json_each(?) a"
         " CROSS JOIN contacts INDEXED BY contacts_by_target ON target = a.value"
         " WHERE contacts.value = 1 AND source IN (SELECT value FROM json_each(?))",
-        (as_list(feeds), as_list(circle.follows)),
+        (as_list(feeds), circle.follows_listed),
     ):
         introducers.setdefault(FeedId(str(target)), []).append(FeedId(str(source)))
     return tuple(

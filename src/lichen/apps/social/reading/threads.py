@@ -93,9 +93,7 @@ def open_thread(
     circle = circle or circle_of(store, viewer)
     limit = max(1, min(limit, WINDOW_MAX))
     blocks: frozenset[FeedId] = frozenset() if shows_hidden else circle.blocks
-    thread = key if is_side else thread_root(store, key)
-    first = store.log.get(thread)
-    root = None if first is None else read_entry(first)
+    thread, root = _root_of(store, key, is_side=is_side)
     replies, hidden_count, reply_count = _read_replies(store, thread, blocks)
     ordered = _in_order([*replies, root] if root else replies)
     items = list(_fold_hidden(with_gaps(store, thread, ordered, blocks), thread, blocks))
@@ -155,6 +153,16 @@ def thread_root(store: "Store", key: MsgId) -> MsgId:
     """Return the root of the thread a message belongs to: itself, if it answers nothing."""
     stored = store.log.get(key)
     return key if stored is None else read_entry(stored).place.root or key
+
+
+def _root_of(store: "Store", key: MsgId, *, is_side: bool) -> tuple[MsgId, Entry | None]:
+    """Return the thread of a message, or the one that begins at it, and its root if that is here."""
+    stored = store.log.get(key)
+    asked = None if stored is None else read_entry(stored)
+    if is_side or asked is None or asked.place.root is None:
+        return key, asked
+    first = store.log.get(asked.place.root)
+    return asked.place.root, None if first is None else read_entry(first)
 
 
 def read_thread(store: "Store", root: MsgId) -> list[Entry]:
@@ -297,21 +305,48 @@ def _read_replies(
 
     The newest ones are read if there are too many, and those of blocked feeds take nobody's place.
     """
-    blocked = as_list(blocks)
-    numbers: list[int] = []
-    for condition, rows_max in (("NOT IN", THREAD_MESSAGES_MAX), ("IN", HIDDEN_MESSAGES_MAX)):
-        numbers += [
-            number
-            for (number,) in store.views.read(
-                "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
-                f" AND feed {condition} (SELECT value FROM json_each(?))"
-                " ORDER BY received_no DESC LIMIT ?",
-                (thread, blocked, rows_max),
-            )
-            if isinstance(number, int)
-        ]
-    hidden, total = _count_replies(store, thread, blocked)
-    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden, total
+    rows_max = THREAD_MESSAGES_MAX + HIDDEN_MESSAGES_MAX
+    rows = _replies(store, thread, rows_max)
+    shown = [number for number, feed in rows if feed not in blocks]
+    hidden = [number for number, feed in rows if feed in blocks]
+    hidden_count, count = len(hidden), len(rows)
+    if count == rows_max:
+        # Those of one kind may stand behind very many of the other.
+        blocked = as_list(blocks)
+        shown = _replies_of(store, thread, blocked, "NOT IN", THREAD_MESSAGES_MAX)
+        hidden = _replies_of(store, thread, blocked, "IN", HIDDEN_MESSAGES_MAX)
+        hidden_count, count = _count_replies(store, thread, blocked)
+    numbers = shown[:THREAD_MESSAGES_MAX] + hidden[:HIDDEN_MESSAGES_MAX]
+    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden_count, count
+
+
+def _replies(store: "Store", thread: MsgId, rows_max: int) -> list[tuple[int, object]]:
+    """Return the newest replies of a thread, each with who wrote it."""
+    return [
+        (number, feed)
+        for number, feed in store.views.read(
+            "SELECT received_no, feed FROM social_threads WHERE thread = ? AND role > 0"
+            " ORDER BY received_no DESC LIMIT ?",
+            (thread, rows_max),
+        )
+        if isinstance(number, int)
+    ]
+
+
+def _replies_of(
+    store: "Store", thread: MsgId, blocked: str, condition: str, rows_max: int
+) -> list[int]:
+    """Return the newest replies of a thread by feeds that are, or are not, blocked."""
+    return [
+        number
+        for (number,) in store.views.read(
+            "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
+            f" AND feed {condition} (SELECT value FROM json_each(?))"
+            " ORDER BY received_no DESC LIMIT ?",
+            (thread, blocked, rows_max),
+        )
+        if isinstance(number, int)
+    ]
 
 
 def _count_replies(store: "Store", thread: MsgId, blocked: str) -> tuple[int, int]:
@@ -372,6 +407,8 @@ def _outer(root: Entry | None) -> MsgId | None:
 def _side_threads(store: "Store", thread: MsgId, entries: Sequence[Entry]) -> dict[MsgId, int]:
     """Return which replies are roots themselves, and how many messages their threads have."""
     keys = [entry.key for entry in entries if entry.key != thread]
+    if not keys:
+        return {}
     return {
         MsgId(str(key)): count
         for key, count in store.views.read(
