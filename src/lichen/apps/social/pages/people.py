@@ -37,10 +37,10 @@ async def show_people(visit: Visit) -> Answer:
     store, own = visit.service.store, viewer_of(visit)
     await folded(visit)
     kind = KINDS.get(visit.query.get("kind", ""), "follows")
-    after = number_in(visit, "after") or 0
-    page = await asyncio.to_thread(profiles.people, store, own, kind, after=after)
+    before = number_in(visit, "before")
+    page = await asyncio.to_thread(profiles.people, store, own, kind, before=before)
     feeds = {person.feed for person in page.people}
-    feeds.update(feed for person in page.people for feed in person.introduced_by.feeds)
+    feeds.update(feed for person in page.people for feed in person.introduced_by)
     return Shown(
         "social/people.html",
         {"kind": kind, "page": page, "faces": await known_faces(visit, feeds)},
