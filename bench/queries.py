@@ -33,7 +33,7 @@ from lichen_peer import LichenPeer
 from shaking import shake_hands
 
 from lichen.apps import all_apps
-from lichen.apps.social.reading import profiles, threads, timeline
+from lichen.apps.social.reading import people, profiles, threads, timeline
 from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.reading.entries import read_entry
 from lichen.apps.social.reading.faces import reactions
@@ -242,8 +242,8 @@ def questions_of(store: Store, about: Subjects) -> dict[str, Callable[[], object
         "the latest 50 mentions": lambda: views.by_link(own, fifty, rel="mentions.link"),
         "who likes a message": lambda: reactions(store, own, [about.liked]),
         "a channel": lambda: timeline.channel_page(store, own, "gardening"),
-        "people by name": lambda: profiles.people(store, own),
-        "friends of friends": lambda: profiles.people(store, own, "nearby"),
+        "whom one follows": lambda: people.people(store, own),
+        "friends of friends": lambda: people.people(store, own, "nearby"),
     }
 
 

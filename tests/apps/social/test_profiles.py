@@ -7,19 +7,17 @@ import pytest
 
 from lichen.apps.social.content import encode_block, encode_follow, encode_unfollow
 from lichen.apps.social.reading import profiles
-from lichen.apps.social.reading.circle import Circle, circle_of
+from lichen.apps.social.reading.circle import Circle, Relation, circle_of
 from lichen.apps.social.reading.faces import Reaction, own_vote, reactions
+from lichen.apps.social.reading.people import PeopleKind, people
 from lichen.apps.social.reading.profiles import (
     Face,
     Lookalike,
     OtherName,
-    PeopleKind,
-    Relation,
     Some,
     faces,
     lookalikes,
     open_profile,
-    people,
 )
 from lichen.feed.refs import blob_id_from_bytes
 

@@ -5,7 +5,8 @@ of one feed with the same sequence are kept apart, as proof of a fork, and end t
 ``Log`` reads, from any thread; ``LogWriter`` belongs to the writer thread.
 """
 
-from lichen.store.log.reader import Log, Stored, StoredFork
+from lichen.store.log.reader import Log
+from lichen.store.log.values import Stored, StoredFork
 from lichen.store.log.writer import LOG_SCHEMA, LogWriter
 
 __all__ = ["LOG_SCHEMA", "Log", "LogWriter", "Stored", "StoredFork"]

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
 import orjson
 
 from lichen.feed.canonical import encode_string
@@ -17,6 +16,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
 from lichen.store.log.stretches import Stretches, count, with_stretches
+from lichen.store.log.values import Stored, StoredFork
 from lichen.store.schema import Readers
 
 _COLUMNS = "received_no, feed_no, sequence, m.key, received_ms, data"
@@ -26,29 +26,6 @@ files that have one of whole keys the same question finds that."""
 _BY_HEX = "substr(m.key, 1, 8) = unhex(substr(k.value, 1, 16)) AND m.key = unhex(k.value)"
 """The same for keys written in hexadecimal digits, as a list can hold them."""
 LogRow = tuple[int, int, int, bytes, float, bytes]
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """A message as it lies in the log. ``received_no`` counts up in the order of receipt."""
-
-    received_no: int
-    key: MsgId
-    feed: FeedId
-    sequence: int
-    received_ms: float
-    data: bytes
-    format: str = "classic"
-
-
-class StoredFork(msgspec.Struct, frozen=True):
-    """Two messages of one feed that cannot both be: the one in the log, and the other one."""
-
-    feed: FeedId
-    sequence: int
-    first_key: MsgId
-    first: bytes
-    second_key: MsgId
-    second: bytes
 
 
 class Log:

@@ -107,6 +107,15 @@ class Views:
             )
         ]
 
+    def contacts_with_prefix(self, prefix: str, limit: int) -> list[FeedId]:
+        """Return up to ``limit`` feeds whose ids begin so that somebody follows or blocks."""
+        rows = self.read(
+            "SELECT DISTINCT target FROM contacts INDEXED BY contacts_by_target"
+            " WHERE target >= ? AND target < ? ORDER BY target LIMIT ?",
+            (prefix, f"{prefix}\x7f", limit),
+        )
+        return [FeedId(str(target)) for (target,) in rows]
+
     def by_type(self, kind: str, page: Page) -> list[Stored]:
         """Return messages of one content type."""
         return self._stored(

@@ -133,9 +133,7 @@ def _sketches(store: "Store", circle: Circle, found: Sequence[Found]) -> Iterato
     ):
         assert isinstance(number, int), "the column holds integers"
         rows[MsgId(str(thread))].append(Row(number, FeedId(str(feed)), role == BEGINS))
-    begun = {
-        thread: row for thread, of_thread in rows.items() for row in of_thread if row.is_root
-    }
+    begun = {thread: row for thread, of_thread in rows.items() for row in of_thread if row.is_root}
     # Side threads, and what others answer that is no post, do not begin with a row of their own.
     others = store.log.with_keys([thread for thread in rows if thread not in begun])
     for thread, newest_no in found:

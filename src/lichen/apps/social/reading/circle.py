@@ -4,7 +4,7 @@ They come from the contacts that are folded so far; whoever wants a relation tha
 now waits for the view ``contacts`` first. Other rooms may hand in a circle of their own.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -13,12 +13,20 @@ import msgspec
 import orjson
 
 from lichen.feed.message import FeedId
+from lichen.store.views.queries import SqlValue
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
 
 FOLLOWS = 1
 BLOCKS = -1
+
+
+class Relation(msgspec.Struct, frozen=True):
+    """How two feeds see each other: ``follows``, ``blocks`` or ``none``, both ways."""
+
+    mine: str
+    theirs: str
 
 
 class Circle(msgspec.Struct, frozen=True, dict=True):
@@ -47,6 +55,12 @@ class Circle(msgspec.Struct, frozen=True, dict=True):
     def blocks_listed(self) -> str:
         """Return whom the viewer blocks as a list for SQL."""
         return as_list(self.blocks)
+
+    def word_for(self, feed: FeedId) -> str:
+        """Return how the viewer sees a feed, as a ``Relation`` says it."""
+        if feed in self.follows:
+            return "follows"
+        return "blocks" if feed in self.blocks else "none"
 
     def steps(self, feed: FeedId) -> int:
         """Return how far a feed is: 0 the viewer, 1 followed, 2 anybody else."""
@@ -85,3 +99,13 @@ def _read_circle(store: "Store", viewer: FeedId) -> Circle:
 def as_list(ids: Collection[str]) -> str:
     """Return ids as the JSON list that SQL reads with ``json_each``."""
     return orjson.dumps(sorted(ids)).decode()
+
+
+def relation_word(value: SqlValue) -> str:
+    """Return the word of a ``Relation`` for the value of a contact."""
+    return "follows" if value == FOLLOWS else "blocks" if value == BLOCKS else "none"
+
+
+def feeds_in(rows: Sequence[Sequence[SqlValue]]) -> frozenset[FeedId]:
+    """Return the feeds in the first column of what was read."""
+    return frozenset(FeedId(str(row[0])) for row in rows)

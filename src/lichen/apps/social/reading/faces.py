@@ -33,7 +33,7 @@ CLAIMS_MAX = 20_000
 """Claims read for one page: a hundred feeds, each named and pictured by a hundred others."""
 NAMERS_MAX = 3
 """Feeds that a face names as those who call somebody so."""
-LOOKALIKES_MAX = 20
+LOOKALIKES_MAX = 10
 """Feeds with a confusable name that are told of."""
 VOTES_MAX = 20_000
 """Votes read for one page."""
@@ -168,7 +168,8 @@ def lookalikes(
 ) -> list[Lookalike]:
     """Return other known feeds whose name, as the viewer sees it, can be mistaken for this one's.
 
-    Capitals, compatibility forms, accents and the commonest twins of letters do not count.
+    Capitals, compatibility forms, accents and the commonest twins of letters do not count. Were
+    there very many, those are looked at first who call themselves so.
     """
     circle = circle or circle_of(store, viewer)
     name = faces(store, viewer, [feed], circle=circle)[feed].name
@@ -176,8 +177,8 @@ def lookalikes(
     if not skeleton:
         return []
     rows = store.views.read(
-        "SELECT DISTINCT subject FROM social_abouts WHERE field = 'name' AND skeleton = ?"
-        " AND subject != ? ORDER BY subject LIMIT ?",
+        "SELECT subject FROM social_abouts WHERE field = 'name' AND skeleton = ?"
+        " AND subject != ? GROUP BY subject ORDER BY min(author != subject), subject LIMIT ?",
         (skeleton, feed, 4 * LOOKALIKES_MAX),
     )
     others = [subject for (subject,) in rows if is_feed_id(subject)]

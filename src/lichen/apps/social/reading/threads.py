@@ -1,18 +1,16 @@
-"""Reading threads and names from the views, for one viewer: the person whose peer this is."""
+"""Reading threads from the views, for one viewer: the person whose peer this is."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-import orjson
 
 from lichen.apps.social.content import Place
 from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
-from lichen.apps.social.rules import Claim, choose_value, first_words, heads, sort_thread
+from lichen.apps.social.rules import first_words, heads, sort_thread
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.store.log import Stored
 from lichen.store.views.queries import Page
 
@@ -34,7 +32,6 @@ WINDOW_MAX = 500
 FRESH_MAX = 100
 """Fresh replies that are counted; a page says 99+."""
 PAGE_MESSAGES = 200
-NAMESAKES_MAX = 1000
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -156,7 +153,7 @@ def thread_root(store: "Store", key: MsgId) -> MsgId:
 
 
 def _root_of(store: "Store", key: MsgId, *, is_side: bool) -> tuple[MsgId, Entry | None]:
-    """Return the thread of a message, or the one that begins at it, and its root if that is here."""
+    """Return the thread of a message, or the one that begins there, and its root if it is here."""
     stored = store.log.get(key)
     asked = None if stored is None else read_entry(stored)
     if is_side or asked is None or asked.place.root is None:
@@ -225,72 +222,6 @@ def newest_roots(store: "Store") -> Iterator[Stored]:
     while posts := store.views.by_type("post", page):
         yield from (stored for stored in posts if read_entry(stored).place == Place())
         page = msgspec.structs.replace(page, before=posts[-1].received_no)
-
-
-def names_of(store: "Store", viewer: FeedId, subjects: Sequence[str]) -> dict[str, str]:
-    """Return the names that count for the viewer, of those subjects that have one."""
-    claims: dict[str, list[Claim]] = {}
-    for subject, author, value in store.views.read(
-        "SELECT subject, author, value FROM social_abouts"
-        " WHERE field = 'name' AND subject IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(subjects)).decode(),),
-    ):
-        claim = Claim(FeedId(str(author)), None if value is None else str(value))
-        claims.setdefault(str(subject), []).append(claim)
-    chosen = {
-        subject: choose_value(said, viewer, _owner(store, subject))
-        for subject, said in claims.items()
-    }
-    return {subject: name for subject, name in chosen.items() if name is not None}
-
-
-def feeds_named(store: "Store", viewer: FeedId, name: str) -> dict[FeedId, str]:
-    """Return the feeds that the viewer knows by this name: the one so named by the viewer, if any.
-
-    Capitals do not count. What only others call somebody does not, where another name counts.
-    """
-    said = [
-        (subject, author)
-        for subject, author in store.views.read(
-            "SELECT subject, author FROM social_abouts"
-            " WHERE field = 'name' AND value = ? COLLATE NOCASE LIMIT ?",
-            (name, NAMESAKES_MAX),
-        )
-        if is_feed_id(subject)
-    ]
-    mine = [subject for subject, author in said if author == viewer]
-    subjects = mine or list(dict.fromkeys(subject for subject, _author in said))
-    names = names_of(store, viewer, subjects)
-    return {
-        subject: names[subject]
-        for subject in subjects
-        if names.get(subject, "").casefold() == name.casefold()
-    }
-
-
-def own_name_for(store: "Store", viewer: FeedId, subject: str) -> str | None:
-    """Return what the viewer calls a subject; None for nothing."""
-    return own_fields_for(store, viewer, subject).get("name")
-
-
-def own_fields_for(store: "Store", viewer: FeedId, subject: str) -> dict[str, str | None]:
-    """Return what the viewer says of a subject, field by field; None where it was taken back."""
-    return {
-        str(field): None if value is None else str(value)
-        for field, value in store.views.read(
-            "SELECT field, value FROM social_abouts WHERE subject = ? AND author = ?"
-            " AND field IN ('name', 'description', 'image')",
-            (subject, viewer),
-        )
-    }
-
-
-def _owner(store: "Store", subject: str) -> FeedId | None:
-    """Return who speaks for a subject: a feed for itself, an author for a message."""
-    if is_feed_id(subject):
-        return subject
-    stored = store.log.get(MsgId(subject)) if is_msg_id(subject) else None
-    return None if stored is None else stored.feed
 
 
 def _in_order(entries: Sequence[Entry]) -> list[Entry]:
