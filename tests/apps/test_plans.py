@@ -32,7 +32,7 @@ FILLINGS = {
     "sieve": "AND instr(data, ?)",
     "'>' if found else '>='": ">=",
     "'bm25(search)' if is_best else '0'": "0",
-    "source": "search_times t WHERE t.received_no <= :top",
+    "source": "search_times t WHERE t.received_no BETWEEN :bottom AND :top",
     "'search.rowid' if has_words else 't.received_no'": "t.received_no",
 }
 """What stands in the braces of a query."""

@@ -36,6 +36,7 @@ _PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
 _JOINERS = "\u200c\u200d"
+_NO_JOINERS = str.maketrans("", "", _JOINERS)
 # Letters and digits that most typefaces draw nearly alike, each as the one it is compared by.
 _LOOKS_LIKE = str.maketrans(
     {
@@ -159,7 +160,7 @@ def clean_line(text: str, characters_max: int) -> str:
     if len(text) <= characters_max and text.isprintable() and "  " not in text:
         return text.strip(" ")  # as nearly all are; a joiner is not printable
     line = " ".join(text[: 8 * characters_max].split())
-    if not line.isprintable():
+    if not line.translate(_NO_JOINERS).isprintable() or line.strip(_JOINERS) != line:
         line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
         line = " ".join(line.split()).strip(_JOINERS)
     return line if len(line) <= characters_max else f"{line[: characters_max - 1].rstrip()}…"
