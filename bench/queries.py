@@ -33,6 +33,7 @@ from lichen_peer import LichenPeer
 from shaking import shake_hands
 
 from lichen.apps import all_apps
+from lichen.apps.social.content import parse_vote
 from lichen.apps.social.reading import profiles, threads, timeline
 from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.reading.entries import read_entry
@@ -196,13 +197,9 @@ def choose(store: Store, own: FeedId) -> Subjects:
     author = max(store.log.clock().items(), key=lambda one: one[1])[0]
     cards = timeline.home_page(store, own, limit=50).cards
     longest = max(cards, key=lambda card: card.reply_count)
-    votes = store.views.by_type("vote", Page(limit=50))
-    liked = store.views.read(
-        "SELECT target FROM links WHERE rel = 'vote.link' AND received_no = ?"
-        " AND target IN (SELECT target FROM social_votes)",
-        (votes[-1].received_no,),
-    )
-    return Subjects(own, author, longest.thread, MsgId(str(liked[0][0])))
+    votes = map(read_entry, store.views.by_type("vote", Page(limit=50)))
+    liked = next(vote.link for vote in (parse_vote(each.content) for each in votes) if vote)
+    return Subjects(own, author, longest.thread, MsgId(liked))
 
 
 def questions_of(store: Store, about: Subjects) -> dict[str, Callable[[], object]]:

@@ -6,6 +6,8 @@
 ``NamesView``     the latest value each author gave each field of each subject
 ``VotesView``     the latest vote of each author on each target
 
+Threads, targets of votes and authors stand by their marks (``store/log/marks.py``).
+
 All folds are commutative and idempotent: rows are only added, or replaced by what the same author
 said later in the same feed. Private messages are not folded here. Votes belong to a message, not to
 the reading order of its thread, and are in no thread.
@@ -19,6 +21,7 @@ from lichen.apps.social.content import channels_of, parse_about, parse_place, pa
 from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, name_skeleton
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId
+from lichen.store.log import feed_mark, message_mark
 from lichen.store.views import FoldRow
 
 BEGINS, ANSWERS, BESIDE = 0, 1, 2
@@ -57,10 +60,10 @@ class ThreadsView:
     """
 
     name = "social_threads"
-    version = 3
+    version = 4
     schema = """
     CREATE TABLE social_threads(
-        thread TEXT NOT NULL, received_no INTEGER NOT NULL, feed TEXT NOT NULL,
+        thread BLOB NOT NULL, received_no INTEGER NOT NULL, feed INTEGER NOT NULL,
         role INTEGER NOT NULL, is_post INTEGER NOT NULL,
         PRIMARY KEY (thread, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_threads_by_feed ON social_threads(feed, received_no)
@@ -74,7 +77,7 @@ class ThreadsView:
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
         """Add the places of messages."""
         places = [
-            (thread, row.received_no, row.feed, role, int(row.type == "post"))
+            (message_mark(thread), row.received_no, feed_mark(row.feed), role, row.type == "post")
             for row in rows
             if isinstance(row.content, dict) and row.type != "vote"
             for thread, role in _places(row, row.content)
@@ -87,12 +90,12 @@ class ChannelsView:
     """Normalized channel to the posts that are in it, each with the thread it belongs to."""
 
     name = "social_channels"
-    version = 1
+    version = 2
     types = frozenset({"post"})
     schema = """
     CREATE TABLE social_channels(
-        channel TEXT NOT NULL, received_no INTEGER NOT NULL, thread TEXT NOT NULL,
-        feed TEXT NOT NULL, PRIMARY KEY (channel, received_no)) STRICT, WITHOUT ROWID;
+        channel TEXT NOT NULL, received_no INTEGER NOT NULL, thread BLOB NOT NULL,
+        feed INTEGER NOT NULL, PRIMARY KEY (channel, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_channels_by_thread ON social_channels(channel, thread, received_no);
     """
 
@@ -102,8 +105,9 @@ class ChannelsView:
         for row in rows:
             post = parse_post(row.content)
             if post is not None:
+                thread, feed = message_mark(post.root or row.key), feed_mark(row.feed)
                 found += [
-                    (channel, row.received_no, post.root or row.key, row.feed)
+                    (channel, row.received_no, thread, feed)
                     for channel in channels_of(post)[:CHANNELS_OF_POST_MAX]
                 ]
         if found:
@@ -146,11 +150,11 @@ class VotesView:
     """Target and author to the latest vote; one that takes an earlier one back is kept as 0."""
 
     name = "social_votes"
-    version = 1
+    version = 2
     types = frozenset({"vote"})
     schema = """
     CREATE TABLE social_votes(
-        target TEXT NOT NULL, author TEXT NOT NULL, sequence INTEGER NOT NULL,
+        target BLOB NOT NULL, author INTEGER NOT NULL, sequence INTEGER NOT NULL,
         value INTEGER NOT NULL, expression TEXT NOT NULL,
         PRIMARY KEY (target, author)) STRICT, WITHOUT ROWID;
     """
@@ -162,7 +166,8 @@ class VotesView:
             vote = parse_vote(row.content)
             if vote is not None:
                 expression = vote.expression[:EXPRESSION_CHARACTERS_MAX]
-                votes.append((vote.link, row.feed, row.sequence, vote.value, expression))
+                target, author = message_mark(vote.link), feed_mark(row.feed)
+                votes.append((target, author, row.sequence, vote.value, expression))
         if votes:
             db.executemany(_SET_VOTE, votes)
 
