@@ -103,7 +103,7 @@ class ChannelsView:
         """Add posts to their channels."""
         found = []
         for row in rows:
-            post = parse_post(row.content)
+            post = parse_post(row.content) if _may_name_channels(row.content) else None
             if post is not None:
                 thread, feed = message_mark(post.root or row.key), feed_mark(row.feed)
                 found += [
@@ -172,11 +172,19 @@ class VotesView:
             db.executemany(_SET_VOTE, votes)
 
 
+def _may_name_channels(content: JsonValue) -> bool:
+    """Tell whether a content has to be read for its channels: most have none."""
+    return isinstance(content, dict) and bool(content.get("channel") or content.get("mentions"))
+
+
 def _places(row: FoldRow, content: dict[str, JsonValue]) -> Iterator[tuple[MsgId, int]]:
     """Yield the threads a message is in and as what; by ``root`` counts before by ``fork``."""
-    if row.type != "post" and "root" not in content and "fork" not in content:
+    root, fork = content.get("root"), content.get("fork")
+    if root is None and fork is None:
+        if row.type == "post":
+            yield row.key, BEGINS
         return
-    place = parse_place(content)
+    place = parse_place({"root": root, "fork": fork})
     if place.root is not None:
         yield place.root, ANSWERS
     if place.fork is not None and place.fork != place.root:
