@@ -15,6 +15,7 @@ from lichen.feed.canonical import encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
+from lichen.store.log.marks import feed_mark, message_mark
 from lichen.store.log.stretches import Stretches, count, with_stretches
 from lichen.store.log.values import Stored, StoredFork
 from lichen.store.schema import Readers
@@ -32,7 +33,8 @@ class Log:
     """The read side. Everything may be called from any thread."""
 
     __slots__ = (
-        "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers", "_unaudited",
+        "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_marked", "_readers",
+        "_unaudited",
     )  # fmt: skip
 
     def __init__(self, path: Path) -> None:
@@ -40,6 +42,7 @@ class Log:
         self._clock: dict[FeedId, int] = {}
         self._feeds: dict[int, tuple[FeedId, str]] = {}
         self._feed_nos: dict[FeedId, int] = {}
+        self._marked: dict[int, FeedId] = {}
         self._forked: set[FeedId] = set()
         self._unaudited: dict[FeedId, Stretches] = {}
         self._cuts = 0
@@ -56,18 +59,13 @@ class Log:
             self._forked.update(
                 self._feeds[no][0] for (no,) in db.execute("SELECT feed_no FROM forks")
             )
-            self._unaudited.update(
-                with_stretches(
-                    {},
-                    (
-                        Unaudited(self._feeds[no][0], first, last, source)
-                        for no, first, last, source in db.execute(
-                            "SELECT feed_no, first, last, source FROM unaudited"
-                            " ORDER BY feed_no, first"
-                        )
-                    ),
+            waiting = (
+                Unaudited(self._feeds[no][0], first, last, source)
+                for no, first, last, source in db.execute(
+                    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first"
                 )
             )
+            self._unaudited.update(with_stretches({}, waiting))
             # Numbers of messages that were cut off again are not given to others.
             self._last_no = db.execute(
                 "SELECT max(ifnull((SELECT max(received_no) FROM messages), 0),"
@@ -159,11 +157,9 @@ class Log:
             ).fetchone()
         if row is None:
             return None
-        sequence, first_key, first, second_key, second = row
-        return StoredFork(
-            feed, sequence, msg_id_from_bytes(first_key), first,
-            msg_id_from_bytes(second_key), second,
-        )  # fmt: skip
+        sequence, first, first_data, second, second_data = row
+        first_key, second_key = msg_id_from_bytes(first), msg_id_from_bytes(second)
+        return StoredFork(feed, sequence, first_key, first_data, second_key, second_data)
 
     def get(self, key: MsgId) -> Stored | None:
         """Return a message by its id."""
@@ -240,15 +236,21 @@ class Log:
 
     def with_keys(self, keys: Collection[MsgId]) -> dict[MsgId, Stored]:
         """Return those messages with these ids that are in the log."""
-        if not keys:
+        found = self.with_marks(list(map(message_mark, keys))).values()
+        return {stored.key: stored for stored in found if stored.key in keys}
+
+    def with_marks(self, marks: Collection[bytes]) -> dict[bytes, Stored]:
+        """Return those messages with these marks (``marks.py``) that are in the log."""
+        if not marks:
             return {}
-        wanted = orjson.dumps([msg_key_bytes(key).hex() for key in keys]).decode()
         with self._readers.lend() as db:
-            rows = db.execute(
-                f"SELECT {_COLUMNS} FROM json_each(?) k CROSS JOIN messages m ON {_BY_HEX}",
-                (wanted,),
+            rows: Iterable[LogRow] = db.execute(
+                f"SELECT {_COLUMNS} FROM json_each(?) k CROSS JOIN messages m"
+                " ON substr(m.key, 1, 8) = unhex(substr(k.value, 1, 16))"
+                " AND substr(m.key, 1, 16) = unhex(k.value)",
+                (orjson.dumps([mark.hex() for mark in marks]).decode(),),
             )
-            return {stored.key: stored for stored in self._stored(rows)}
+            return {message_mark(stored.key): stored for stored in self._stored(rows)}
 
     def between(
         self, first: int, last: int, types: Sequence[str] | None = None
@@ -367,6 +369,12 @@ class Log:
         """Return up to ``limit`` held feeds that begin like ``prefix``, with or without ``@``."""
         wanted = "@" + prefix.removeprefix("@")
         return sorted(feed for feed in self._clock.copy() if feed.startswith(wanted))[:limit]
+
+    def feed_of(self, mark: int) -> FeedId | None:
+        """Return the feed in the log that has a mark (``marks.py``). Never blocks."""
+        if mark not in self._marked:
+            self._marked = {feed_mark(feed): feed for feed, _ in self._feeds.copy().values()}
+        return self._marked.get(mark)
 
     def damage(self) -> str:
         """Read the whole file and return what is damaged in it, nothing if all is well."""

@@ -9,14 +9,13 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 import msgspec
-import orjson
 
-from lichen.apps.social.reading.circle import Circle
+from lichen.apps.social.reading.circle import Circle, as_hex
 from lichen.apps.social.reading.entries import Entry, Gap, order_of, read_entry
 from lichen.apps.social.rules import sort_thread
 from lichen.apps.social.view import BEGINS
 from lichen.feed.message import FeedId, MsgId
-from lichen.store.log import Stored
+from lichen.store.log import Stored, message_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -30,8 +29,8 @@ REPLIES_SORTED_MAX = 60
 CARD_ROWS_MAX = 1_000
 """Newest posts of a thread that its card looks at; beyond, only their number is asked for."""
 
-Found = tuple[MsgId, int]
-"""A thread, and the newest message that lifts it."""
+Found = tuple[bytes, int]
+"""The mark of a thread, and the newest message that lifts it."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -83,12 +82,12 @@ class Row(msgspec.Struct, frozen=True):
 class Sketch(msgspec.Struct, frozen=True):
     """A card of which only the rows of the view are read.
 
-    ``root``: the message, or its number where a row tells that; None if it is not here.
+    ``root``: the message, or its number where a row tells that; its id if it is not here.
     """
 
-    thread: MsgId
+    mark: bytes
     newest_no: int
-    root: Stored | int | None
+    root: Stored | int | MsgId
     root_feed: FeedId | None
     rows: tuple[Row, ...]
     replies: tuple[Row, ...]
@@ -111,7 +110,11 @@ def make_page(
     numbers = [row.received_no for sketch in sketches for row in sketch.replies]
     numbers += [sketch.root for sketch in sketches if isinstance(sketch.root, int)]
     messages = {stored.received_no: stored for stored in store.log.at_numbers(numbers)}
-    cards = tuple(_card(store, circle, sketch, messages, why) for sketch in sketches)
+    cards = tuple(
+        _card(store, circle, sketch, root, messages, why)
+        for sketch in sketches
+        if (root := messages.get(sketch.root) if isinstance(sketch.root, int) else sketch.root)
+    )
     return Timeline(
         cards,
         older_before=cards[-1].newest_no if len(chosen) > limit else None,
@@ -121,50 +124,67 @@ def make_page(
 
 def _sketches(store: "Store", circle: Circle, found: Sequence[Found]) -> Iterator[Sketch]:
     """Look at the posts of threads; leave out the threads that a blocked feed began."""
-    rows: dict[MsgId, list[Row]] = {thread: [] for thread, _ in found}
-    for thread, number, feed, role in store.views.read(
+    rows: dict[bytes, list[Row]] = {mark: [] for mark, _ in found}
+    for mark, number, whose, role in store.views.read(
         "SELECT thread, received_no, feed, role FROM json_each(?) t"
-        " CROSS JOIN social_threads ON thread = t.value AND is_post = 1"
+        " CROSS JOIN social_threads ON thread = unhex(t.value) AND is_post = 1"
         # Of a thread with very many posts only the newest are looked at.
         " AND received_no >= ifnull((SELECT received_no FROM social_threads"
-        "  WHERE thread = t.value AND is_post = 1 ORDER BY received_no DESC LIMIT 1 OFFSET ?), 0)"
+        "  WHERE thread = unhex(t.value) AND is_post = 1"
+        "  ORDER BY received_no DESC LIMIT 1 OFFSET ?), 0)"
         " ORDER BY t.key, received_no DESC",
-        (orjson.dumps(list(rows)).decode(), CARD_ROWS_MAX - 1),
+        (as_hex(rows), CARD_ROWS_MAX - 1),
     ):
+        assert isinstance(mark, bytes), "the column holds marks"
         assert isinstance(number, int), "the column holds integers"
-        rows[MsgId(str(thread))].append(Row(number, FeedId(str(feed)), role == BEGINS))
-    begun = {thread: row for thread, of_thread in rows.items() for row in of_thread if row.is_root}
+        assert isinstance(whose, int), "the column holds marks"
+        if (feed := store.log.feed_of(whose)) is not None:
+            rows[mark].append(Row(number, feed, role == BEGINS))
+    begun = {mark: row for mark, of_thread in rows.items() for row in of_thread if row.is_root}
     # Side threads, and what others answer that is no post, do not begin with a row of their own.
-    others = store.log.with_keys([thread for thread in rows if thread not in begun])
-    for thread, newest_no in found:
-        row, other = begun.get(thread), others.get(thread)
+    others = store.log.with_marks([mark for mark in rows if mark not in begun])
+    for mark, newest_no in found:
+        row, other = begun.get(mark), others.get(mark)
         root_feed = row.feed if row else other.feed if other else None
-        if root_feed in circle.blocks:
+        root = row.received_no if row else other or _root_named(store, mark, newest_no)
+        if root is None or root_feed in circle.blocks:
             continue
-        visible = (r for r in rows[thread] if not r.is_root and r.feed not in circle.blocks)
+        visible = (r for r in rows[mark] if not r.is_root and r.feed not in circle.blocks)
         yield Sketch(
-            thread,
+            mark,
             newest_no,
-            row.received_no if row else other,
+            root,
             root_feed,
-            tuple(rows[thread]),
+            tuple(rows[mark]),
             tuple(islice(visible, REPLIES_SORTED_MAX)),
         )
 
 
+def _root_named(store: "Store", mark: bytes, number: int) -> MsgId | None:
+    """Return the thread with a mark that a message says it is in; None if that was cut since."""
+    places = [read_entry(stored).place for stored in store.log.at_numbers([number])]
+    named = (thread for place in places for thread in (place.root, place.fork))
+    return next((each for each in named if each and message_mark(each) == mark), None)
+
+
 def _card(
-    store: "Store", circle: Circle, sketch: Sketch, messages: Mapping[int, Stored], why: Why
+    store: "Store",
+    circle: Circle,
+    sketch: Sketch,
+    root: Stored | MsgId,
+    messages: Mapping[int, Stored],
+    why: Why,
 ) -> Card:
-    rows, thread = sketch.rows, sketch.thread
+    rows = sketch.rows
+    thread = root.key if isinstance(root, Stored) else root
     read_to_no = store.local.read_to(thread)
     hidden = sum(row.feed in circle.blocks for row in rows)
     replies = sum(not row.is_root for row in rows)
     if len(rows) == CARD_ROWS_MAX:
         replies = _count_replies(store, sketch)
-    root = messages.get(sketch.root) if isinstance(sketch.root, int) else sketch.root
     return Card(
         thread=thread,
-        root=Gap(thread) if root is None else read_entry(root),
+        root=read_entry(root) if isinstance(root, Stored) else Gap(root),
         reason=why(circle, sketch),
         replies=_last_replies(sketch, messages),
         reply_count=replies - hidden,
@@ -198,7 +218,7 @@ def _count_replies(store: "Store", sketch: Sketch) -> int:
     """Count the replies of a thread with more posts than a card looks at."""
     ((count,),) = store.views.read(
         "SELECT count(*) FROM social_threads WHERE thread = ? AND is_post = 1 AND role > 0",
-        (sketch.thread,),
+        (sketch.mark,),
     )
     assert isinstance(count, int), "a count is a number"
     return count

@@ -13,6 +13,7 @@ import msgspec
 import orjson
 
 from lichen.feed.message import FeedId
+from lichen.store.log import feed_mark
 from lichen.store.views.queries import SqlValue
 
 if TYPE_CHECKING:
@@ -42,9 +43,19 @@ class Circle(msgspec.Struct, frozen=True, dict=True):
         return self.follows | {self.viewer}
 
     @cached_property
-    def mine_listed(self) -> str:
-        """Return the same as a list for SQL."""
-        return as_list(self.mine)
+    def mine_marks(self) -> frozenset[int]:
+        """Return the marks of the same."""
+        return frozenset(map(feed_mark, self.mine))
+
+    @cached_property
+    def mine_marked(self) -> str:
+        """Return these as a list for SQL."""
+        return as_numbers(self.mine_marks)
+
+    @cached_property
+    def follows_marks(self) -> frozenset[int]:
+        """Return the marks of whom the viewer follows."""
+        return frozenset(map(feed_mark, self.follows))
 
     @cached_property
     def follows_listed(self) -> str:
@@ -55,6 +66,11 @@ class Circle(msgspec.Struct, frozen=True, dict=True):
     def blocks_listed(self) -> str:
         """Return whom the viewer blocks as a list for SQL."""
         return as_list(self.blocks)
+
+    @cached_property
+    def blocks_marked(self) -> str:
+        """Return the same as a list of marks."""
+        return as_marks(self.blocks)
 
     def word_for(self, feed: FeedId) -> str:
         """Return how the viewer sees a feed, as a ``Relation`` says it."""
@@ -99,6 +115,21 @@ def _read_circle(store: "Store", viewer: FeedId) -> Circle:
 def as_list(ids: Collection[str]) -> str:
     """Return ids as the JSON list that SQL reads with ``json_each``."""
     return orjson.dumps(sorted(ids)).decode()
+
+
+def as_marks(feeds: Collection[FeedId]) -> str:
+    """Return the marks of feeds as such a list."""
+    return orjson.dumps(sorted(map(feed_mark, feeds))).decode()
+
+
+def as_numbers(marks: Collection[int]) -> str:
+    """Return marks as such a list."""
+    return orjson.dumps(sorted(marks)).decode()
+
+
+def as_hex(marks: Collection[bytes]) -> str:
+    """Return marks of messages, in this order, as a list from which SQL gets them by ``unhex``."""
+    return orjson.dumps([mark.hex() for mark in marks]).decode()
 
 
 def relation_word(value: SqlValue) -> str:

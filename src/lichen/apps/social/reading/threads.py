@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.apps.social.content import Place
-from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
 from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
 from lichen.apps.social.rules import first_words, heads, sort_thread
 from lichen.feed.message import FeedId, MsgId
-from lichen.store.log import Stored
+from lichen.store.log import Stored, feed_mark, message_mark
 from lichen.store.views.queries import Page
 
 if TYPE_CHECKING:
@@ -140,7 +140,7 @@ def count_replies_after(
     ((count,),) = store.views.read(
         "SELECT count(*) FROM (SELECT 1 FROM social_threads WHERE thread = ? AND is_post = 1"
         " AND received_no > ? AND feed NOT IN (SELECT value FROM json_each(?)) LIMIT ?)",
-        (thread, after_no, as_list(circle.blocks | {viewer}), FRESH_MAX),
+        (message_mark(thread), after_no, as_marks(circle.blocks | {viewer}), FRESH_MAX),
     )
     assert isinstance(count, int), "a count is a number"
     return count
@@ -238,12 +238,13 @@ def _read_replies(
     """
     rows_max = THREAD_MESSAGES_MAX + HIDDEN_MESSAGES_MAX
     rows = _replies(store, thread, rows_max)
-    shown = [number for number, feed in rows if feed not in blocks]
-    hidden = [number for number, feed in rows if feed in blocks]
+    marks = set(map(feed_mark, blocks))
+    shown = [number for number, feed in rows if feed not in marks]
+    hidden = [number for number, feed in rows if feed in marks]
     hidden_count, count = len(hidden), len(rows)
     if count == rows_max:
         # Those of one kind may stand behind very many of the other.
-        blocked = as_list(blocks)
+        blocked = as_marks(blocks)
         shown = _replies_of(store, thread, blocked, "NOT IN", THREAD_MESSAGES_MAX)
         hidden = _replies_of(store, thread, blocked, "IN", HIDDEN_MESSAGES_MAX)
         hidden_count, count = _count_replies(store, thread, blocked)
@@ -252,13 +253,13 @@ def _read_replies(
 
 
 def _replies(store: "Store", thread: MsgId, rows_max: int) -> list[tuple[int, object]]:
-    """Return the newest replies of a thread, each with who wrote it."""
+    """Return the newest replies of a thread, each with the mark of who wrote it."""
     return [
         (number, feed)
         for number, feed in store.views.read(
             "SELECT received_no, feed FROM social_threads WHERE thread = ? AND role > 0"
             " ORDER BY received_no DESC LIMIT ?",
-            (thread, rows_max),
+            (message_mark(thread), rows_max),
         )
         if isinstance(number, int)
     ]
@@ -274,7 +275,7 @@ def _replies_of(
             "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
             f" AND feed {condition} (SELECT value FROM json_each(?))"
             " ORDER BY received_no DESC LIMIT ?",
-            (thread, blocked, rows_max),
+            (message_mark(thread), blocked, rows_max),
         )
         if isinstance(number, int)
     ]
@@ -285,7 +286,7 @@ def _count_replies(store: "Store", thread: MsgId, blocked: str) -> tuple[int, in
     ((hidden, total),) = store.views.read(
         "SELECT count(*) FILTER (WHERE feed IN (SELECT value FROM json_each(?))), count(*)"
         " FROM social_threads WHERE thread = ? AND role > 0",
-        (blocked, thread),
+        (blocked, message_mark(thread)),
     )
     assert isinstance(hidden, int), "a count is a number"
     assert isinstance(total, int), "a count is a number"
@@ -337,15 +338,15 @@ def _outer(root: Entry | None) -> MsgId | None:
 
 def _side_threads(store: "Store", thread: MsgId, entries: Sequence[Entry]) -> dict[MsgId, int]:
     """Return which replies are roots themselves, and how many messages their threads have."""
-    keys = [entry.key for entry in entries if entry.key != thread]
+    keys = {message_mark(entry.key): entry.key for entry in entries if entry.key != thread}
     if not keys:
         return {}
     return {
-        MsgId(str(key)): count
-        for key, count in store.views.read(
+        keys[mark]: count
+        for mark, count in store.views.read(
             "SELECT thread, count(*) FROM json_each(?) k"
-            " CROSS JOIN social_threads ON thread = k.value WHERE role > 0 GROUP BY thread",
-            (as_list(keys),),
+            " CROSS JOIN social_threads ON thread = unhex(k.value) WHERE role > 0 GROUP BY thread",
+            (as_hex(keys),),
         )
-        if isinstance(count, int)
+        if isinstance(count, int) and isinstance(mark, bytes)
     }

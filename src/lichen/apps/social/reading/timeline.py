@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.apps.social.reading.cards import Found, Reason, Sketch, Timeline, make_page
-from lichen.apps.social.reading.circle import Circle, as_list, circle_of
-from lichen.feed.message import FeedId, MsgId
+from lichen.apps.social.reading.circle import Circle, as_hex, as_numbers, circle_of
+from lichen.feed.message import FeedId
 from lichen.feed.refs import normalize_channel
+from lichen.store.log import feed_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -90,9 +91,9 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
     The viewer's own posts do not count. Stops at ``FRESH_MAX``.
     """
     circle = circle or circle_of(store, viewer)
-    posts = (post for part in _parts(store, circle.follows, None, after) for post in part)
+    posts = (post for part in _parts(store, circle.follows_marks, None, after) for post in part)
     fresh = list(islice(dict.fromkeys(thread for thread, _ in posts), FRESH_MAX))
-    roots = store.log.with_keys(fresh)
+    roots = store.log.with_marks(fresh)
     return len(fresh) - sum(root.feed in circle.blocks for root in roots.values())
 
 
@@ -101,8 +102,8 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
 
 def _threads_of(store: "Store", circle: Circle, before: int | None) -> Iterator[Found]:
     """Yield the threads in which those who count posted, each at its newest such post."""
-    seen: set[MsgId] = set()
-    for found in _parts(store, circle.mine, before):
+    seen: set[bytes] = set()
+    for found in _parts(store, circle.mine_marks, before):
         fresh = {thread: number for thread, number in found if thread not in seen}
         if before is not None and fresh:
             for thread in _lifted_later(store, circle, fresh, before):
@@ -112,7 +113,7 @@ def _threads_of(store: "Store", circle: Circle, before: int | None) -> Iterator[
 
 
 def _parts(
-    store: "Store", feeds: frozenset[FeedId], before: int | None, after: int = 0
+    store: "Store", feeds: frozenset[int], before: int | None, after: int = 0
 ) -> Iterator[list[Found]]:
     """Yield the threads of posts by these feeds, each at its newest, by parts of the log.
 
@@ -128,7 +129,7 @@ def _parts(
             " ORDER BY received_no DESC LIMIT ?",
             (after, end, rows),
         )
-        newest: dict[MsgId, int] = {}
+        newest: dict[bytes, int] = {}
         for thread, number, feed in posts:
             if feed in feeds:
                 newest.setdefault(*_found((thread, number)))
@@ -145,26 +146,26 @@ def _parts(
 
 
 def _lifted_later(
-    store: "Store", circle: Circle, threads: Collection[MsgId], before: int
-) -> list[MsgId]:
+    store: "Store", circle: Circle, threads: Collection[bytes], before: int
+) -> list[bytes]:
     """Return those threads that stand on an earlier page."""
     rows = store.views.read(
         "SELECT t.value FROM json_each(?) t WHERE EXISTS ("
-        " SELECT 1 FROM social_threads WHERE thread = t.value AND received_no >= ?"
+        " SELECT 1 FROM social_threads WHERE thread = unhex(t.value) AND received_no >= ?"
         " AND is_post = 1 AND role < 2 AND feed IN (SELECT value FROM json_each(?)))",
-        (as_list(threads), before, circle.mine_listed),
+        (as_hex(threads), before, circle.mine_marked),
     )
-    return [MsgId(str(thread)) for (thread,) in rows]
+    return [bytes.fromhex(str(thread)) for (thread,) in rows]
 
 
-def _posts(store: "Store", feeds: Collection[FeedId], first: int, end: int) -> Iterator[Found]:
-    """Return the threads that these feeds posted in, in a span, each at the newest such post."""
+def _posts(store: "Store", feeds: Collection[int], first: int, end: int) -> Iterator[Found]:
+    """Return the threads that such feeds posted in, in a span, each at the newest such post."""
     rows = store.views.read(
         "SELECT thread, max(received_no) AS newest FROM json_each(?) f"
         " CROSS JOIN social_threads INDEXED BY social_threads_by_feed ON feed = f.value"
         " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
         " GROUP BY thread ORDER BY newest DESC",
-        (as_list(feeds), first, end),
+        (as_numbers(feeds), first, end),
     )
     return map(_found, rows)
 
@@ -173,9 +174,9 @@ def _threads_in(
     store: "Store", channel: str, circle: Circle, before: int | None
 ) -> Iterator[Found]:
     """Yield the threads of posts in a channel, each at its newest."""
-    blocked = circle.blocks_listed
+    blocked = circle.blocks_marked
     end = store.log.last_no + 1 if before is None else before
-    seen: set[MsgId] = set()
+    seen: set[bytes] = set()
     while True:
         rows = store.views.read(
             "SELECT thread, received_no FROM social_channels WHERE channel = ?"
@@ -207,7 +208,7 @@ def _threads_begun(store: "Store", feed: FeedId, before: int | None) -> Iterator
             "SELECT thread, received_no FROM social_threads INDEXED BY social_threads_begun"
             " WHERE feed = ? AND is_post = 1 AND role = 0 AND received_no < ?"
             " ORDER BY received_no DESC LIMIT ?",
-            (feed, end, CHUNK_ROWS),
+            (feed_mark(feed), end, CHUNK_ROWS),
         )
         yield from map(_found, rows)
         if len(rows) < CHUNK_ROWS:
@@ -217,8 +218,9 @@ def _threads_begun(store: "Store", feed: FeedId, before: int | None) -> Iterator
 
 def _found(row: Sequence[object]) -> Found:
     thread, number = row
+    assert isinstance(thread, bytes), "the column holds marks"
     assert isinstance(number, int), "the column holds integers"
-    return MsgId(str(thread)), number
+    return thread, number
 
 
 # Why a card is there

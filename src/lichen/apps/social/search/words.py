@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from lichen.apps.social.content import link_of, parse_post
+from lichen.apps.social.content import link_of, parse_mentions
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.feed.refs import feed_key_bytes, is_feed_id, normalize_channel
@@ -74,11 +74,10 @@ def facets_of(feed: FeedId, content: Mapping[str, JsonValue]) -> list[str]:
     if isinstance(text, str) and _IMAGE.search(text):
         facets.append(IMAGE)
     channels, people = set(), set()
-    if content.get("mentions") or content.get("channel"):
-        post = parse_post({**content, "type": "post"})
-        assert post is not None, "the type was just set"
-        channels |= {post.channel} if post.channel else set()
-        for mention in post.mentions:
+    if isinstance(channel := content.get("channel"), str):
+        channels.add(normalize_channel(channel) or "")
+    if mentions := content.get("mentions"):
+        for mention in parse_mentions(mentions):
             if mention.link.startswith("#"):
                 channels.add(normalize_channel(mention.link) or "")
             elif is_feed_id(mention.link):
