@@ -93,13 +93,14 @@ def circle_of(store: "Store", viewer: FeedId) -> Circle:
     kept_changes, kept = _kept.get(store, (-1, None))
     if kept is not None and kept.viewer == viewer and kept_changes == changes:
         return kept
-    circle = _read_circle(store, viewer)
+    circle = read_circle(store, viewer)
     if viewer == store.own():
         _kept[store] = (changes, circle)
     return circle
 
 
-def _read_circle(store: "Store", viewer: FeedId) -> Circle:
+def read_circle(store: "Store", viewer: FeedId) -> Circle:
+    """Return the circle of a feed, read anew."""
     follows, blocks = set(), set()
     for target, value in store.views.read(
         "SELECT target, value FROM contacts WHERE source = ? AND target != ? AND value IN (1, -1)",

@@ -10,9 +10,9 @@ from lichen.apps.social.content import Place
 from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
 from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
 from lichen.apps.social.rules import first_words, heads, sort_thread
+from lichen.apps.social.view import BEGINS
 from lichen.feed.message import FeedId, MsgId
 from lichen.store.log import Stored, feed_mark, message_mark
-from lichen.store.views.queries import Page
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -31,7 +31,8 @@ WINDOW_MAX = 500
 """Items of a thread shown at once, at most: a page of some megabytes."""
 FRESH_MAX = 100
 """Fresh replies that are counted; a page says 99+."""
-PAGE_MESSAGES = 200
+ROOTS_AT_ONCE = 30
+"""Posts that begin a thread, read in one go: what a terminal shows at first."""
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -218,10 +219,19 @@ def reply_place(
 
 def newest_roots(store: "Store") -> Iterator[Stored]:
     """Yield the posts that begin a thread, newest first."""
-    page = Page(limit=PAGE_MESSAGES)
-    while posts := store.views.by_type("post", page):
-        yield from (stored for stored in posts if read_entry(stored).place == Place())
-        page = msgspec.structs.replace(page, before=posts[-1].received_no)
+    before = store.log.last_no + 1
+    while numbers := [
+        number
+        for (number,) in store.views.read(
+            "SELECT received_no FROM social_threads INDEXED BY social_threads_newest"
+            " WHERE is_post = 1 AND role < 2 AND role = ? AND received_no < ?"
+            " ORDER BY received_no DESC LIMIT ?",
+            (BEGINS, before, ROOTS_AT_ONCE),
+        )
+        if isinstance(number, int)
+    ]:
+        yield from store.log.at_numbers(numbers)
+        before = numbers[-1]
 
 
 def _in_order(entries: Sequence[Entry]) -> list[Entry]:
