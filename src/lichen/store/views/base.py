@@ -8,7 +8,7 @@ import orjson
 from lichen.feed.canonical import JsonValue
 from lichen.feed.content import contact_of
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
-from lichen.store.log import link_mark
+from lichen.store.log import feed_mark, link_mark
 from lichen.store.views.rows import FoldRow, View
 
 PRIVATE = ""
@@ -70,7 +70,7 @@ class ContactsView:
     """Who follows and blocks whom: the latest contact message of each source about each target.
 
     With its number of receipt, so that whom somebody follows, and who follows somebody, are pages
-    of an order: what was said last comes first.
+    of an order: what was said last comes first. A source stands by its mark; it has messages here.
     """
 
     name = "contacts"
@@ -79,7 +79,7 @@ class ContactsView:
     is_early = True
     schema = """
         CREATE TABLE contacts(
-            source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
+            source INTEGER NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
             sequence INTEGER NOT NULL, received_no INTEGER NOT NULL,
             PRIMARY KEY(source, target)) WITHOUT ROWID;
         CREATE INDEX contacts_by_target ON contacts(target, value, received_no);
@@ -99,7 +99,13 @@ class ContactsView:
             " received_no = excluded.received_no"
             " WHERE excluded.sequence > contacts.sequence",
             [
-                (contact.source, contact.target, contact.value, contact.sequence, number)
+                (
+                    feed_mark(contact.source),
+                    contact.target,
+                    contact.value,
+                    contact.sequence,
+                    number,
+                )
                 for contact, number in contacts
                 if contact is not None
             ],

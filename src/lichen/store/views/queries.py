@@ -104,10 +104,11 @@ class Views:
     def contacts(self) -> list[Contact]:
         """Return the contacts as folded so far; ``Store.contacts`` waits for all of them."""
         return [
-            Contact(FeedId(str(source)), FeedId(str(target)), _int(value), _int(sequence))
-            for source, target, value, sequence in self.read(
+            Contact(source, FeedId(str(target)), _int(value), _int(sequence))
+            for mark, target, value, sequence in self.read(
                 "SELECT source, target, value, sequence FROM contacts"
             )
+            if (source := self._log.feed_of(_int(mark))) is not None
         ]
 
     def contacts_with_prefix(self, prefix: str, limit: int) -> list[FeedId]:

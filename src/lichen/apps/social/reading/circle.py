@@ -4,7 +4,7 @@ They come from the contacts that are folded so far; whoever wants a relation tha
 now waits for the view ``contacts`` first. Other rooms may hand in a circle of their own.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -58,6 +58,11 @@ class Circle(msgspec.Struct, frozen=True, dict=True):
         return frozenset(map(feed_mark, self.follows))
 
     @cached_property
+    def follows_marked(self) -> str:
+        """Return these as a list for SQL."""
+        return as_numbers(self.follows_marks)
+
+    @cached_property
     def follows_listed(self) -> str:
         """Return whom the viewer follows as a list for SQL."""
         return as_list(self.follows)
@@ -104,7 +109,7 @@ def read_circle(store: "Store", viewer: FeedId) -> Circle:
     follows, blocks = set(), set()
     for target, value in store.views.read(
         "SELECT target, value FROM contacts WHERE source = ? AND target != ? AND value IN (1, -1)",
-        (viewer, viewer),
+        (feed_mark(viewer), viewer),
     ):
         if value == FOLLOWS:
             follows.add(FeedId(str(target)))
@@ -141,3 +146,10 @@ def relation_word(value: SqlValue) -> str:
 def feeds_in(rows: Sequence[Sequence[SqlValue]]) -> frozenset[FeedId]:
     """Return the feeds in the first column of what was read."""
     return frozenset(FeedId(str(row[0])) for row in rows)
+
+
+def feeds_marked(store: "Store", marks: Iterable[SqlValue]) -> Iterator[FeedId]:
+    """Yield the feeds that marks stand for, as far as they are in the log."""
+    for mark in marks:
+        if isinstance(mark, int) and (feed := store.log.feed_of(mark)) is not None:
+            yield feed

@@ -17,13 +17,16 @@ from lichen.apps.social.reading.circle import (
     Circle,
     Relation,
     as_list,
+    as_numbers,
     circle_of,
     feeds_in,
+    feeds_marked,
     relation_word,
 )
 from lichen.apps.social.reading.faces import NOBODY, Face, faces
 from lichen.apps.social.reading.profiles import FEEDS_NAMED_MAX
 from lichen.feed.message import FeedId
+from lichen.store.log import feed_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -104,20 +107,28 @@ def _told(
     if kind == "followers":
         rows = store.views.read(
             "SELECT source, received_no FROM contacts INDEXED BY contacts_by_target"
-            " WHERE target = ?1 AND value = 1 AND received_no < ?2 AND source != ?1"
-            " ORDER BY received_no DESC LIMIT ?3",
-            (viewer, before, limit),
+            " WHERE target = ? AND value = 1 AND received_no < ? AND source != ?"
+            " ORDER BY received_no DESC LIMIT ?",
+            (viewer, before, feed_mark(viewer), limit),
         )
     else:
         rows = store.views.read(
             "SELECT target, received_no FROM contacts INDEXED BY contacts_by_source"
-            " WHERE source = ?1 AND value = ?2 AND received_no < ?3 AND target != ?1"
-            " ORDER BY received_no DESC LIMIT ?4",
-            (viewer, FOLLOWS if kind == "follows" else BLOCKS, before, limit),
+            " WHERE source = ? AND value = ? AND received_no < ? AND target != ?"
+            " ORDER BY received_no DESC LIMIT ?",
+            (
+                feed_mark(viewer),
+                FOLLOWS if kind == "follows" else BLOCKS,
+                before,
+                viewer,
+                limit,
+            ),
         )
-    for feed, number in rows:
+    for told, number in rows:
         assert isinstance(number, int), "the column holds integers"
-        yield FeedId(str(feed)), number, ()
+        feed = store.log.feed_of(told) if isinstance(told, int) else FeedId(str(told))
+        if feed is not None:  # it may have been cut off the log since
+            yield feed, number, ()
 
 
 def _nearby(store: "Store", circle: Circle, end: int, *, is_first: bool) -> Iterator[_Told]:
@@ -131,12 +142,12 @@ def _nearby(store: "Store", circle: Circle, end: int, *, is_first: bool) -> Iter
             " CROSS JOIN contacts INDEXED BY contacts_by_source ON source = f.value"
             " WHERE contacts.value = 1 AND received_no >= ? AND received_no < ?"
             " ORDER BY received_no DESC",
-            (circle.follows_listed, end - span, end),
+            (circle.follows_marked, end - span, end),
         ):
             assert isinstance(number, int), "the column holds integers"
             if target not in seen:
                 _, by = introduced.setdefault(FeedId(str(target)), (number, []))
-                by.append(FeedId(str(source)))
+                by.extend(feeds_marked(store, [source]))
         seen.update(introduced)
         earlier = set() if is_first else _introduced_later(store, circle, introduced, top)
         for feed, (number, by) in introduced.items():
@@ -155,7 +166,7 @@ def _introduced_later(
             " SELECT 1 FROM contacts INDEXED BY contacts_by_target WHERE target = t.value"
             " AND contacts.value = 1 AND received_no >= ?"
             " AND source IN (SELECT value FROM json_each(?)))",
-            (as_list(feeds), top, circle.follows_listed),
+            (as_list(feeds), top, circle.follows_marked),
         )
     )
 
@@ -167,13 +178,15 @@ def _persons(
     introduced: Mapping[FeedId, tuple[FeedId, ...]],
 ) -> tuple[Person, ...]:
     known = faces(store, circle.viewer, feeds, circle=circle)
+    marks = {feed_mark(feed): feed for feed in feeds}
     seen_by = {
-        FeedId(str(source)): value
+        marks[source]: value
         for source, value in store.views.read(
             "SELECT source, contacts.value FROM json_each(?) s"
             " CROSS JOIN contacts ON source = s.value AND target = ?",
-            (as_list(feeds), circle.viewer),
+            (as_numbers(marks), circle.viewer),
         )
+        if isinstance(source, int)
     }
     others = [f for f in feeds if not introduced[f] and seen_by.get(f) != FOLLOWS]
     introducers = {**introduced, **_introducers(store, others, circle)}
@@ -200,7 +213,7 @@ def _introducers(
         "  INDEXED BY contacts_by_target WHERE target = t.value AND contacts.value = 1"
         "  ORDER BY received_no DESC LIMIT 1 OFFSET ?), 0)"
         " WHERE source IN (SELECT value FROM json_each(?)) ORDER BY t.key, received_no DESC",
-        (as_list(feeds), FOLLOWERS_LOOKED_AT - 1, circle.follows_listed),
+        (as_list(feeds), FOLLOWERS_LOOKED_AT - 1, circle.follows_marked),
     ):
-        found.setdefault(FeedId(str(target)), []).append(FeedId(str(source)))
+        found.setdefault(FeedId(str(target)), []).extend(feeds_marked(store, [source]))
     return {feed: tuple(by[:FEEDS_NAMED_MAX]) for feed, by in found.items()}

@@ -5,7 +5,7 @@ from the viewer: 0 oneself, 1 followed, 2 followed by those. Friends follow each
 of what is known here: others may follow from feeds that this peer does not keep.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -15,8 +15,10 @@ from lichen.apps.social.reading.circle import (
     Circle,
     Relation,
     as_list,
+    as_numbers,
     circle_of,
     feeds_in,
+    feeds_marked,
     relation_word,
 )
 from lichen.apps.social.reading.faces import (
@@ -29,6 +31,8 @@ from lichen.apps.social.reading.faces import (
 )
 from lichen.apps.social.rules import choose_value
 from lichen.feed.message import BlobId, FeedId
+from lichen.store.log import feed_mark
+from lichen.store.views.queries import SqlValue
 
 __all__ = [
     "Face",
@@ -188,9 +192,9 @@ def _other_names(store: "Store", feed: FeedId, circle: Circle) -> tuple[OtherNam
 def _seen_from(store: "Store", feed: FeedId, viewer: FeedId) -> tuple[int, str]:
     """Return how many a feed follows, and how it sees the viewer."""
     ((follows, value),) = store.views.read(
-        "SELECT (SELECT count(*) FROM contacts WHERE source = ?1 AND value = 1 AND target != ?1),"
-        " (SELECT value FROM contacts WHERE source = ?1 AND target = ?2 AND target != ?1)",
-        (feed, viewer),
+        "SELECT (SELECT count(*) FROM contacts WHERE source = ?1 AND value = 1 AND target != ?2),"
+        " (SELECT value FROM contacts WHERE source = ?1 AND target = ?3 AND target != ?2)",
+        (feed_mark(feed), feed, viewer),
     )
     assert isinstance(follows, int), "a count is a number"
     return follows, relation_word(value)
@@ -198,7 +202,8 @@ def _seen_from(store: "Store", feed: FeedId, viewer: FeedId) -> tuple[int, str]:
 
 def _count_followers(store: "Store", feed: FeedId) -> int:
     ((count,),) = store.views.read(
-        "SELECT count(*) FROM contacts WHERE target = ?1 AND value = 1 AND source != ?1", (feed,)
+        "SELECT count(*) FROM contacts WHERE target = ? AND value = 1 AND source != ?",
+        (feed, feed_mark(feed)),
     )
     assert isinstance(count, int), "a count is a number"
     return count
@@ -206,22 +211,31 @@ def _count_followers(store: "Store", feed: FeedId) -> int:
 
 def _followed_in_between(
     store: "Store", circle: Circle, feed: FeedId
-) -> tuple[list[FeedId], list[FeedId]]:
+) -> tuple[frozenset[FeedId], frozenset[FeedId]]:
     """Return whom the viewer follows of a feed's followers, and who of them is a friend of both."""
     if feed == circle.viewer:
-        return [], []
-    rows = store.views.read(
-        "SELECT source,"
-        " EXISTS (SELECT 1 FROM contacts b"
-        "  WHERE b.source = ?1 AND b.target = f.source AND b.value = 1)"
-        " AND EXISTS (SELECT 1 FROM contacts m"
-        "  WHERE m.source = f.source AND m.target = ?2 AND m.value = 1)"
-        " FROM contacts f INDEXED BY contacts_by_target WHERE target = ?1 AND f.value = 1"
-        " AND source != ?1 AND source IN (SELECT value FROM json_each(?3))",
-        (feed, circle.viewer, circle.follows_listed),
+        return frozenset(), frozenset()
+    mark = feed_mark(feed)
+    followed_by = _sources(
+        store,
+        "SELECT source FROM contacts INDEXED BY contacts_by_target WHERE target = ?1"
+        " AND value = 1 AND source != ?2 AND source IN (SELECT value FROM json_each(?3))",
+        (feed, mark, circle.follows_marked),
     )
-    followed = [(FeedId(str(source)), is_common) for source, is_common in rows]
-    return [source for source, _ in followed], [source for source, common in followed if common]
+    friends = feeds_in(
+        store.views.read(
+            "SELECT target FROM json_each(?) t CROSS JOIN contacts"
+            " ON source = ? AND target = t.value AND contacts.value = 1",
+            (as_list(followed_by), mark),
+        )
+    )
+    in_common = _sources(
+        store,
+        "SELECT source FROM json_each(?) s CROSS JOIN contacts"
+        " ON source = s.value AND target = ? AND contacts.value = 1",
+        (as_numbers(list(map(feed_mark, friends))), circle.viewer),
+    )
+    return followed_by, in_common
 
 
 def _followed_by_followed(
@@ -233,19 +247,22 @@ def _followed_by_followed(
             "SELECT a.value FROM json_each(?) a WHERE EXISTS ("
             " SELECT 1 FROM contacts INDEXED BY contacts_by_target WHERE target = a.value"
             " AND contacts.value = 1 AND source IN (SELECT value FROM json_each(?)))",
-            (as_list(among), circle.follows_listed),
+            (as_list(among), circle.follows_marked),
         )
     )
 
 
 def _blockers(store: "Store", feed: FeedId) -> frozenset[FeedId]:
     """Return who blocks a feed."""
-    return feeds_in(
-        store.views.read(
-            "SELECT source FROM contacts WHERE target = ?1 AND value = ?2 AND source != ?1",
-            (feed, BLOCKS),
-        )
+    return _sources(
+        store,
+        "SELECT source FROM contacts WHERE target = ? AND value = ? AND source != ?",
+        (feed, BLOCKS, feed_mark(feed)),
     )
+
+
+def _sources(store: "Store", sql: str, bindings: Sequence[SqlValue]) -> frozenset[FeedId]:
+    return frozenset(feeds_marked(store, (mark for (mark,) in store.views.read(sql, bindings))))
 
 
 def _some(feeds: Collection[FeedId], circle: Circle) -> Some:
