@@ -94,6 +94,15 @@ class Answer(msgspec.Struct, frozen=True):
     total: int = 0
 
 
+class Matched(msgspec.Struct, frozen=True):
+    """The messages of a page, where the next one begins, and how many fit, as in ``Answer``."""
+
+    entries: tuple[Entry, ...]
+    after: Cursor | None
+    count: int | None
+    is_count_whole: bool
+
+
 class _Window(msgspec.Struct, frozen=True):
     """Numbers of messages in the order of the answer, each with its second, and what is below."""
 
@@ -119,33 +128,52 @@ def search(
     limit: int = LIMIT_DEFAULT,
     circle: Circle | None = None,
 ) -> Answer:
-    """Return the messages that fit a question; ``people``: whom its names mean."""
+    """Return the messages that fit a question, as shown; ``people``: whom its names mean."""
     circle = circle or circle_of(store, viewer)
     (progress,) = (one for one in store.views.progress() if one.name == SearchView.name)
+    matched = find(store, query, people, circle, after=after, limit=limit)
+    return Answer(
+        found=tuple(_shown(store, query, circle, matched.entries)),
+        after=None if matched.after is None else str(matched.after),
+        count=matched.count,
+        is_count_whole=matched.is_count_whole,
+        folded=progress.folded,
+        total=progress.total,
+    )
+
+
+def find(
+    store: "Store",
+    query: Query,
+    people: Mapping[str, Sequence[FeedId]],
+    circle: Circle,
+    *,
+    after: Cursor | None = None,
+    limit: int = LIMIT_DEFAULT,
+) -> Matched:
+    """Return the messages that fit a question."""
     if query.is_private or query.is_empty or any(not feeds for feeds in people.values()):
-        return Answer(count=0, folded=progress.folded, total=progress.total)
+        return Matched((), None, 0, is_count_whole=True)
     asked = _Asked(store, query, matching(query, people), circle)
     begin = Cursor(_KINDS[query.order], store.log.last_no, *_BEGIN)
     start = begin if after is None or after.kind != begin.kind else after
     first = asked.window(start.top)
-    found: list[Entry] = []
+    entries: list[Entry] = []
     last = start
     goes_on_after: Cursor | None = None
     limit = max(1, min(limit, LIMIT_MAX))
     for cursor, entry in asked.walk(first, start, at_once=limit + 1):
-        if entry is None or len(found) == limit:
+        if entry is None or len(entries) == limit:
             # Either enough was looked through for one answer, or one more fits.
             goes_on_after = cursor if entry is None else last
             break
-        found.append(entry)
+        entries.append(entry)
         last = cursor
-    return Answer(
-        found=tuple(asked.found(found)),
-        after=None if goes_on_after is None else str(goes_on_after),
-        count=len(first.rows) if start is begin else None,
+    return Matched(
+        tuple(entries),
+        goes_on_after,
+        len(first.rows) if start is begin else None,
         is_count_whole=first.next_top is None,
-        folded=progress.folded,
-        total=progress.total,
     )
 
 
@@ -249,25 +277,28 @@ class _Asked:
             del shown[number]
         return shown
 
-    def found(self, entries: Sequence[Entry]) -> Iterator[Found]:
-        """Yield messages as they are shown among what was found."""
-        threads = {entry.place.root for entry in entries if entry.place.root}
-        titles = {
-            thread: title_of(read_entry(root))
-            for thread, root in self._store.log.with_keys(threads).items()
-            if root.feed not in self._circle.blocks
-        }
-        words = self._query.said
-        for entry in entries:
-            content, thread = entry.content, entry.place.root
-            said = [text for key in _SHOWN if isinstance(text := content.get(key), str)]
-            care = content.get("contentWarning")
-            yield Found(
-                entry=entry,
-                excerpt=excerpt_of("\n\n".join(said), words),
-                care=care if isinstance(care, str) else "",
-                thread_title=titles.get(thread, "") if thread else "",
-            )
+
+def _shown(
+    store: "Store", query: Query, circle: Circle, entries: Sequence[Entry]
+) -> Iterator[Found]:
+    """Yield messages as they are shown among what was found."""
+    threads = {entry.place.root for entry in entries if entry.place.root}
+    titles = {
+        thread: title_of(read_entry(root))
+        for thread, root in store.log.with_keys(threads).items()
+        if root.feed not in circle.blocks
+    }
+    words = query.said
+    for entry in entries:
+        content, thread = entry.content, entry.place.root
+        said = [text for key in _SHOWN if isinstance(text := content.get(key), str)]
+        care = content.get("contentWarning")
+        yield Found(
+            entry=entry,
+            excerpt=excerpt_of("\n\n".join(said), words),
+            care=care if isinstance(care, str) else "",
+            thread_title=titles.get(thread, "") if thread else "",
+        )
 
 
 @lru_cache(maxsize=4)
