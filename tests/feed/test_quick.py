@@ -88,8 +88,7 @@ def test_the_quick_way_never_says_otherwise_than_the_exact_one() -> None:
         assert FORMAT.chain_alone(raw) == exact, data
         if isinstance(exact, ChainedMessage):
             taken_count += 1
-            assert exact.indented == canonicalize_exactly(data).indented
-            assert indent_as_bytes(exact.data) in (exact.indented, None), data
+            assert indent_as_bytes(exact.data) in (canonicalize_exactly(data).indented, None), data
             if exact.previous is not None:
                 state = FeedState(exact.sequence - 1, exact.previous)
                 assert FORMAT.chain(raw, state) == exact, data

@@ -24,7 +24,7 @@ BlobId = NewType("BlobId", str)
 """``&`` + base64 of a SHA-256 + ``.sha256``."""
 
 
-class RawMessage(msgspec.Struct, frozen=True, gc=False):
+class RawMessage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """A message as a peer or a file gave it: ``author`` and ``sequence`` are its own claims."""
 
     author: FeedId
@@ -40,12 +40,11 @@ class FeedState(msgspec.Struct, frozen=True, gc=False):
     key: MsgId
 
 
-class ChainedMessage(msgspec.Struct, frozen=True, gc=False):
+class ChainedMessage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Canonical, with a computed key, following the feed's last message. Not yet verified.
 
     ``data`` is the compact JSON text of the value (what is stored and sent on), ``content`` the
-    part of ``data`` that is the content, ``indented`` the other text of the value, whose hash is
-    the key; ``signature`` has to fit it, without the signature itself.
+    part of ``data`` that is the content.
     """
 
     key: MsgId
@@ -55,9 +54,11 @@ class ChainedMessage(msgspec.Struct, frozen=True, gc=False):
     timestamp: float
     content: bytes
     data: bytes
-    indented: bytes
-    signature: bytes
     format: str = "classic"
+
+
+Candidate = RawMessage | ChainedMessage
+"""A message that is to follow others of its feed; chained, all but its place was checked before."""
 
 
 class Message(msgspec.Struct, frozen=True, gc=False):

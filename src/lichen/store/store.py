@@ -16,7 +16,7 @@ from typing import Literal
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
-from lichen.feed.message import FeedId, Message, RawMessage
+from lichen.feed.message import Candidate, FeedId, Message
 from lichen.store.audit.auditor import AuditNews, Auditor
 from lichen.store.audit.register import AuditRegister
 from lichen.store.binding import (
@@ -28,6 +28,7 @@ from lichen.store.binding import (
     read_binding,
 )
 from lichen.store.blobs import BLOBS_FOLDER, Blobs
+from lichen.store.chaining.chainer import Chainer
 from lichen.store.errors import (
     PublishGuarded,
     StoreClosed,
@@ -79,6 +80,7 @@ class Store:
         self.views: Views
         self.local: Local
         self.blobs: Blobs
+        self.chainer = Chainer(formats[OWN_FORMAT])
         self._formats = formats
         self._clock_ms: Callable[[], float] = _wall_clock_ms
         self._opened = ExitStack()
@@ -138,6 +140,7 @@ class Store:
             store._auditor = Auditor(store.log, formats, store._make_register())
             opened.callback(store._auditor.close)
             store._auditor.start()
+            opened.callback(store.chainer.close)
             store._opened = opened.pop_all()
         return store
 
@@ -150,7 +153,7 @@ class Store:
 
     def ingest(
         self,
-        batch: Sequence[RawMessage],
+        batch: Sequence[Candidate],
         *,
         source: FeedId | None = None,
         verifies_all: bool = True,
@@ -160,8 +163,13 @@ class Store:
         Without ``verifies_all`` the signatures that a later one binds are left to the audit, and
         ``source``, the peer that sent these messages, answers for them.
         """
-        claim = Claimed(batch, source, verifies_all or self._verifies_all)
-        return self._writer.submit(self._ingesting, claim, weight=len(batch))
+        verifies_all = verifies_all or self._verifies_all
+        return self.chainer.pass_on(
+            batch,
+            lambda chained: self._writer.submit(
+                self._ingesting, Claimed(chained, source, verifies_all), weight=len(batch)
+            ),
+        )
 
     def wait_audited(self) -> Future[None]:
         """Return a future for when every signature in the log now is checked."""

@@ -37,6 +37,7 @@ from lichen.feed.formats.classic_rules import (
 )
 from lichen.feed.identity import Identity, bytes_to_sign, verify_signature
 from lichen.feed.message import (
+    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
@@ -94,48 +95,57 @@ class ClassicFormat:
             return Rejected(Reason.SEQUENCE, header.author)
         return RawMessage(header.author, header.sequence, data)
 
-    def chain(self, raw: RawMessage, state: FeedState | None) -> ChainedMessage | Rejected:
+    def chain(self, candidate: Candidate, state: FeedState | None) -> ChainedMessage | Rejected:
         """Check everything but the signature."""
         sequence, previous = (1, None) if state is None else (state.sequence + 1, state.key)
-        if raw.sequence != sequence:
-            return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
-        message = self._chain(raw, previous)
+        if candidate.sequence != sequence:
+            return Rejected(Reason.SEQUENCE_GAP, candidate.author, candidate.sequence)
+        message: ChainedMessage | Rejected
+        if isinstance(candidate, RawMessage):
+            message = self._chain(candidate, previous)
+        else:
+            message = candidate
         if type(message) is ChainedMessage and message.previous != previous:
-            return Rejected(Reason.PREVIOUS, raw.author, raw.sequence)
+            return Rejected(Reason.PREVIOUS, candidate.author, candidate.sequence)
         return message
 
-    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
+    def chain_alone(self, candidate: Candidate) -> ChainedMessage | Rejected:
         """Check everything but the signature and the message before."""
-        return self._chain(raw, claimed_previous(raw))
+        if isinstance(candidate, ChainedMessage):
+            return candidate
+        return self._chain(candidate, claimed_previous(candidate))
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature."""
-        public = feed_key_bytes(message.author)
-        if not verify_signature(public, message.signature, self.signed_bytes(message)):
+        if not self.is_signed(message.author, message.data):
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
         return _as_verified(message)
 
     def is_signed(self, author: FeedId, data: bytes) -> bool:
         """Check the signature of a text alone: that it is a message, was checked when it came."""
+        public = feed_key_bytes(author)
+        quick: bytes | None = None
         try:
-            indented = msgspec.json.format(data, indent=2)
             signature = a2b_base64(data[SIGNATURE_FROM:SIGNATURE_TO])
+            quick = self._sign_part(msgspec.json.format(data, indent=2))
         except (ValueError, RecursionError):
-            return self._is_signed_exactly(author, data)
-        is_signed = verify_signature(feed_key_bytes(author), signature, self._sign_part(indented))
+            pass
+        else:
+            if verify_signature(public, signature, quick):
+                return True
         # What V8 lays out otherwise than msgspec is rare; nothing is called false because of it.
-        return is_signed or self._is_signed_exactly(author, data)
-
-    def _is_signed_exactly(self, author: FeedId, data: bytes) -> bool:
-        raw = self.parse(data)
-        if isinstance(raw, Rejected) or raw.author != author:
+        try:
+            exact = self.signed_bytes(data)
+        except JsonError:
             return False
-        chained = self.chain_alone(raw)
-        return isinstance(chained, ChainedMessage) and isinstance(self.verify(chained), Message)
+        return exact != quick and verify_signature(public, signature, exact)
 
-    def signed_bytes(self, message: ChainedMessage) -> bytes:
-        """Return what the signature has to fit, through HMAC where the network has such a key."""
-        return self._sign_part(message.indented)
+    def signed_bytes(self, data: bytes) -> bytes:
+        """Return what the signature of a text has to fit: all before it, indented as V8 does it.
+
+        It goes through HMAC where the network has such a key. Raises ``JsonError``.
+        """
+        return self._sign_part(canonicalize(data).indented)
 
     def _sign_part(self, indented: bytes) -> bytes:
         return bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key)
@@ -180,8 +190,8 @@ class ClassicFormat:
         members = read_members(canonical.value, raw.author, raw.sequence)
         if isinstance(members, Reason):
             return Rejected(members, raw.author, raw.sequence)
-        compact, indented = canonical.compact, canonical.indented
-        units, digest = measure(indented)
+        compact = canonical.compact
+        units, digest = measure(canonical.indented)
         if units > TEXT_UNITS_MAX:
             return Rejected(Reason.TOO_LONG, raw.author, raw.sequence)
         # None of the members before the content has its mark.
@@ -194,8 +204,6 @@ class ClassicFormat:
             members.timestamp,
             compact[content:-COMPACT_TAIL],
             compact,
-            indented,
-            members.signature,
         )
 
 

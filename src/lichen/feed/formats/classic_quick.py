@@ -96,8 +96,7 @@ def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | N
         or has_index_keys(content)
     ):
         return None
-    indented = _indent(data, indent=2)
-    units, digest = measure(indented)
+    units, digest = measure(_indent(data, indent=2))
     if units > TEXT_UNITS_MAX:
         return None
     return ChainedMessage(
@@ -108,8 +107,6 @@ def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | N
         timestamp,
         content,
         data,
-        indented,
-        signature,
     )
 
 

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import (
+    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
     ForkProof,
     Message,
     MsgId,
-    RawMessage,
     Reason,
     Rejected,
     prove_fork,
@@ -174,7 +174,7 @@ class Settlement:
         return standing
 
     def _decide(
-        self, raw: RawMessage, outcome: Outcome, standing: _Standing, answer: Answer
+        self, raw: Candidate, outcome: Outcome, standing: _Standing, answer: Answer
     ) -> Kept | None:
         """Decide a message that is not as hoped for, or comes after one; None: it is not kept."""
         feed = raw.author
@@ -203,7 +203,7 @@ class Settlement:
         return outcome
 
     def _settle_held(
-        self, raw: RawMessage, feed_format: FeedFormat, standing: _Standing, answer: Answer
+        self, raw: Candidate, feed_format: FeedFormat, standing: _Standing, answer: Answer
     ) -> None:
         """Decide a message in whose place another one is held already, or the same."""
         held_key, held_data = self._held(raw.author, raw.sequence, standing)
@@ -226,7 +226,7 @@ class Settlement:
 
     def _settle_contradiction(
         self,
-        raw: RawMessage,
+        raw: Candidate,
         held: bytes,
         feed_format: FeedFormat,
         standing: _Standing,
@@ -270,7 +270,7 @@ class Settlement:
         return held
 
 
-def _decide_alone(raw: RawMessage, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
+def _decide_alone(raw: Candidate, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
     chained = feed_format.chain(raw, state)
     return feed_format.verify(chained) if isinstance(chained, ChainedMessage) else chained
 

@@ -1,0 +1,314 @@
+"""The other process as this one sees it: asked for much at once, and never needed.
+
+Python computes in one thread at a time. Reading and chaining a message is a good half of what it
+costs to take in; so where there is a second core and much to do, another process does that half
+(``process``), while this one checks signatures and writes. It is started when a first large batch
+comes, which does not wait for it, and let go when nothing came for ``IDLE_S``. Answers come in the
+order of the requests. If it cannot be started, or ends before its time, all that it owes is done
+here, and from then on all that comes.
+"""
+
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from contextlib import suppress
+from typing import BinaryIO, Generic, TypeVar, cast
+
+import msgspec
+
+from lichen.feed.formats import FeedFormat
+from lichen.feed.lines import ChainedLines, chain_lines
+from lichen.feed.message import Candidate, ChainedMessage, RawMessage
+from lichen.store.chaining.process import BATCH, LENGTH_BYTES, LINES, chain_batch
+from lichen.store.signatures import cores
+
+WORTH_MESSAGES = 64
+"""Messages of a batch for which it is worth to ask: fewer are chained before an answer is back."""
+IDLE_S = 10.0
+"""After so long without a request the process is let go: its 30 MB are worth more elsewhere."""
+STOP_S_MAX = 2.0
+"""So long a process that was told to end may take."""
+PIPE_BYTES = 1 << 20
+"""Room in each pipe, where the system can give it: a block goes through without stops."""
+
+COMMAND = (sys.executable, "-P", "-m", "lichen.store.chaining.process")
+
+Got = TypeVar("Got")
+
+
+class _Request(Generic[Got]):
+    """Something asked: how it is sent, how its answer is read, and how to do without."""
+
+    __slots__ = ("body", "do_here", "future", "kind", "read")
+
+    def __init__(
+        self, kind: bytes, body: bytes, read: Callable[[bytes], Got], do_here: Callable[[], Got]
+    ) -> None:
+        self.kind = kind
+        self.body = body
+        self.read = read
+        self.do_here = do_here
+        self.future: Future[Got] = Future()
+        self.future.set_running_or_notify_cancel()
+
+
+_write_batch = msgspec.msgpack.Encoder().encode
+_read_batch = msgspec.msgpack.Decoder(list[ChainedMessage | None]).decode
+_read_lines = msgspec.msgpack.Decoder(ChainedLines).decode
+
+
+class Chainer:
+    """Has batches and blocks of lines chained, by a process that comes and goes.
+
+    ``is_alone``: there is no core for another process, or nobody wants it. ``on_notice`` is told in
+    words if the process was lost.
+    """
+
+    __slots__ = (
+        "_changed", "_command", "_feed_format", "_is_closing", "_is_lost", "_is_ready",
+        "_on_notice", "_owed", "_process", "_receiver", "_sender", "_waiting",
+    )  # fmt: skip
+
+    def __init__(
+        self,
+        feed_format: FeedFormat,
+        *,
+        is_alone: bool | None = None,
+        on_notice: Callable[[str], None] | None = None,
+        command: Sequence[str] = COMMAND,
+    ) -> None:
+        self._feed_format = feed_format
+        self._on_notice = on_notice
+        self._command = command
+        self._changed = threading.Condition()
+        self._waiting: deque[_Request[object]] = deque()
+        self._owed: deque[_Request[object]] = deque()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._sender: threading.Thread | None = None
+        self._receiver: threading.Thread | None = None
+        self._is_ready = self._is_closing = False
+        self._is_lost = cores() < 2 if is_alone is None else is_alone
+
+    def start(self) -> None:
+        """Have the process started: there will be much to do."""
+        with self._changed:
+            if self._process is None and not self._is_lost and not self._is_closing:
+                self._start()
+
+    def take_batch(self, batch: Sequence[Candidate]) -> "Future[Sequence[Candidate]] | None":
+        """Have a batch chained, in order after those before. None: do it yourself, it is its turn.
+
+        What was refused is given back as it was, with its reason still to be found.
+        """
+        if not all(isinstance(each, RawMessage) for each in batch):
+            return None
+        with self._changed:
+            is_behind = bool(self._owed or self._waiting)
+            if not is_behind and len(batch) < WORTH_MESSAGES:
+                return None
+            if not is_behind and not self._is_ready:
+                if self._process is None and not self._is_lost and not self._is_closing:
+                    self._start()
+                return None
+            raws = cast("Sequence[RawMessage]", batch)
+            return self._ask(
+                BATCH,
+                _write_batch(raws),
+                lambda body: _merge(raws, _read_batch(body)),
+                lambda: _merge(raws, chain_batch(raws, self._feed_format)),
+            )
+
+    def pass_on(
+        self,
+        batch: Sequence[Candidate],
+        onward: "Callable[[Sequence[Candidate]], Future[Got]]",
+    ) -> "Future[Got]":
+        """Have a batch chained, if that is worth while, and then done with it what is to be done.
+
+        Batches go onward in the order in which they came.
+        """
+        chained = self.take_batch(batch)
+        if chained is None:
+            return onward(batch)
+        answer: Future[Got] = Future()
+
+        def go_on(done: "Future[Sequence[Candidate]]") -> None:
+            try:
+                onward(done.result()).add_done_callback(lambda passed: _copy(passed, answer))
+            except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
+                answer.set_exception(fault)
+
+        chained.add_done_callback(go_on)
+        return answer
+
+    def take_lines(self, block: bytes) -> "Future[ChainedLines] | None":
+        """Have a block of lines chained. None: do it yourself."""
+        with self._changed:
+            if not self._is_ready:
+                return None
+            return self._ask(
+                LINES, block, _read_lines, lambda: chain_lines(block, self._feed_format)
+            )
+
+    def close(self) -> None:
+        """Wait for what is under way, and let the process go."""
+        with self._changed:
+            self._is_closing = True
+            self._changed.notify_all()
+        for thread in (self._sender, self._receiver):
+            if thread is not None:
+                thread.join()
+
+    # Under the lock
+
+    def _ask(
+        self,
+        kind: bytes,
+        body: bytes,
+        read: Callable[[bytes], Got],
+        do_here: Callable[[], Got],
+    ) -> "Future[Got]":
+        request = _Request(kind, body, read, do_here)
+        self._waiting.append(cast("_Request[object]", request))
+        self._changed.notify_all()
+        return request.future
+
+    def _start(self) -> None:
+        try:
+            process = subprocess.Popen(  # noqa: S603 (this program itself)
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
+        except OSError as error:
+            self._lose(str(error))
+            return
+        assert process.stdin is not None, "it was asked for"
+        assert process.stdout is not None, "it was asked for"
+        for pipe in (process.stdin, process.stdout):
+            _widen(pipe.fileno())
+        self._process = process
+        self._sender = threading.Thread(
+            target=self._send, args=(process, process.stdin), name="chainer-send", daemon=True
+        )
+        self._receiver = threading.Thread(
+            target=self._receive, args=(process, process.stdout), name="chainer", daemon=True
+        )
+        self._sender.start()
+        self._receiver.start()
+
+    def _lose(self, reason: str) -> None:
+        self._is_lost = True
+        self._is_ready = False
+        if self._on_notice is not None and not self._is_closing:
+            self._on_notice(
+                f"The process that helps to take in messages is gone ({reason}); not needed."
+            )
+
+    # In the sending thread
+
+    def _send(self, process: "subprocess.Popen[bytes]", pipe: BinaryIO) -> None:
+        with suppress(OSError), pipe:
+            while (request := self._next(process)) is not None:
+                pipe.write(len(request.body).to_bytes(LENGTH_BYTES, "little") + request.kind)
+                pipe.write(request.body)
+                pipe.flush()
+
+    def _next(self, process: "subprocess.Popen[bytes]") -> "_Request[object] | None":
+        """Return what is to be sent next; None: the process may go."""
+        with self._changed:
+            while process is self._process and not self._is_lost:
+                if self._waiting and self._is_ready:
+                    request = self._waiting.popleft()
+                    self._owed.append(request)
+                    return request
+                if self._is_closing and not self._waiting:
+                    return None
+                is_told = self._changed.wait(IDLE_S)
+                if not is_told and self._is_ready and not self._waiting and not self._owed:
+                    self._is_ready = False
+                    return None
+        return None
+
+    # In the receiving thread
+
+    def _receive(self, process: "subprocess.Popen[bytes]", pipe: BinaryIO) -> None:
+        with pipe:
+            while (body := _read_answer(pipe)) is not None:
+                if not body:
+                    with self._changed:
+                        self._is_ready = True
+                        self._changed.notify_all()
+                    continue
+                self._answer(self._owed[0], body)
+                with self._changed:
+                    self._owed.popleft()
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_S_MAX)
+        process.kill()
+        process.wait()
+        with self._changed:
+            was_let_go = not self._owed and not self._waiting and not self._is_ready
+            self._process = None
+            if not was_let_go and not self._is_closing:
+                self._lose(f"exit {process.returncode}")
+            self._changed.notify_all()
+        self._do_what_is_owed()
+
+    def _answer(self, request: "_Request[object]", body: bytes) -> None:
+        try:
+            request.future.set_result(request.read(body))
+        except msgspec.MsgspecError:
+            _do_here(request)
+
+    def _do_what_is_owed(self) -> None:
+        while True:
+            with self._changed:
+                queue = self._owed or self._waiting
+                if not queue:
+                    return
+                request = queue[0]
+            _do_here(request)
+            with self._changed:
+                queue.popleft()
+
+
+def _copy(done: "Future[Got]", answer: "Future[Got]") -> None:
+    fault = done.exception()
+    if fault is None:
+        answer.set_result(done.result())
+    else:
+        answer.set_exception(fault)
+
+
+def _do_here(request: "_Request[object]") -> None:
+    try:
+        request.future.set_result(request.do_here())
+    except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
+        request.future.set_exception(fault)
+
+
+def _merge(raws: Sequence[RawMessage], chained: Sequence[ChainedMessage | None]) -> list[Candidate]:
+    return [raw if found is None else found for raw, found in zip(raws, chained, strict=True)]
+
+
+def _read_answer(pipe: BinaryIO) -> bytes | None:
+    head = pipe.read(LENGTH_BYTES)
+    if len(head) < LENGTH_BYTES:
+        return None
+    length = int.from_bytes(head, "little")
+    body = pipe.read(length)
+    return body if len(body) == length else None
+
+
+def _widen(descriptor: int) -> None:
+    """Make room in a pipe; without, it only takes more turns."""
+    if sys.platform == "linux":
+        import fcntl  # noqa: PLC0415 (there is none everywhere)
+
+        with suppress(OSError):
+            fcntl.fcntl(descriptor, fcntl.F_SETPIPE_SZ, PIPE_BYTES)
