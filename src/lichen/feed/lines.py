@@ -40,7 +40,7 @@ def chain_lines(block: bytes, feed_format: FeedFormat) -> ChainedLines:
     """Chain every line of a block alone: all is checked but its signature and its place."""
     messages: list[ChainedMessage | None] = []
     claimed: dict[int, str] = {}
-    parse, chain_alone = feed_format.parse, feed_format.chain_alone
+    chain_text = feed_format.chain_text
     for line in block.split(b"\n"):
         message: ChainedMessage | None = None
         try:
@@ -49,8 +49,7 @@ def chain_lines(block: bytes, feed_format: FeedFormat) -> ChainedLines:
             messages.append(None)
             continue
         if len(line) <= LINE_BYTES_MAX:
-            raw = parse(bytes(decoded.value) or line.strip())
-            chained = chain_alone(raw) if type(raw) is RawMessage else None
+            chained = chain_text(bytes(decoded.value) or line.strip())
             if type(chained) is ChainedMessage:
                 message = chained
                 if decoded.key != message.key and decoded.key:

@@ -24,7 +24,7 @@ BlobId = NewType("BlobId", str)
 """``&`` + base64 of a SHA-256 + ``.sha256``."""
 
 
-class RawMessage(msgspec.Struct, frozen=True, gc=False, array_like=True):
+class RawMessage(msgspec.Struct, frozen=True, gc=False):
     """A message as a peer or a file gave it: ``author`` and ``sequence`` are its own claims."""
 
     author: FeedId

@@ -23,7 +23,6 @@ from lichen.feed.formats.classic_quick import (
     SIGNATURE_FROM,
     SIGNATURE_TO,
     chain_quickly,
-    claimed_previous,
 )
 from lichen.feed.formats.classic_rules import (
     SEQUENCE_MAX,
@@ -42,7 +41,6 @@ from lichen.feed.message import (
     FeedId,
     FeedState,
     Message,
-    MsgId,
     RawMessage,
     Reason,
     Rejected,
@@ -101,10 +99,7 @@ class ClassicFormat:
         if candidate.sequence != sequence:
             return Rejected(Reason.SEQUENCE_GAP, candidate.author, candidate.sequence)
         message: ChainedMessage | Rejected
-        if isinstance(candidate, RawMessage):
-            message = self._chain(candidate, previous)
-        else:
-            message = candidate
+        message = self._chain(candidate) if isinstance(candidate, RawMessage) else candidate
         if type(message) is ChainedMessage and message.previous != previous:
             return Rejected(Reason.PREVIOUS, candidate.author, candidate.sequence)
         return message
@@ -113,7 +108,15 @@ class ClassicFormat:
         """Check everything but the signature and the message before."""
         if isinstance(candidate, ChainedMessage):
             return candidate
-        return self._chain(candidate, claimed_previous(candidate))
+        return self._chain(candidate)
+
+    def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
+        """Read a text and check everything but the signature and the message before."""
+        quick = chain_quickly(data)
+        if quick is not None:
+            return quick
+        raw = self.parse(data)
+        return raw if isinstance(raw, Rejected) else self.chain_alone(raw)
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature."""
@@ -174,10 +177,12 @@ class ClassicFormat:
             raise ContentError(chained.reason)
         return _as_verified(chained)
 
-    def _chain(self, raw: RawMessage, previous: MsgId | None) -> ChainedMessage | Rejected:
-        """Go the quick way if ``previous`` is what the message follows, else the exact one."""
-        quick = chain_quickly(raw, previous)
-        return self._chain_exactly(raw) if quick is None else quick
+    def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
+        """Go the quick way if it leads to what the message claims to be, else the exact one."""
+        quick = chain_quickly(raw.data)
+        if quick is None or quick.author != raw.author or quick.sequence != raw.sequence:
+            return self._chain_exactly(raw)
+        return quick
 
     def _chain_exactly(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the exact way."""

@@ -95,11 +95,11 @@ class SealedFormat(ClassicFormat):
             known = self._known[raw.data] = _Known(raw)
         return known
 
-    def _chain(self, raw: RawMessage, previous: MsgId | None) -> ChainedMessage | Rejected:
-        """Check everything but the signature, with a guess at the message before."""
+    def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
+        """Check everything but the signature and the message before."""
         known = self._remember(raw)
         if known.chained is None:
-            known.chained = super()._chain(raw, previous)
+            known.chained = super()._chain(raw)
         return known.chained
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
@@ -207,6 +207,11 @@ class StandInFormat:
             content=orjson.dumps(message.content),
             data=candidate.data,
         )
+
+    def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
+        """Read a message and compute its id."""
+        raw = self.parse(data)
+        return raw if isinstance(raw, Rejected) else self.chain_alone(raw)
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Look at the mark."""

@@ -22,7 +22,7 @@ import msgspec
 from lichen.feed.formats import FeedFormat
 from lichen.feed.lines import ChainedLines, chain_lines
 from lichen.feed.message import Candidate, ChainedMessage, RawMessage
-from lichen.store.chaining.process import BATCH, LENGTH_BYTES, LINES, chain_batch
+from lichen.store.chaining.process import LENGTH_BYTES, LINES, TEXTS, chain_texts
 from lichen.store.signatures import cores
 
 WORTH_MESSAGES = 64
@@ -55,8 +55,8 @@ class _Request(Generic[Got]):
         self.future.set_running_or_notify_cancel()
 
 
-_write_batch = msgspec.msgpack.Encoder().encode
-_read_batch = msgspec.msgpack.Decoder(list[ChainedMessage | None]).decode
+_write_texts = msgspec.msgpack.Encoder().encode
+_read_chained = msgspec.msgpack.Decoder(list[ChainedMessage | None]).decode
 _read_lines = msgspec.msgpack.Decoder(ChainedLines).decode
 
 
@@ -113,12 +113,12 @@ class Chainer:
                 if self._process is None and not self._is_lost and not self._is_closing:
                     self._start()
                 return None
-            raws = cast("Sequence[RawMessage]", batch)
+            texts = [each.data for each in batch]
             return self._ask(
-                BATCH,
-                _write_batch(raws),
-                lambda body: _merge(raws, _read_batch(body)),
-                lambda: _merge(raws, chain_batch(raws, self._feed_format)),
+                TEXTS,
+                _write_texts(texts),
+                lambda body: self._merge(batch, _read_chained(body)),
+                lambda: self._merge(batch, chain_texts(texts, self._feed_format)),
             )
 
     def pass_on(
@@ -161,6 +161,21 @@ class Chainer:
         for thread in (self._sender, self._receiver):
             if thread is not None:
                 thread.join()
+
+    def _merge(
+        self, batch: Sequence[Candidate], chained: Sequence[ChainedMessage | None]
+    ) -> list[Candidate]:
+        """Take what was chained in place of what claimed to be that."""
+        name = self._feed_format.name
+        return [
+            found
+            if found is not None
+            and found.author == candidate.author
+            and found.sequence == candidate.sequence
+            and candidate.format == name
+            else candidate
+            for candidate, found in zip(batch, chained, strict=True)
+        ]
 
     # Under the lock
 
@@ -217,6 +232,11 @@ class Chainer:
                 pipe.write(len(request.body).to_bytes(LENGTH_BYTES, "little") + request.kind)
                 pipe.write(request.body)
                 pipe.flush()
+        with self._changed:
+            owes_nothing = not self._owed
+        if owes_nothing:
+            # It may still be starting: nobody waits for that.
+            process.kill()
 
     def _next(self, process: "subprocess.Popen[bytes]") -> "_Request[object] | None":
         """Return what is to be sent next; None: the process may go."""
@@ -290,10 +310,6 @@ def _do_here(request: "_Request[object]") -> None:
         request.future.set_result(request.do_here())
     except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
         request.future.set_exception(fault)
-
-
-def _merge(raws: Sequence[RawMessage], chained: Sequence[ChainedMessage | None]) -> list[Candidate]:
-    return [raw if found is None else found for raw, found in zip(raws, chained, strict=True)]
 
 
 def _read_answer(pipe: BinaryIO) -> bytes | None:

@@ -16,34 +16,29 @@ import msgspec
 from lichen.feed.formats import FeedFormat
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.lines import chain_lines
-from lichen.feed.message import ChainedMessage, RawMessage, Rejected
+from lichen.feed.message import ChainedMessage
 
-BATCH: Final = b"B"
-"""The body is a list of ``RawMessage``, the answer a list of ``ChainedMessage`` or None."""
+TEXTS: Final = b"T"
+"""The body is a list of texts, the answer a list of ``ChainedMessage`` or None."""
 LINES: Final = b"L"
 """The body is a block of lines, the answer ``ChainedLines``."""
 LENGTH_BYTES: Final = 4
 
-_read_batch = msgspec.msgpack.Decoder(list[RawMessage]).decode
+_read_texts = msgspec.msgpack.Decoder(list[bytes]).decode
 _write = msgspec.msgpack.Encoder().encode
 
 
-def chain_batch(
-    batch: Sequence[RawMessage], feed_format: FeedFormat
-) -> list[ChainedMessage | None]:
-    """Chain each message alone; None: refused, or of another format, and to be looked at."""
-    found: list[ChainedMessage | None] = []
-    for raw in batch:
-        chained = feed_format.chain_alone(raw) if raw.format == feed_format.name else None
-        found.append(None if isinstance(chained, Rejected) else chained)
-    return found
+def chain_texts(texts: Sequence[bytes], feed_format: FeedFormat) -> list[ChainedMessage | None]:
+    """Chain each message alone; None: it is refused, and somebody has to find the reason."""
+    chained = map(feed_format.chain_text, texts)
+    return [each if isinstance(each, ChainedMessage) else None for each in chained]
 
 
 def serve(requests: BinaryIO, answers: BinaryIO) -> None:
     """Answer requests until there are no more."""
     feed_format = ClassicFormat()
     work: dict[bytes, Callable[[bytes], object]] = {
-        BATCH: lambda body: chain_batch(_read_batch(body), feed_format),
+        TEXTS: lambda body: chain_texts(_read_texts(body), feed_format),
         LINES: lambda body: chain_lines(body, feed_format),
     }
     _send(answers, b"")
