@@ -17,17 +17,6 @@ LINE_BYTES_MAX: Final = 256 * 1024
 """A longer line is no message; only its beginning is kept, and refused."""
 
 
-class ChainedLines(msgspec.Struct, array_like=True):
-    """What the lines of a block came to, each by itself.
-
-    ``messages``: one for each line; None: somebody has to ``open_line`` it, for it is blank, odd,
-    or no message. ``claimed``: by line, the ids that the file gives messages that have another.
-    """
-
-    messages: list[ChainedMessage | None]
-    claimed: dict[int, str]
-
-
 class _Line(msgspec.Struct, gc=False):
     key: str | None = None
     value: msgspec.Raw = msgspec.Raw()
@@ -36,8 +25,14 @@ class _Line(msgspec.Struct, gc=False):
 _decode_line = msgspec.json.Decoder(_Line).decode
 
 
-def chain_lines(block: bytes, feed_format: FeedFormat) -> ChainedLines:
-    """Chain every line of a block alone: all is checked but its signature and its place."""
+def chain_lines(
+    block: bytes, feed_format: FeedFormat
+) -> tuple[list[ChainedMessage | None], dict[int, str]]:
+    """Chain every line of a block alone: all is checked but its signature and its place.
+
+    None: somebody has to ``open_line`` it, for it is blank, odd, or no message. Beside them, by
+    line, the ids that the file gives messages that have another.
+    """
     messages: list[ChainedMessage | None] = []
     claimed: dict[int, str] = {}
     chain_text = feed_format.chain_text
@@ -55,7 +50,7 @@ def chain_lines(block: bytes, feed_format: FeedFormat) -> ChainedLines:
                 if decoded.key != message.key and decoded.key:
                     claimed[len(messages)] = decoded.key
         messages.append(message)
-    return ChainedLines(messages, claimed)
+    return messages, claimed
 
 
 def open_line(

@@ -80,7 +80,7 @@ class Store:
         self.views: Views
         self.local: Local
         self.blobs: Blobs
-        self.chainer = Chainer(formats[OWN_FORMAT])
+        self.chainer: Chainer
         self._formats = formats
         self._clock_ms: Callable[[], float] = _wall_clock_ms
         self._opened = ExitStack()
@@ -140,6 +140,7 @@ class Store:
             store._auditor = Auditor(store.log, formats, store._make_register())
             opened.callback(store._auditor.close)
             store._auditor.start()
+            store.chainer = Chainer(formats[OWN_FORMAT], binding.hmac_key, on_notice=on_notice)
             opened.callback(store.chainer.close)
             store._opened = opened.pop_all()
         return store

@@ -10,7 +10,6 @@ from typing import Protocol
 
 from lichen.feed.identity import Identity
 from lichen.feed.message import (
-    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
@@ -41,11 +40,11 @@ class FeedFormat(Protocol):
         """Read whose message this claims to be, cheaply; nothing is proved."""
         ...
 
-    def chain(self, candidate: Candidate, state: FeedState | None) -> ChainedMessage | Rejected:
+    def chain(self, raw: RawMessage, state: FeedState | None) -> ChainedMessage | Rejected:
         """Check all but the signature; ``state`` is that of the author's feed, None if empty."""
         ...
 
-    def chain_alone(self, candidate: Candidate) -> ChainedMessage | Rejected:
+    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Check all but the signature and the place in the feed (fetched by id, fork proofs)."""
         ...
 

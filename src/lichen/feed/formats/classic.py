@@ -36,7 +36,6 @@ from lichen.feed.formats.classic_rules import (
 )
 from lichen.feed.identity import Identity, bytes_to_sign, verify_signature
 from lichen.feed.message import (
-    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
@@ -44,6 +43,8 @@ from lichen.feed.message import (
     RawMessage,
     Reason,
     Rejected,
+    as_verified,
+    check_place,
 )
 from lichen.feed.refs import feed_key_bytes, is_feed_id, msg_id_from_bytes
 
@@ -93,22 +94,16 @@ class ClassicFormat:
             return Rejected(Reason.SEQUENCE, header.author)
         return RawMessage(header.author, header.sequence, data)
 
-    def chain(self, candidate: Candidate, state: FeedState | None) -> ChainedMessage | Rejected:
+    def chain(self, raw: RawMessage, state: FeedState | None) -> ChainedMessage | Rejected:
         """Check everything but the signature."""
-        sequence, previous = (1, None) if state is None else (state.sequence + 1, state.key)
-        if candidate.sequence != sequence:
-            return Rejected(Reason.SEQUENCE_GAP, candidate.author, candidate.sequence)
-        message: ChainedMessage | Rejected
-        message = self._chain(candidate) if isinstance(candidate, RawMessage) else candidate
-        if type(message) is ChainedMessage and message.previous != previous:
-            return Rejected(Reason.PREVIOUS, candidate.author, candidate.sequence)
-        return message
+        if raw.sequence != (1 if state is None else state.sequence + 1):
+            return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
+        message = self._chain(raw)
+        return message if isinstance(message, Rejected) else check_place(message, state)
 
-    def chain_alone(self, candidate: Candidate) -> ChainedMessage | Rejected:
+    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Check everything but the signature and the message before."""
-        if isinstance(candidate, ChainedMessage):
-            return candidate
-        return self._chain(candidate)
+        return self._chain(raw)
 
     def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
         """Read a text and check everything but the signature and the message before."""
@@ -122,7 +117,7 @@ class ClassicFormat:
         """Check the signature."""
         if not self.is_signed(message.author, message.data):
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
-        return _as_verified(message)
+        return as_verified(message)
 
     def is_signed(self, author: FeedId, data: bytes) -> bool:
         """Check the signature of a text alone: that it is a message, was checked when it came."""
@@ -175,7 +170,7 @@ class ClassicFormat:
         chained = self.chain(raw, state)
         if isinstance(chained, Rejected):
             raise ContentError(chained.reason)
-        return _as_verified(chained)
+        return as_verified(chained)
 
     def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the quick way if it leads to what the message claims to be, else the exact one."""
@@ -220,19 +215,6 @@ def draft_units(content: bytes, sequence: int) -> int:
     indented = canonicalize(b'{"content":%b}' % content).indented
     units, _digest = measure(indented)
     return units + _HEADER_UNITS + len(str(sequence)) + _INDENTED_TAIL - len("\n}")
-
-
-def _as_verified(message: ChainedMessage) -> Message:
-    """Say that the signature is known to hold: it was checked, or just made."""
-    return Message(
-        message.key,
-        message.previous,
-        message.author,
-        message.sequence,
-        message.timestamp,
-        message.content,
-        message.data,
-    )
 
 
 def _write_unsigned(

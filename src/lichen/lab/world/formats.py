@@ -20,7 +20,6 @@ from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.formats.classic_quick import SIGNATURE_FROM, SIGNATURE_TO
 from lichen.feed.identity import Identity, generate_identity
 from lichen.feed.message import (
-    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
@@ -187,25 +186,23 @@ class StandInFormat:
         """Read author and sequence."""
         return parse_message(data)
 
-    def chain(self, candidate: Candidate, state: FeedState | None) -> ChainedMessage | Rejected:
+    def chain(self, raw: RawMessage, state: FeedState | None) -> ChainedMessage | Rejected:
         """Check the sequence."""
-        if candidate.sequence != (1 if state is None else state.sequence + 1):
-            return Rejected(Reason.SEQUENCE_GAP, candidate.author, candidate.sequence)
-        return self.chain_alone(candidate)
+        if raw.sequence != (1 if state is None else state.sequence + 1):
+            return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
+        return self.chain_alone(raw)
 
-    def chain_alone(self, candidate: Candidate) -> ChainedMessage | Rejected:
+    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Compute the id."""
-        if isinstance(candidate, ChainedMessage):
-            return candidate
-        message = _decode(candidate.data)
+        message = _decode(raw.data)
         return ChainedMessage(
-            key=MsgId("%" + sha256(candidate.data).hexdigest()[:12]),
+            key=MsgId("%" + sha256(raw.data).hexdigest()[:12]),
             previous=None,
             author=message.author,
             sequence=message.sequence,
             timestamp=0.0,
             content=orjson.dumps(message.content),
-            data=candidate.data,
+            data=raw.data,
         )
 
     def chain_text(self, data: bytes) -> ChainedMessage | Rejected:

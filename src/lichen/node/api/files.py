@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.feed.canonical import JsonValue
-from lichen.feed.lines import ChainedLines, chain_lines
 from lichen.feed.message import FeedId, Rejected
 from lichen.node import limits
 from lichen.node.api.lines import READ_FAULTS, Batch, open_lines, read_blocks
 from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
+from lichen.store.chaining.work import Chained, chain_block
 from lichen.store.ingest import IngestResult
 from lichen.words import N_
 
@@ -68,7 +68,7 @@ class _Block(msgspec.Struct):
     """A block of lines that is being chained."""
 
     lines: bytes
-    chained: asyncio.Future[ChainedLines]
+    chained: asyncio.Future[Chained]
 
 
 class _Sent(msgspec.Struct):
@@ -170,11 +170,11 @@ async def _chain(service: "Service", file: BufferedIOBase, tally: Tally) -> Asyn
         raise fault
 
 
-def _chain_block(service: "Service", lines: bytes) -> asyncio.Future[ChainedLines]:
-    future = service.store.chainer.take_lines(lines)
+def _chain_block(service: "Service", lines: bytes) -> asyncio.Future[Chained]:
+    future = service.store.chainer.chain_lines(lines)
     if future is not None:
         return asyncio.wrap_future(future)
-    return asyncio.get_running_loop().run_in_executor(None, chain_lines, lines, service.format)
+    return asyncio.get_running_loop().run_in_executor(None, chain_block, lines, service.format)
 
 
 async def _await_audit(service: "Service", tally: Tally, cuts: int, send: Send) -> None:

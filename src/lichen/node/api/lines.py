@@ -9,9 +9,10 @@ from typing import cast
 
 import msgspec
 
-from lichen.feed.lines import LINE_BYTES_MAX, ChainedLines, open_line
+from lichen.feed.lines import LINE_BYTES_MAX, open_line
 from lichen.feed.message import Candidate, MsgId, RawMessage, Rejected
 from lichen.node.errors import ApiError
+from lichen.store.chaining.work import Chained
 from lichen.words import N_
 
 READ_FAULTS = (OSError, EOFError, zlib.error)
@@ -35,20 +36,19 @@ class Batch(msgspec.Struct):
     claimed: dict[int, MsgId] = {}
     read: int = 0
 
-    def add(
-        self, block: bytes, chained: ChainedLines, before: int, parse: Parse, refuse: Refuse
-    ) -> int:
+    def add(self, block: bytes, chained: Chained, before: int, parse: Parse, refuse: Refuse) -> int:
         """Add what stands in a block, ``before`` which the file has so many lines; return how many.
 
         ``refuse`` is told of the lines that are no messages.
         """
+        found = chained.found()
         if None not in chained.messages and not chained.claimed:
-            self.messages += cast("list[Candidate]", chained.messages)
-            self.lines += range(before + 1, before + len(chained.messages) + 1)
-            self.read += len(chained.messages)
-            return len(chained.messages)
+            self.messages += cast("list[Candidate]", found)
+            self.lines += range(before + 1, before + len(found) + 1)
+            self.read += len(found)
+            return len(found)
         lines = block.split(b"\n")
-        for place, message in enumerate(chained.messages):
+        for place, message in enumerate(found):
             candidate: Candidate | Rejected | None = message
             key = chained.claimed.get(place)
             if candidate is None:

@@ -1,7 +1,7 @@
 """The other process as this one sees it: asked for much at once, and never needed.
 
 Python computes in one thread at a time. Reading and chaining a message is a good half of what it
-costs to take in; so where there is a second core and much to do, another process does that half
+costs to take it in; so where there is a second core and much to do, another process does that half
 (``process``), while this one checks signatures and writes. It is started when a first large batch
 comes, which does not wait for it, and let go when nothing came for ``IDLE_S``. Answers come in the
 order of the requests. If it cannot be started, or ends before its time, all that it owes is done
@@ -15,14 +15,14 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
-from typing import BinaryIO, Generic, TypeVar, cast
+from typing import BinaryIO, TypeVar
 
 import msgspec
 
 from lichen.feed.formats import FeedFormat
-from lichen.feed.lines import ChainedLines, chain_lines
-from lichen.feed.message import Candidate, ChainedMessage, RawMessage
-from lichen.store.chaining.process import LENGTH_BYTES, LINES, TEXTS, chain_texts
+from lichen.feed.message import Candidate, RawMessage
+from lichen.store.chaining.process import BEGIN, LENGTH_BYTES, LINES, TEXTS
+from lichen.store.chaining.work import Chained, chain_block, chain_texts
 from lichen.store.signatures import cores
 
 WORTH_MESSAGES = 64
@@ -30,141 +30,111 @@ WORTH_MESSAGES = 64
 IDLE_S = 10.0
 """After so long without a request the process is let go: its 30 MB are worth more elsewhere."""
 STOP_S_MAX = 2.0
-"""So long a process that was told to end may take."""
+"""So long the process may take to end once it is told to."""
 PIPE_BYTES = 1 << 20
 """Room in each pipe, where the system can give it: a block goes through without stops."""
-
 COMMAND = (sys.executable, "-P", "-m", "lichen.store.chaining.process")
 
 Got = TypeVar("Got")
 
 
-class _Request(Generic[Got]):
-    """Something asked: how it is sent, how its answer is read, and how to do without."""
+class _Request:
+    """Something asked, and how to do without."""
 
-    __slots__ = ("body", "do_here", "future", "kind", "read")
+    __slots__ = ("body", "do_here", "future", "kind")
 
-    def __init__(
-        self, kind: bytes, body: bytes, read: Callable[[bytes], Got], do_here: Callable[[], Got]
-    ) -> None:
+    def __init__(self, kind: bytes, body: bytes, do_here: Callable[[], Chained]) -> None:
         self.kind = kind
         self.body = body
-        self.read = read
         self.do_here = do_here
-        self.future: Future[Got] = Future()
+        self.future: Future[Chained] = Future()
         self.future.set_running_or_notify_cancel()
 
 
 _write_texts = msgspec.msgpack.Encoder().encode
-_read_chained = msgspec.msgpack.Decoder(list[ChainedMessage | None]).decode
-_read_lines = msgspec.msgpack.Decoder(ChainedLines).decode
+_read_chained = msgspec.msgpack.Decoder(Chained).decode
 
 
 class Chainer:
-    """Has batches and blocks of lines chained, by a process that comes and goes.
+    """Has batches and blocks of lines chained by a process that comes and goes.
 
-    ``is_alone``: there is no core for another process, or nobody wants it. ``on_notice`` is told in
-    words if the process was lost.
+    ``is_alone``: there is no core for another process, or it is not wanted. ``on_notice`` is told
+    in words if the process was lost.
     """
 
     __slots__ = (
-        "_changed", "_command", "_feed_format", "_is_closing", "_is_lost", "_is_ready",
-        "_on_notice", "_owed", "_process", "_receiver", "_sender", "_waiting",
+        "_changed", "_command", "_feed_format", "_hmac_key", "_is_closing", "_is_lost",
+        "_is_ready", "_on_notice", "_owed", "_process", "_threads", "_waiting",
     )  # fmt: skip
 
     def __init__(
         self,
         feed_format: FeedFormat,
+        hmac_key: bytes | None = None,
         *,
         is_alone: bool | None = None,
         on_notice: Callable[[str], None] | None = None,
         command: Sequence[str] = COMMAND,
     ) -> None:
         self._feed_format = feed_format
+        self._hmac_key = hmac_key
         self._on_notice = on_notice
         self._command = command
         self._changed = threading.Condition()
-        self._waiting: deque[_Request[object]] = deque()
-        self._owed: deque[_Request[object]] = deque()
+        self._waiting: deque[_Request] = deque()
+        self._owed: deque[_Request] = deque()
         self._process: subprocess.Popen[bytes] | None = None
-        self._sender: threading.Thread | None = None
-        self._receiver: threading.Thread | None = None
+        self._threads: tuple[threading.Thread, ...] = ()
         self._is_ready = self._is_closing = False
         self._is_lost = cores() < 2 if is_alone is None else is_alone
 
     def start(self) -> None:
         """Have the process started: there will be much to do."""
         with self._changed:
-            if self._process is None and not self._is_lost and not self._is_closing:
-                self._start()
+            self._start()
 
-    def take_batch(self, batch: Sequence[Candidate]) -> "Future[Sequence[Candidate]] | None":
-        """Have a batch chained, in order after those before. None: do it yourself, it is its turn.
-
-        What was refused is given back as it was, with its reason still to be found.
-        """
-        if not all(isinstance(each, RawMessage) for each in batch):
-            return None
+    def chain_lines(self, block: bytes) -> Future[Chained] | None:
+        """Have a block of lines chained. None: do it yourself."""
         with self._changed:
-            is_behind = bool(self._owed or self._waiting)
-            if not is_behind and len(batch) < WORTH_MESSAGES:
+            if not self._is_ready:
                 return None
-            if not is_behind and not self._is_ready:
-                if self._process is None and not self._is_lost and not self._is_closing:
-                    self._start()
-                return None
-            texts = [each.data for each in batch]
-            return self._ask(
-                TEXTS,
-                _write_texts(texts),
-                lambda body: self._merge(batch, _read_chained(body)),
-                lambda: self._merge(batch, chain_texts(texts, self._feed_format)),
-            )
+            return self._ask(LINES, block, lambda: chain_block(block, self._feed_format))
 
     def pass_on(
         self,
         batch: Sequence[Candidate],
-        onward: "Callable[[Sequence[Candidate]], Future[Got]]",
-    ) -> "Future[Got]":
-        """Have a batch chained, if that is worth while, and then done with it what is to be done.
+        onward: Callable[[Sequence[Candidate]], Future[Got]],
+    ) -> Future[Got]:
+        """Have a batch chained, if that is worth while, then do with it what is to be done.
 
-        Batches go onward in the order in which they came.
+        Batches go onward in the order in which they came. What the process does not take goes on as
+        it is: the reason of a refusal is still to be found.
         """
-        chained = self.take_batch(batch)
+        with self._changed:
+            chained = self._take(batch)
         if chained is None:
             return onward(batch)
         answer: Future[Got] = Future()
 
-        def go_on(done: "Future[Sequence[Candidate]]") -> None:
+        def go_on(done: Future[Chained]) -> None:
             try:
-                onward(done.result()).add_done_callback(lambda passed: _copy(passed, answer))
+                merged = self._merge(batch, done.result())
+                onward(merged).add_done_callback(lambda passed: _copy(passed, answer))
             except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
                 answer.set_exception(fault)
 
         chained.add_done_callback(go_on)
         return answer
 
-    def take_lines(self, block: bytes) -> "Future[ChainedLines] | None":
-        """Have a block of lines chained. None: do it yourself."""
-        with self._changed:
-            if not self._is_ready:
-                return None
-            return self._ask(
-                LINES, block, _read_lines, lambda: chain_lines(block, self._feed_format)
-            )
-
     def close(self) -> None:
         """Wait for what is under way, and let the process go."""
         with self._changed:
             self._is_closing = True
             self._changed.notify_all()
-        for thread in (self._sender, self._receiver):
-            if thread is not None:
-                thread.join()
+        for thread in self._threads:
+            thread.join()
 
-    def _merge(
-        self, batch: Sequence[Candidate], chained: Sequence[ChainedMessage | None]
-    ) -> list[Candidate]:
+    def _merge(self, batch: Sequence[Candidate], chained: Chained) -> list[Candidate]:
         """Take what was chained in place of what claimed to be that."""
         name = self._feed_format.name
         return [
@@ -174,24 +144,33 @@ class Chainer:
             and found.sequence == candidate.sequence
             and candidate.format == name
             else candidate
-            for candidate, found in zip(batch, chained, strict=True)
+            for candidate, found in zip(batch, chained.found(), strict=True)
         ]
 
     # Under the lock
 
-    def _ask(
-        self,
-        kind: bytes,
-        body: bytes,
-        read: Callable[[bytes], Got],
-        do_here: Callable[[], Got],
-    ) -> "Future[Got]":
-        request = _Request(kind, body, read, do_here)
-        self._waiting.append(cast("_Request[object]", request))
+    def _take(self, batch: Sequence[Candidate]) -> Future[Chained] | None:
+        is_behind = bool(self._owed or self._waiting)
+        if not all(isinstance(each, RawMessage) for each in batch):
+            return None
+        if not is_behind:
+            if len(batch) < WORTH_MESSAGES:
+                return None
+            if not self._is_ready:
+                self._start()
+                return None
+        texts = [each.data for each in batch]
+        return self._ask(TEXTS, _write_texts(texts), lambda: chain_texts(texts, self._feed_format))
+
+    def _ask(self, kind: bytes, body: bytes, do_here: Callable[[], Chained]) -> Future[Chained]:
+        request = _Request(kind, body, do_here)
+        self._waiting.append(request)
         self._changed.notify_all()
         return request.future
 
     def _start(self) -> None:
+        if self._process is not None or self._is_lost or self._is_closing:
+            return
         try:
             process = subprocess.Popen(  # noqa: S603 (this program itself)
                 self._command,
@@ -207,14 +186,13 @@ class Chainer:
         for pipe in (process.stdin, process.stdout):
             _widen(pipe.fileno())
         self._process = process
-        self._sender = threading.Thread(
-            target=self._send, args=(process, process.stdin), name="chainer-send", daemon=True
+        self._threads = (
+            threading.Thread(target=self._send, args=(process, process.stdin), daemon=True),
+            threading.Thread(target=self._receive, args=(process, process.stdout), daemon=True),
         )
-        self._receiver = threading.Thread(
-            target=self._receive, args=(process, process.stdout), name="chainer", daemon=True
-        )
-        self._sender.start()
-        self._receiver.start()
+        for thread, name in zip(self._threads, ("chainer-send", "chainer"), strict=True):
+            thread.name = name
+            thread.start()
 
     def _lose(self, reason: str) -> None:
         self._is_lost = True
@@ -228,17 +206,16 @@ class Chainer:
 
     def _send(self, process: "subprocess.Popen[bytes]", pipe: BinaryIO) -> None:
         with suppress(OSError), pipe:
+            _write_request(pipe, BEGIN, self._hmac_key or b"")
             while (request := self._next(process)) is not None:
-                pipe.write(len(request.body).to_bytes(LENGTH_BYTES, "little") + request.kind)
-                pipe.write(request.body)
-                pipe.flush()
+                _write_request(pipe, request.kind, request.body)
         with self._changed:
             owes_nothing = not self._owed
         if owes_nothing:
             # It may still be starting: nobody waits for that.
             process.kill()
 
-    def _next(self, process: "subprocess.Popen[bytes]") -> "_Request[object] | None":
+    def _next(self, process: "subprocess.Popen[bytes]") -> _Request | None:
         """Return what is to be sent next; None: the process may go."""
         with self._changed:
             while process is self._process and not self._is_lost:
@@ -258,13 +235,16 @@ class Chainer:
 
     def _receive(self, process: "subprocess.Popen[bytes]", pipe: BinaryIO) -> None:
         with pipe:
+            has_begun = _read_answer(pipe) is not None
+            with self._changed:
+                self._is_ready = has_begun
+                self._changed.notify_all()
             while (body := _read_answer(pipe)) is not None:
-                if not body:
-                    with self._changed:
-                        self._is_ready = True
-                        self._changed.notify_all()
-                    continue
-                self._answer(self._owed[0], body)
+                request = self._owed[0]
+                try:
+                    request.future.set_result(_read_chained(body))
+                except msgspec.MsgspecError:
+                    _do_here(request)
                 with self._changed:
                     self._owed.popleft()
         with suppress(subprocess.TimeoutExpired):
@@ -272,18 +252,11 @@ class Chainer:
         process.kill()
         process.wait()
         with self._changed:
-            was_let_go = not self._owed and not self._waiting and not self._is_ready
             self._process = None
-            if not was_let_go and not self._is_closing:
+            if self._is_ready or self._owed or self._waiting or not has_begun:
                 self._lose(f"exit {process.returncode}")
             self._changed.notify_all()
         self._do_what_is_owed()
-
-    def _answer(self, request: "_Request[object]", body: bytes) -> None:
-        try:
-            request.future.set_result(request.read(body))
-        except msgspec.MsgspecError:
-            _do_here(request)
 
     def _do_what_is_owed(self) -> None:
         while True:
@@ -297,7 +270,14 @@ class Chainer:
                 queue.popleft()
 
 
-def _copy(done: "Future[Got]", answer: "Future[Got]") -> None:
+def _do_here(request: _Request) -> None:
+    try:
+        request.future.set_result(request.do_here())
+    except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
+        request.future.set_exception(fault)
+
+
+def _copy(done: Future[Got], answer: Future[Got]) -> None:
     fault = done.exception()
     if fault is None:
         answer.set_result(done.result())
@@ -305,11 +285,10 @@ def _copy(done: "Future[Got]", answer: "Future[Got]") -> None:
         answer.set_exception(fault)
 
 
-def _do_here(request: "_Request[object]") -> None:
-    try:
-        request.future.set_result(request.do_here())
-    except Exception as fault:  # noqa: BLE001 (handed to whoever waits for it)
-        request.future.set_exception(fault)
+def _write_request(pipe: BinaryIO, kind: bytes, body: bytes) -> None:
+    pipe.write(len(body).to_bytes(LENGTH_BYTES, "little") + kind)
+    pipe.write(body)
+    pipe.flush()
 
 
 def _read_answer(pipe: BinaryIO) -> bytes | None:

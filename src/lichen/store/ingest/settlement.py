@@ -12,8 +12,10 @@ from lichen.feed.message import (
     ForkProof,
     Message,
     MsgId,
+    RawMessage,
     Reason,
     Rejected,
+    check_place,
     prove_fork,
 )
 from lichen.store.ingest.values import Claimed, Grown, HeldLog, IngestResult, Kept, Unaudited
@@ -209,12 +211,12 @@ class Settlement:
         held_key, held_data = self._held(raw.author, raw.sequence, standing)
         is_same = held_data == raw.data
         if not is_same:
-            other = feed_format.chain_alone(raw)
-            if isinstance(other, ChainedMessage) and other.key == held_key:
+            other = _chain_alone(raw, feed_format)
+            if not isinstance(other, Rejected) and other.key == held_key:
                 is_same = True
                 if not self._is_audited(raw.author, raw.sequence, standing):
                     # Of two texts with one id one is false, or both: the signature tells.
-                    verdict = feed_format.verify(other)
+                    verdict = _verify(other, feed_format)
                     if isinstance(verdict, Rejected):
                         answer.refuse(verdict, raw.author)
                         return
@@ -237,8 +239,7 @@ class Settlement:
         if standing.is_forked:
             answer.refuse(Rejected(Reason.FORKED, feed, raw.sequence), feed)
             return
-        alone = feed_format.chain_alone(raw)
-        verdict = feed_format.verify(alone) if isinstance(alone, ChainedMessage) else alone
+        verdict = _verify(_chain_alone(raw, feed_format), feed_format)
         if isinstance(verdict, Rejected):
             answer.refuse(verdict, feed)
             return
@@ -270,9 +271,25 @@ class Settlement:
         return held
 
 
+def chain(
+    candidate: Candidate, feed_format: FeedFormat, state: FeedState | None
+) -> Kept | Rejected:
+    """Check what is not proved of a message yet, but for its signature."""
+    if isinstance(candidate, RawMessage):
+        return feed_format.chain(candidate, state)
+    return check_place(candidate, state)
+
+
+def _chain_alone(candidate: Candidate, feed_format: FeedFormat) -> Kept | Rejected:
+    return feed_format.chain_alone(candidate) if isinstance(candidate, RawMessage) else candidate
+
+
+def _verify(message: Kept | Rejected, feed_format: FeedFormat) -> Verdict:
+    return feed_format.verify(message) if isinstance(message, ChainedMessage) else message
+
+
 def _decide_alone(raw: Candidate, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
-    chained = feed_format.chain(raw, state)
-    return feed_format.verify(chained) if isinstance(chained, ChainedMessage) else chained
+    return _verify(chain(raw, feed_format, state), feed_format)
 
 
 def _held_message(data: bytes, feed_format: FeedFormat) -> Verdict:
