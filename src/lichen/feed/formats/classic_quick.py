@@ -67,13 +67,9 @@ def chain_quickly(data: bytes) -> ChainedMessage | None:
     if head is None or _match_tail(data, len(data) - COMPACT_TAIL) is None:
         return None
     previous, first, author, second, time = head.groups()
-    # The sequence stands in one of two places.
-    digits = second if first is None else first
-    if digits is None or (first is not None and second is not None):
-        return None
-    sequence = int(digits)
+    sequence = _read_sequence(first, second)
     timestamp = _read_timestamp(time)
-    if (previous is None) is not (sequence == 1) or sequence > SEQUENCE_MAX or timestamp is None:
+    if (previous is None) is not (sequence == 1) or sequence == 0 or timestamp is None:
         return None
     content = data[head.end() : -COMPACT_TAIL]
     try:
@@ -96,6 +92,15 @@ def chain_quickly(data: bytes) -> ChainedMessage | None:
         content,
         data,
     )
+
+
+def _read_sequence(first: bytes | None, second: bytes | None) -> int:
+    """Read the sequence, which stands in one of two places; 0: in both, in none, or too high."""
+    digits = second if first is None else first
+    if digits is None or (first is not None and second is not None):
+        return 0
+    sequence = int(digits)
+    return sequence if sequence <= SEQUENCE_MAX else 0
 
 
 def _read_timestamp(text: bytes) -> float | None:
