@@ -38,6 +38,23 @@ COMMAND = (sys.executable, "-P", "-m", "lichen.store.chaining.process")
 Got = TypeVar("Got")
 
 
+_prestarted: "list[subprocess.Popen[bytes]]" = []
+"""The process that was asked for before there was a store."""
+
+
+def prestart() -> None:
+    """Have the process started that the next store will need: both take a while to begin."""
+    if cores() > 1 and not _prestarted:
+        with suppress(OSError):
+            _prestarted.append(_spawn(COMMAND))
+
+
+def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    return subprocess.Popen(  # noqa: S603 (this program itself)
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
+    )
+
+
 class _Request:
     """Something asked, and how to do without."""
 
@@ -87,6 +104,11 @@ class Chainer:
         self._threads: tuple[threading.Thread, ...] = ()
         self._is_ready = self._is_closing = False
         self._is_lost = cores() < 2 if is_alone is None else is_alone
+
+    @property
+    def is_ready(self) -> bool:
+        """Return whether the process is there and takes requests."""
+        return self._is_ready
 
     def start(self) -> None:
         """Have the process started: there will be much to do."""
@@ -172,12 +194,7 @@ class Chainer:
         if self._process is not None or self._is_lost or self._is_closing:
             return
         try:
-            process = subprocess.Popen(  # noqa: S603 (this program itself)
-                self._command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-            )
+            process = _prestarted.pop() if _prestarted else _spawn(self._command)
         except OSError as error:
             self._lose(str(error))
             return
