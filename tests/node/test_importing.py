@@ -14,7 +14,7 @@ from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.api import lines
 from lichen.node.errors import ApiError
 from lichen.store.audit import auditor
-from lichen.store.chaining.chainer import Chainer
+from lichen.store.checking.chainer import Chainer
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]

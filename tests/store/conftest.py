@@ -12,7 +12,7 @@ import pytest
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.identity import generate_identity
 from lichen.feed.message import FeedState, Message, RawMessage
-from lichen.store.chaining import chainer
+from lichen.store.checking import chainer
 from lichen.store.store import Binding, Store
 from lichen.store.views import View, base_views
 

@@ -28,10 +28,10 @@ from lichen.store.binding import (
     read_binding,
 )
 from lichen.store.blobs import BLOBS_FOLDER, Blobs
-from lichen.store.chaining.chainer import Chainer
+from lichen.store.checking.chainer import Chainer
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import (
     PublishGuarded,
-    StoreClosed,
     StoreError,
     WrongIdentity,
     opening,
@@ -44,12 +44,11 @@ from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
 from lichen.store.schema import Readers, open_for_writing, refuse_newer
-from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import Interval, first_gap
 from lichen.store.views.queries import Views
 from lichen.store.views.rows import View
-from lichen.store.writer import Lane, Task, Writer
+from lichen.store.writer import Job, Lane, Task, Writer, do_jobs
 
 __all__ = ["Binding", "Store", "read_binding"]
 
@@ -63,7 +62,6 @@ NEWEST_ROWS = 200
 
 Verify = Literal["chain", "all"]
 """Which signatures are checked on receipt: those that cannot wait, or all."""
-_Job = Callable[[], None]
 
 
 def _wall_clock_ms() -> float:
@@ -96,8 +94,8 @@ class Store:
         self._auditor: Auditor
         self._publishing = Lane(self._publish, weight_max=TOGETHER_MAX)
         self._ingesting = Lane(self._ingest, weight_max=TOGETHER_MAX)
-        self._auditing = Lane(_do_jobs, weight_max=1)
-        self._noting = Lane(_do_jobs, weight_max=TOGETHER_MAX)
+        self._auditing = Lane(do_jobs, weight_max=1)
+        self._noting = Lane(do_jobs, weight_max=TOGETHER_MAX)
         self._writer = Writer(
             (self._publishing, self._ingesting, self._auditing, self._noting), self._fold
         )
@@ -319,10 +317,10 @@ class Store:
             lambda: self._is_deciding or self._ingesting.since is not None,
         )
 
-    def _submit(self, job: _Job) -> Future[None]:
+    def _submit(self, job: Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
 
-    def _submit_write(self, job: _Job) -> Future[None]:
+    def _submit_write(self, job: Job) -> Future[None]:
         def write() -> None:
             with self._trouble.watching(), writing():
                 job()
@@ -395,14 +393,3 @@ class Store:
 
 def _drop_notice(_news: object) -> None:
     """Nobody asked to be told."""
-
-
-def _do_jobs(tasks: Sequence[Task[_Job, None]]) -> None:
-    for task in tasks:
-        try:
-            with writing():
-                task.asked()
-        except (StoreError, StoreClosed) as error:
-            task.future.set_exception(error)
-        else:
-            task.future.set_result(None)

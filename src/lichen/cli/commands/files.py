@@ -55,7 +55,7 @@ async def import_command(
     request: dict[str, JsonValue] = {"noViews": no_views, "verify": session.settings.verify}
     total = _Total()
     if not session.home.socket.exists():
-        from lichen.store.chaining.chainer import prestart  # noqa: PLC0415 (not for --help)
+        from lichen.store.checking.chainer import prestart  # noqa: PLC0415 (not for --help)
 
         prestart()
     async with session.client() as client:

@@ -20,7 +20,7 @@ from lichen.node import limits
 from lichen.node.api.lines import READ_FAULTS, Batch, open_lines, read_blocks
 from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
-from lichen.store.chaining.work import Chained, chain_block
+from lichen.store.checking.work import Chained, chain_block
 from lichen.store.ingest import IngestResult
 from lichen.words import N_
 

@@ -12,7 +12,7 @@ import msgspec
 from lichen.feed.lines import LINE_BYTES_MAX, open_line
 from lichen.feed.message import Candidate, MsgId, RawMessage, Rejected
 from lichen.node.errors import ApiError
-from lichen.store.chaining.work import Chained
+from lichen.store.checking.work import Chained
 from lichen.words import N_
 
 READ_FAULTS = (OSError, EOFError, zlib.error)

@@ -22,9 +22,9 @@ from collections.abc import Callable, Mapping, Sequence
 from lichen.feed.content import is_due
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Reason, Rejected
+from lichen.store.checking.signatures import Verdict
 from lichen.store.ingest.settlement import Outcome, Settlement, chain
 from lichen.store.ingest.values import Claimed, Decided, HeldLog, Signatures
-from lichen.store.signatures import Verdict
 
 
 def decide(

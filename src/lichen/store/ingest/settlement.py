@@ -18,8 +18,8 @@ from lichen.feed.message import (
     check_place,
     prove_fork,
 )
+from lichen.store.checking.signatures import Verdict
 from lichen.store.ingest.values import Claimed, Grown, HeldLog, IngestResult, Kept, Unaudited
-from lichen.store.signatures import Verdict
 
 Outcome = Verdict | ChainedMessage | None
 """What the hopeful pass found. ``ChainedMessage``: bound by a later signature, its own unchecked.

@@ -17,7 +17,7 @@ from lichen.feed.message import (
     MsgId,
     Rejected,
 )
-from lichen.store.signatures import Verdict
+from lichen.store.checking.signatures import Verdict
 
 Kept = Message | ChainedMessage
 """What is taken: a ``ChainedMessage`` until its audit, a ``Message`` after it or at once."""

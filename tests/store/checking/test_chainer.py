@@ -13,9 +13,9 @@ import pytest
 
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import Candidate, ChainedMessage, Message, RawMessage
-from lichen.store.chaining import chainer as chaining
-from lichen.store.chaining.chainer import COMMAND, Chainer
-from lichen.store.chaining.work import VERIFIED_ONE_IN, chain_block, chain_texts
+from lichen.store.checking import chainer as chaining
+from lichen.store.checking.chainer import COMMAND, Chainer
+from lichen.store.checking.work import VERIFIED_ONE_IN, chain_block, chain_texts
 
 MakeAuthor = Callable[[int], Any]
 MakeChainer = Callable[..., Chainer]

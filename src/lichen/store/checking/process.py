@@ -1,6 +1,6 @@
 """The other process: reads requests from standard input, works, writes answers to standard output.
 
-``python -m lichen.store.chaining.process``. A request is its length (four bytes, little endian),
+``python -m lichen.store.checking.process``. A request is its length (four bytes, little endian),
 a letter and a body; an answer is its length and a body, in the order of the requests. The first
 request brings the network's HMAC key, if it has one, and its answer says that the process is ready.
 It ends when its input does: with the peer, however that ends. It opens no file and says nothing.
@@ -15,7 +15,7 @@ from typing import BinaryIO, Final
 import msgspec
 
 from lichen.feed.formats.classic import ClassicFormat
-from lichen.store.chaining.work import chain_block, chain_texts
+from lichen.store.checking.work import chain_block, chain_texts
 
 BEGIN: Final = b"B"
 """The body is the HMAC key or empty, the answer empty."""

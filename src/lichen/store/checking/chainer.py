@@ -21,9 +21,9 @@ import msgspec
 
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import Candidate, RawMessage
-from lichen.store.chaining.process import BEGIN, LENGTH_BYTES, LINES, TEXTS
-from lichen.store.chaining.work import Chained, chain_block, chain_texts
-from lichen.store.signatures import cores
+from lichen.store.checking.process import BEGIN, LENGTH_BYTES, LINES, TEXTS
+from lichen.store.checking.signatures import cores
+from lichen.store.checking.work import Chained, chain_block, chain_texts
 
 WORTH_MESSAGES = 64
 """Messages of a batch for which it is worth to ask: fewer are chained before an answer is back."""
@@ -33,7 +33,7 @@ STOP_S_MAX = 2.0
 """So long the process may take to end once it is told to."""
 PIPE_BYTES = 1 << 20
 """Room in each pipe, where the system can give it: a block goes through without stops."""
-COMMAND = (sys.executable, "-P", "-m", "lichen.store.chaining.process")
+COMMAND = (sys.executable, "-P", "-m", "lichen.store.checking.process")
 
 Got = TypeVar("Got")
 
