@@ -49,8 +49,9 @@ def serve(requests: BinaryIO, answers: BinaryIO) -> None:
 
 
 if __name__ == "__main__":
-    # Whoever interrupts the peer from a keyboard interrupts all processes: the peer decides.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # A keyboard and a service manager send these to all processes: the peer decides when it ends.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
     # Nothing here goes in circles, and a search for circles costs a tenth.
     gc.disable()
     serve(sys.stdin.buffer, sys.stdout.buffer)
