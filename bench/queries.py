@@ -67,7 +67,7 @@ SEED = 2020
 RUNS = 200
 STARTS = 5
 RIVAL_HEAP_MIB = 10_000
-"""Room for the rival: with node's usual 4 GB it dies while it makes indexes of a million messages."""
+"""Room for the rival: with the usual 4 GB it dies on its indexes of a million messages."""
 
 
 class Subjects(msgspec.Struct, frozen=True):
