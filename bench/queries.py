@@ -66,6 +66,8 @@ AUTHORS = 1_000
 SEED = 2020
 RUNS = 200
 STARTS = 5
+REPLIES, LIKES = 5, 5
+"""Of the thread and the message that is asked about."""
 RIVAL_HEAP_MIB = 10_000
 """Room for the rival: with the usual 4 GB it dies on its indexes of a million messages."""
 
@@ -210,14 +212,18 @@ class open_store:  # noqa: N801 (used as a function)
 
 
 def choose(store: Store, own: FeedId) -> Subjects:
-    """Choose whom and what to ask about: the longest feed of another, a thread, a new message."""
+    """Choose whom and what to ask about: of one size in every log, as far as there is such."""
     others = [one for one in store.log.clock().items() if one[0] != own]
     author = max(others, key=lambda one: one[1])[0]
     cards = timeline.home_page(store, own, limit=50).cards
-    longest = max(cards, key=lambda card: card.reply_count)
-    votes = map(read_entry, store.views.by_type("vote", Page(limit=50)))
-    liked = next(vote.link for vote in (parse_vote(each.content) for each in votes) if vote)
-    return Subjects(own, author, longest.thread, MsgId(liked))
+    card = min(cards, key=lambda each: abs(each.reply_count - REPLIES))
+    votes = map(read_entry, store.views.by_type("vote", Page(limit=200)))
+    targets = [MsgId(vote.link) for vote in (parse_vote(each.content) for each in votes) if vote]
+    likes = {
+        key: sum(one.count for one in said) for key, said in reactions(store, own, targets).items()
+    }
+    liked = min(likes, key=lambda key: abs(likes[key] - LIKES))
+    return Subjects(own, author, card.thread, liked)
 
 
 def questions_of(store: Store, about: Subjects) -> dict[str, Callable[[], object]]:

@@ -156,21 +156,9 @@ class Readers:
         self._generation = 0
         self._is_closed = False
 
-    @contextmanager
-    def lend(self) -> Iterator[apsw.Connection]:
+    def lend(self) -> "_Loan":
         """Lend a connection; database errors within become ``StoreReadFailed``."""
-        with reading():
-            try:
-                generation, db = self._idle.pop()
-            except IndexError:
-                generation, db = self._generation, self._open()
-            try:
-                yield db
-            finally:
-                if self._is_closed or generation != self._generation:
-                    db.close(True)
-                else:
-                    self._idle.append((generation, db))
+        return _Loan(self)
 
     def renew(self) -> None:
         """Forget all connections: another file lies there now."""
@@ -190,3 +178,31 @@ class Readers:
         db.set_busy_timeout(BUSY_WAIT_MS_MAX)
         db.pragma("cache_size", -READ_CACHE_KIB)
         return db
+
+
+class _Loan:
+    """A connection on loan, for a ``with``: written out, for each question to a file needs one."""
+
+    __slots__ = ("_db", "_generation", "_readers")
+
+    def __init__(self, readers: Readers) -> None:
+        self._readers = readers
+
+    def __enter__(self) -> apsw.Connection:
+        readers = self._readers
+        try:
+            self._generation, self._db = readers._idle.pop()
+        except IndexError:
+            with reading():
+                self._generation, self._db = readers._generation, readers._open()
+        return self._db
+
+    def __exit__(self, _kind: object, error: BaseException | None, _trace: object) -> None:
+        readers = self._readers
+        if readers._is_closed or self._generation != readers._generation:
+            self._db.close(True)
+        else:
+            readers._idle.append((self._generation, self._db))
+        if isinstance(error, apsw.Error | UnicodeDecodeError):
+            with reading():
+                raise error

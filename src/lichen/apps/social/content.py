@@ -68,8 +68,14 @@ class Place(msgspec.Struct, frozen=True):
     branch: tuple[MsgId, ...] = ()
 
 
+NOWHERE = Place()
+"""The place of what belongs to no thread but its own."""
+
+
 def parse_place(content: Mapping[str, JsonValue]) -> Place:
     """Read root, fork and branch of a content of any type."""
+    if not ("root" in content or "fork" in content or "branch" in content):
+        return NOWHERE
     return Place(
         root=_message_link(content.get("root")),
         fork=_message_link(content.get("fork")),
