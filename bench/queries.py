@@ -184,10 +184,11 @@ def fold_and_ask(log: Path) -> None:
         for ask in questions.values():
             ask()
         answers = {name: timed(ask) for name, ask in questions.items()}
-        folding["messages"] = store.log.last_no
-        bytes_held = (log / "views.db").stat().st_size
-        folding["view_bytes_per_message"] = bytes_held / store.log.last_no
-        folding["log_bytes_per_message"] = (log / "log.db").stat().st_size / store.log.last_no
+        total = store.log.last_no
+    # Once it is closed all is in the files themselves.
+    folding["messages"] = total
+    folding["view_bytes_per_message"] = (log / "views.db").stat().st_size / total
+    folding["log_bytes_per_message"] = (log / "log.db").stat().st_size / total
     folding["peak_memory_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     told = {"answers": answers, "folding": folding, "subjects": msgspec.to_builtins(subjects)}
     print(json.dumps(told))

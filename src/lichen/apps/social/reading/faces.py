@@ -35,7 +35,7 @@ CLAIMS_MAX = 20_000
 NAMERS_MAX = 3
 """Feeds that a face names as those who call somebody so."""
 LOOKALIKES_MAX = 10
-"""Feeds with a confusable name that are told of."""
+"""Feeds with a confusable name that are looked at."""
 VOTES_MAX = 20_000
 """Votes read for one page."""
 VOTERS_MAX = 30
@@ -170,7 +170,7 @@ def lookalikes(
     """Return other known feeds whose name, as the viewer sees it, can be mistaken for this one's.
 
     Capitals, compatibility forms, accents and the commonest twins of letters do not count. Were
-    there very many, those are looked at first who call themselves so.
+    there very many, those are looked at who call themselves so, or whom the viewer does.
     """
     circle = circle or circle_of(store, viewer)
     name = faces(store, viewer, [feed], circle=circle)[feed].name
@@ -179,17 +179,17 @@ def lookalikes(
         return []
     rows = store.views.read(
         "SELECT subject FROM social_abouts WHERE field = 'name' AND skeleton = ?"
-        " AND subject != ? GROUP BY subject ORDER BY min(author != subject), subject LIMIT ?",
-        (skeleton, feed, 4 * LOOKALIKES_MAX),
+        " AND subject != ? GROUP BY subject"
+        " ORDER BY min(author != subject AND author != ?), subject LIMIT ?",
+        (skeleton, feed, viewer, LOOKALIKES_MAX),
     )
     others = [subject for (subject,) in rows if is_feed_id(subject)]
     seen = faces(store, viewer, others, circle=circle)
-    alike = [
+    return [
         Lookalike(other, known_as)
         for other in nearest(others, circle)
         if (known_as := seen[other].name) is not None and name_skeleton(known_as) == skeleton
     ]
-    return alike[:LOOKALIKES_MAX]
 
 
 def reactions(

@@ -128,9 +128,9 @@ def open_profile(
         relation=Relation(circle.word_for(feed), relation_back),
         follows=follows,
         followers=_count_followers(store, feed),
-        in_common=_some(in_common, circle),
-        followed_by=_some(followed_by, circle),
-        blocked_by=_some(blockers, circle),
+        in_common=_some(in_common),
+        followed_by=_some(followed_by),
+        blocked_by=_some(blockers),
         last_heard_ms=None if last is None else last.received_ms,
         message_count=store.log.received(feed),
         is_forked=store.log.is_forked(feed),
@@ -265,5 +265,6 @@ def _sources(store: "Store", sql: str, bindings: Sequence[SqlValue]) -> frozense
     return frozenset(feeds_marked(store, (mark for (mark,) in store.views.read(sql, bindings))))
 
 
-def _some(feeds: Collection[FeedId], circle: Circle) -> Some:
-    return Some(len(feeds), nearest(feeds, circle)[:FEEDS_NAMED_MAX])
+def _some(feeds: Collection[FeedId]) -> Some:
+    """Return how many these are whom the viewer follows, and some; all are as near."""
+    return Some(len(feeds), tuple(sorted(feeds)[:FEEDS_NAMED_MAX]))
