@@ -49,7 +49,7 @@ from lichen.store.views.base import ContactsView
 
 MESSAGES = 100_000
 LARGE = 1_000_000
-RUNS = 40
+RUNS = 100
 RARE_MESSAGES = 10
 """In how many messages a rare word is, about."""
 
