@@ -7,6 +7,7 @@ import socket
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import lichen_peer
 import pytest
 from looking import look_through
 from peers import wait_until
@@ -95,6 +96,45 @@ def test_catching_up_says_how_far_it_is(
     expect(window.page.locator("[data-watch='web.sync']")).to_be_hidden()
     expect(window.page.locator(".bar-state")).to_have_text("1 neighbour near, up to date")
     expect(window.page.locator("[data-watch^='social.fresh']")).to_have_text("99 new and more")
+
+
+class HeldWebPeer(WebPeer):
+    """A peer whose audit stops after a thousand messages until it is let go."""
+
+    @property
+    def program(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (str(Path(lichen_peer.__file__).parent / "held_audit.py"), str(self.home / "let-go"))
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_a_signature_is_not_checked_yet_until_it_is(
+    open_window: OpenWindow, make_web_peer: MakeWebPeer, has_scripts: bool
+) -> None:
+    peer, author = make_web_peer(HeldWebPeer), Person(92, "Solveig")
+    peer.follow(author.id)
+    for number in range(IMPORTED):
+        author.post(1000 * (IMPORTED - number), f"Number {number}.")
+    bring(peer, peer.home.parent / "many.jsonl", author)
+    assert peer.unaudited() > 0
+    window = open_window(peer, java_script_enabled=has_scripts)
+    window.go("/")
+    marks = window.page.locator(".unchecked")
+    expect(marks.first).to_have_text("not checked yet")
+    expect(window.page.get_by_text(f"Number {IMPORTED - 1}.")).to_be_visible()
+    look_through(window.page)
+    if has_scripts:
+        message = open_window(peer)
+        message.page.goto(peer.origin + str(marks.first.get_attribute("href")))
+        told = message.page.locator("dd", has_text="not checked yet")
+        expect(told).to_be_visible()
+        look_through(message.page)
+    (peer.home / "let-go").touch()
+    wait_until(lambda: peer.unaudited() == 0)
+    if has_scripts:
+        expect(told).to_have_text("checked, and right")
+    else:
+        window.reload()
+    expect(marks).to_have_count(0)
 
 
 class LanPeer(WebPeer):

@@ -362,6 +362,15 @@ def test_export_to_standard_output(lichen: Lichen, client: Any) -> None:
     assert lichen("export").lines == [item(FIRST), item(SECOND)]
 
 
+def test_export_leaves_out_what_only_this_machine_knows(
+    lichen: Lichen, client: Any, tmp_path: Path
+) -> None:
+    client.answers["createLogStream"] = lambda _options: [{**item(FIRST), "audited": False}]
+    assert lichen("export").lines == [item(FIRST)]
+    assert lichen("export", str(tmp_path / "log")).code == Exit.DONE
+    assert "audited" not in (tmp_path / "log").read_text()
+
+
 def test_export_to_a_file_and_packed(lichen: Lichen, client: Any, tmp_path: Path) -> None:
     client.answers["createLogStream"] = [item(FIRST), item(SECOND)]
     plain, packed = tmp_path / "log.jsonl", tmp_path / "log.jsonl.gz"

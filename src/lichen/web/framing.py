@@ -67,6 +67,7 @@ class Framing:
             contrast=self._choice(CONTRAST_SETTING),
             text_size=self._choice(TEXT_SIZE_SETTING),
             state=line_state(self._service, visit.words),
+            is_checked=self._service.store.log.is_checked,
             folding=folding_state(self._service, visit.words),
         )
 

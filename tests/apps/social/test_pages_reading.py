@@ -1,5 +1,6 @@
 """Pages to read: home, threads, channels, messages; of friendly, empty and hostile worlds."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,11 @@ from urllib.parse import quote
 
 import pytest
 
+from lichen.apps.social.pages.reading import watch_unchecked
 from lichen.feed.refs import msg_id_from_bytes
+from lichen.node.page import Visit as Visiting
 from lichen.node.paths import segment_of
+from lichen.words import words_for
 
 Visit = Callable[[Any], None]
 NOWHERE = msg_id_from_bytes(b"\x11" * 32)
@@ -52,6 +56,59 @@ def test_home_goes_on_where_it_ended_and_nothing_is_shown_twice(visit: Visit, wr
             older = re.search(r'href="(/\?before=\d+)" rel="next"', page)
             path = older[1] if older else ""
         assert seen == [f"post {number}" for number in reversed(range(30))]
+
+    visit(scene)
+
+
+UNCHECKED = re.compile(r'data-each="social.unchecked" data-id="([\w-]+)"')
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_a_message_whose_signature_is_not_checked_yet_says_so(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        root = anna.write(type="post", text="bread, the first")
+        reply = anna.write(type="post", text="bread, the second", root=root, branch=root)
+        anna.write(type="post", text="more bréad", root=root, branch=reply)
+        anna.write(type="vote", vote={"link": root, "value": 1})
+        await house.receive_unfolded(anna, verifies_all=False)
+        await be_at_home(house, anna)
+        waiting = {segment_of(key) for key in (root, reply)}
+        places = {
+            "/": waiting,
+            f"/thread/{segment_of(root)}": waiting,
+            f"/people/{segment_of(anna.id)}": waiting,
+            "/search?q=bread": waiting,
+            f"/message/{segment_of(root)}": {segment_of(root)},
+        }
+        for path, marked in places.items():
+            page = (await house.get(path)).text
+            assert set(UNCHECKED.findall(page)) == marked, path
+            assert page.count("not checked yet") == len(marked), path
+        await asyncio.wrap_future(house.service.store.wait_audited())
+        for path in places:
+            assert "not checked yet" not in (await house.get(path)).text, path
+        assert "checked, and right" in (await house.get(f"/message/{segment_of(root)}")).text
+
+    visit(scene)
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_open_pages_are_told_what_became_of_a_signature(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        keys = [anna.write(type="post", text=f"{number}") for number in range(3)]
+        await house.receive_unfolded(anna, verifies_all=False)
+        first, second, newest = map(segment_of, keys)
+        query = {"of": ",".join((first, newest, segment_of(NOWHERE), "nonsense", ""))}
+        visit = Visiting(house.service, words_for("en"), 0.0, query=query)
+        told = await watch_unchecked(visit)
+        assert set(told) == {newest, segment_of(NOWHERE)}, "what still waits is left out"
+        assert told[newest] is None
+        assert told[segment_of(NOWHERE)]["text"] == "taken back"
+        await asyncio.wrap_future(house.service.store.wait_audited())
+        assert (await watch_unchecked(visit))[first] is None
+        assert second not in await watch_unchecked(visit), "it was not asked for"
 
     visit(scene)
 

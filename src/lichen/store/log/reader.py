@@ -136,6 +136,10 @@ class Log:
             return True
         return not any(each.first <= sequence <= each.last for each in stretches)
 
+    def is_checked(self, stored: Stored) -> bool:
+        """Tell whether a signature was checked: by the audit, or, beyond ASCII, on receipt."""
+        return self.is_audited(stored.feed, stored.sequence) or not stored.data.isascii()
+
     @property
     def cuts(self) -> int:
         """Return how often the end of a feed was cut off since the log was opened."""

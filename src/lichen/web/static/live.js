@@ -6,13 +6,23 @@
 //   {text, mood}                 [data-text] (or the element) says the text, [data-mood] shows it
 //   {version}, for data-refresh  when it is not the element's data-version, the element is fetched
 //                                anew with the page, unless somebody is at work in it
+//
+// Elements with data-each="NAME" and data-id="ID" ask one question of all their ids. The answer says
+// of each id: null, it is settled (the element goes, or says its data-settled); {text, title}, what
+// became of it; nothing, it is as it was.
 
 const watched = () => document.querySelectorAll("[data-watch]");
+
+function eachAsked() {
+  const ids = {};
+  for (const { dataset } of document.querySelectorAll("[data-each]")) (ids[dataset.each] ??= []).push(dataset.id);
+  return Object.entries(ids).map(([name, of]) => `${name}?of=${[...new Set(of)].join(",")}`);
+}
 
 let line = null;
 
 function openLine() {
-  const questions = new Set([...watched()].map((element) => element.dataset.watch));
+  const questions = new Set([...watched()].map((element) => element.dataset.watch).concat(eachAsked()));
   if (questions.size === 0 || line !== null || document.hidden) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
   line = new EventSource(`/live?${query}`);
@@ -36,6 +46,17 @@ function hear({ watch, answer }) {
     if ("refresh" in element.dataset) refresh(element, answer.version);
     else say(element, answer);
   }
+  for (const element of document.querySelectorAll("[data-each]")) {
+    if (watch.startsWith(`${element.dataset.each}?`)) settle(element, answer[element.dataset.id]);
+  }
+}
+
+function settle(element, told) {
+  if (told === undefined) return;
+  if (told === null && !element.dataset.settled) return element.remove();
+  element.textContent = told?.text ?? element.dataset.settled;
+  element.title = told?.title ?? "";
+  delete element.dataset.each;
 }
 
 function say(element, answer) {
