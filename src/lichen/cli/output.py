@@ -155,6 +155,8 @@ def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> N
         _say(_("Error: {message}").format(message=message))
         if hint:
             _say(hint)
+        if isinstance(error, Unpublished):
+            _say_again(error)
         return
     report: dict[str, JsonValue] = {
         "message_type": "exit_error",
@@ -165,6 +167,8 @@ def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> N
     }
     if isinstance(error, AmbiguousId):
         report["candidates"] = list(error.candidates)
+    if isinstance(error, Unpublished):
+        report["again"] = error.again
     _write_error(encode_compact(report))
 
 
@@ -179,6 +183,27 @@ class AmbiguousId(ApiError):  # noqa: N818 (it says what is the matter)
             _("Write more of the id that you mean."),
         )
         self.candidates = tuple(candidates)
+
+
+class Unpublished(ApiError):  # noqa: N818 (it says what is the matter)
+    """A fault that kept something from being published; ``again`` is the command that does it.
+
+    Not ``is_certain``: the peer went away before it could say that nothing was published.
+    """
+
+    def __init__(self, error: ApiError, again: str, *, is_certain: bool) -> None:
+        super().__init__(error.slug, error.message, error.hint)
+        self.again = again
+        self.is_certain = is_certain
+
+
+def _say_again(error: Unpublished) -> None:
+    if error.is_certain:
+        words = _("Nothing was published. Once that is mended, this publishes it:")
+    else:
+        words = _("Look with lichen log whether it was published; if not, this publishes it:")
+    _say(f"\n{words}\n")
+    _write_error(error.again)
 
 
 def wants_colour(choice: str, *, is_tty: bool) -> bool:

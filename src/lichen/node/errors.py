@@ -8,6 +8,7 @@ import orjson
 
 from lichen.store.errors import (
     DISK_FULL,
+    READ_ONLY,
     BackupDamaged,
     BackupRefused,
     BlobMissing,
@@ -103,6 +104,8 @@ def store_fault(error: StoreError) -> ApiError:
     slug = _STORE_SLUGS.get(type(error), "failed")
     if isinstance(error, StoreWriteFailed) and error.reason == DISK_FULL:
         slug = "limit"
+    elif isinstance(error, StoreWriteFailed) and error.reason == READ_ONLY:
+        slug = "refused"
     return ApiError(slug, error.message, error.hint)
 
 

@@ -176,7 +176,11 @@ class Service:
             future = self.store.publish(texts, self.keyring.identity, now_ms)
             messages = await asyncio.wrap_future(future)
         except StoreError as error:
-            raise store_fault(error) from error
+            fault = store_fault(error)
+            if fault.slug == "limit":
+                # Unlike messages of others and drafts, this does not wait for room.
+                fault.hint = N_("Make room on the disk, then publish it again.")
+            raise fault from error
         if messages:
             self.shell.ingested(self._own_progress(messages), None)
         return messages

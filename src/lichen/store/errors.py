@@ -225,13 +225,14 @@ class BackupDamaged(BackupRefused):
 
 DISK_FULL = N_("disk full")
 DAMAGED = N_("the database is damaged")
+READ_ONLY = N_("the disk or the file is read-only")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNWRITABLE_ERRNOS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _UNWRITABLE = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)
 MAKE_ROOM = N_("Make room on the disk; what waits is tried again.")
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
-    (apsw.ReadOnlyError, N_("the disk or the file is read-only")),
+    (apsw.ReadOnlyError, READ_ONLY),
     (apsw.CantOpenError, N_("a file cannot be opened")),
     (apsw.PermissionsError, N_("access is not permitted")),
     (apsw.BusyError, N_("another program holds the database")),
