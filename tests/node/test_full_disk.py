@@ -102,7 +102,7 @@ async def live():
         answer = await house.post("/write", {"text": said, "act": "publish"})
         assert answer.status_code == 303
         assert len(house.own_messages()) == 2
-        assert house.service.store.quick_check() == ""
+        assert house.service.store.log.damage() == ""
 
 async def begin(words):
     try:

@@ -57,7 +57,9 @@ def test_beside_a_running_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
             await peer.publish([POST])
             with pytest.raises(ApiError, match="running peer") as caught:
                 await keep(home, "lichen.fsck", heal=True)
-            assert (caught.value.slug, "Stop it" in caught.value.hint) == ("refused", True)
+            assert (caught.value.slug, "--heal" in caught.value.hint) == ("refused", True)
+            with pytest.raises(ApiError, match="Nobody is about to heal") as caught:
+                await OfflineClient(peer).call("lichen.stepAside")
             rebuilt = await keep(home, "lichen.rebuild", views=["contacts"])
             (view,) = rebuilt[-1]["views"]
             assert (view["name"], view["folded"], view["total"]) == ("contacts", 251, 251)

@@ -29,13 +29,14 @@ class OutputClosed(Exception):  # noqa: N818 (a state of the world, not a fault)
 class Output:
     """The two streams of one command. All texts given to it may come from strangers."""
 
-    __slots__ = ("_has_colour", "_is_error_tty", "_progress_width", "is_json")
+    __slots__ = ("_has_colour", "_is_error_tty", "_pouring", "_progress_width", "is_json")
 
     def __init__(self, *, is_json: bool, colour: str = "auto") -> None:
         self.is_json = is_json
         self._has_colour = wants_colour(colour, is_tty=sys.stdout.isatty())
         self._is_error_tty = sys.stderr.isatty()
         self._progress_width = 0
+        self._pouring = asyncio.Lock()
 
     @property
     def is_error_tty(self) -> bool:
@@ -103,10 +104,11 @@ class Output:
 
     async def pour(self, line: bytes) -> None:
         """Write a line as the reader takes it: nothing else waits for one that does not."""
-        for start in range(0, len(line), PIECE_BYTES):
-            await _room()
-            self._write(line[start : start + PIECE_BYTES])
-            self.flush()
+        async with self._pouring:
+            for start in range(0, len(line), PIECE_BYTES):
+                await _room()
+                self._write(line[start : start + PIECE_BYTES])
+                self.flush()
 
     def flush(self) -> None:
         """Bring everything to the reader now."""

@@ -57,12 +57,12 @@ class Session:
         """Connect to the peer, or open its data directory."""
         return connect(self.home, self.settings)
 
-    def keeper(self) -> AbstractAsyncContextManager["Keeper"]:
+    def keeper(self, *, heals: bool = False) -> AbstractAsyncContextManager["Keeper"]:
         """Connect to the peer, or keep its data directory without opening it as a peer does."""
         from lichen.node.api.keeper import open_keeper  # noqa: PLC0415 (slow, and not for --help)
 
         log_to_stderr("warning")
-        return open_keeper(self.home, self.settings)
+        return open_keeper(self.home, self.settings, heals=heals)
 
 
 @asynccontextmanager

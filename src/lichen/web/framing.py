@@ -95,13 +95,16 @@ class Framing:
 def line_state(service: Service, words: Words) -> dict[str, JsonValue]:
     """Return in words, and as a mood for the eye, how this peer is connected.
 
-    ``mood`` is ``on``, ``wait`` (catching up) or ``off`` (nobody near).
+    ``mood`` is ``on``, ``wait`` (catching up) or ``off`` (nobody near, or the disk is at fault).
     """
     trouble = service.store.trouble
     if trouble is not None:
         reason = words.tell(phrase_of(trouble.reason))
         text = words.gettext("Nothing can be written: {reason}").format(reason=reason)
-        return {"text": text, "mood": "off"}
+        return {"text": text, "mood": "off", "place": "/status"}
+    if service.store.faults.damage:
+        text = words.gettext("Something on the disk is damaged")
+        return {"text": text, "mood": "off", "place": "/status"}
     status = service.shell.brain.snapshot()
     count = len(status.peers)
     if count == 0:

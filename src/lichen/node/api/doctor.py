@@ -16,6 +16,7 @@ import msgspec
 
 from lichen import __version__
 from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
+from lichen.store.errors import DAMAGES, HEAL
 from lichen.words import N_, N_many, phrase_of
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ def _disk(service: "Service") -> Iterator[Finding]:
     remedy = N_("Make room; without it nothing new can be kept.")
     if trouble is not None:
         failing = N_("Nothing can be written: {reason}.", reason=phrase_of(trouble.reason))
-        yield Finding("disk", "fail", failing, remedy)
+        yield Finding("disk", "fail", failing, HEAL if trouble.reason in DAMAGES else remedy)
     elif free < FREE_BYTES_LOW:
         yield Finding("disk", "warn", words, remedy)
     else:
@@ -115,14 +116,11 @@ def _log(service: "Service", *, is_thorough: bool = True) -> Iterator[Finding]:
         messages=store.log.count(),
         feeds=len(store.log.clock()),
     )
-    damage = store.quick_check() if is_thorough else ""
+    met = store.faults.damage
+    damage = (store.log.damage() if is_thorough else "") or (met and phrase_of(met))
     if damage:
-        yield Finding(
-            "log",
-            "fail",
-            N_("The log is damaged: {words}", words=damage),
-            N_("Stop the peer, then: lichen fsck --heal. It keeps what holds."),
-        )
+        words = N_("Something on the disk is damaged: {words}.", words=damage)
+        yield Finding("log", "fail", words, HEAL)
     elif forked:
         yield Finding(
             "log",

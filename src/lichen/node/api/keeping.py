@@ -25,6 +25,7 @@ from lichen.store.keeping.check import Check
 from lichen.store.keeping.heal import Heal, settle_audit
 from lichen.store.keeping.report import Depth, Progress, Report
 from lichen.store.keeping.restore import Restore
+from lichen.store.lock import HEALER_FILE, is_locked
 from lichen.store.signatures import SignatureThreads
 from lichen.words import N_, Phrase
 
@@ -42,13 +43,24 @@ async def fsck(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> Non
     if options.get("heal"):
         raise ApiError(
             "refused",
-            N_("A running peer is not healed: it is writing to what would be replaced."),
-            N_("Stop it, then: lichen fsck --heal"),
+            N_("A running peer does not heal itself: it is writing to what would be replaced."),
+            N_("It steps aside for the command: lichen fsck --heal"),
         )
     service = call.service
     formats = {service.format.name: service.format}
     async for record in check(service.home.directory, formats, options, is_gentle=True):
         await send(record)
+
+
+async def step_aside(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
+    """Close the data directory for the program that calls, and open it again when that is done.
+
+    The program holds the lock ``HEALER_FILE`` meanwhile; should it die, the system lets go of it.
+    """
+    if not is_locked(call.service.home.directory, HEALER_FILE):
+        raise ApiError("refused", N_("Nobody is about to heal this directory."))
+    await send(True)
+    call.service.step_aside()
 
 
 async def backup(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
@@ -232,6 +244,7 @@ def store_faults() -> Iterator[None]:
 
 METHODS: dict[str, Method] = {
     "lichen.fsck": Method("source", fsck),
+    "lichen.stepAside": Method("async", step_aside),
     "lichen.backup": Method("source", backup),
     "lichen.rebuild": Method("source", rebuild),
 }

@@ -162,6 +162,7 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             },
             "freeBytes": free_bytes(service),
             "writeTrouble": to_json(service.store.trouble),
+            "damage": service.store.faults.damage or None,
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),

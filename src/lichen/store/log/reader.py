@@ -16,7 +16,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
 from lichen.store.log.stretches import Stretches, count, with_stretches
-from lichen.store.schema import Readers
+from lichen.store.schema import OnFault, Readers
 
 _COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
 _BY_KEY = "substr(key, 1, 8) = substr(?1, 1, 8) AND key = ?1"
@@ -55,8 +55,8 @@ class Log:
         "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers", "_unaudited",
     )  # fmt: skip
 
-    def __init__(self, path: Path) -> None:
-        self._readers = Readers(path)
+    def __init__(self, path: Path, on_fault: OnFault | None = None) -> None:
+        self._readers = Readers(path, on_fault)
         self._clock: dict[FeedId, int] = {}
         self._feeds: dict[int, tuple[FeedId, str]] = {}
         self._feed_nos: dict[FeedId, int] = {}

@@ -76,10 +76,12 @@ class FoldEngine:
         views: Sequence[View],
         on_notice: Callable[[str], None],
         own: Callable[[], FeedId | None] = _nobody,
+        on_fault: Callable[[StoreError], None] | None = None,
     ) -> None:
         self._path = path
         self._log = log
         self._on_notice = on_notice
+        self._on_fault = on_fault
         self._cursors = {view.name: Cursor(view) for view in views}
         assert len(self._cursors) == len(views), "two views share a name"
         self._order = Order(tuple(self._cursors.values()), log, own)
@@ -148,6 +150,8 @@ class FoldEngine:
             # The log itself cannot be read here: nobody shall wait for what may never come.
             self._fall_back()
             self._on_notice(f"Views cannot be brought up to date: {error}")
+            if self._on_fault is not None:
+                self._on_fault(error)
             waiters, self._waiting = self._waiting, []
             for _, future in waiters:
                 if future.set_running_or_notify_cancel():

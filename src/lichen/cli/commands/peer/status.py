@@ -75,6 +75,10 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
     if member(answer, "writeTrouble"):
         reason = WORDS.tell(phrase_of(text_member(answer, "writeTrouble", "reason")))
         rows.append((_("disk"), _("nothing can be written: {reason}").format(reason=reason)))
+    damage = text_member(answer, "damage")
+    if damage:
+        words = _("damaged: {reason}. Mend it with: lichen fsck --heal")
+        rows.append((_("disk"), words.format(reason=WORDS.tell(phrase_of(damage)))))
     if member(answer, "isGuarded"):
         rows.append((_("publishing"), _("waits until other peers were asked for the own feed")))
     forked = member(answer, "forkedFeeds")
