@@ -20,6 +20,7 @@ from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, name_skeleton
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId
 from lichen.store.views import FoldRow
+from lichen.words import N_
 
 BEGINS, ANSWERS, BESIDE = 0, 1, 2
 """What a message is to a thread: its root, in it by ``root``, or in a side thread of it."""
@@ -57,6 +58,7 @@ class ThreadsView:
     """
 
     name = "social_threads"
+    title = N_("Threads")
     version = 3
     schema = """
     CREATE TABLE social_threads(
@@ -87,6 +89,7 @@ class ChannelsView:
     """Normalized channel to the posts that are in it, each with the thread it belongs to."""
 
     name = "social_channels"
+    title = N_("Channels")
     version = 1
     types = frozenset({"post"})
     schema = """
@@ -114,6 +117,7 @@ class NamesView:
     """Subject, field and author to the latest value; NULL where it was taken back."""
 
     name = "social_abouts"
+    title = N_("Names and pictures of people")
     version = 2
     types = frozenset({"about"})
     is_early = True
@@ -146,6 +150,7 @@ class VotesView:
     """Target and author to the latest vote; one that takes an earlier one back is kept as 0."""
 
     name = "social_votes"
+    title = N_("Likes")
     version = 1
     types = frozenset({"vote"})
     schema = """

@@ -15,6 +15,7 @@ import apsw
 import msgspec
 
 from lichen import __version__
+from lichen.feed.message import FeedId
 from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
 from lichen.store.errors import DAMAGES, HEAL
 from lichen.words import N_, N_many, phrase_of
@@ -27,12 +28,16 @@ CLOCK_YEAR_MIN = 2026
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing examined, in phrases. ``verdict``: ``ok``, ``warn`` or ``fail``."""
+    """One thing examined, in phrases, and whom it is about.
+
+    ``verdict``: ``ok``, ``warn`` or ``fail``.
+    """
 
     check: str
     verdict: str
     words: str
     remedy: str = ""
+    feeds: tuple[FeedId, ...] = ()
 
 
 async def examine(service: "Service", *, is_thorough: bool = True) -> list[Finding]:
@@ -153,6 +158,30 @@ def _signatures(service: "Service") -> Iterator[Finding]:
     yield Finding("signatures", "ok", words)
 
 
+def _trust(service: "Service") -> Iterator[Finding]:
+    doubted = distrusted_peers(service)
+    if doubted:
+        words = N_many(
+            "{n} peer once passed on what its author had not signed."
+            " All that it sends is checked whole since then, so that nothing false gets in.",
+            "{n} peers once passed on what its author had not signed."
+            " All that they send is checked whole since then, so that nothing false gets in.",
+            len(doubted),
+        )
+        remedy = N_(
+            "A disk or a program may be broken there: tell the person. If you think it was meant"
+            " to deceive, block them."
+        )
+        yield Finding("trust", "warn", words, remedy, doubted)
+
+
+def distrusted_peers(service: "Service") -> tuple[FeedId, ...]:
+    """Return the peers that once passed on what was not signed, but for those blocked since."""
+    brain = service.shell.brain
+    said = brain.graph.edges(service.keyring.id)
+    return tuple(peer for peer in brain.snapshot().distrusted if said.get(peer) != -1)
+
+
 def _views(service: "Service") -> Iterator[Finding]:
     for progress in service.store.views.progress():
         behind = progress.total - progress.folded
@@ -162,7 +191,7 @@ def _views(service: "Service") -> Iterator[Finding]:
                 "warn",
                 N_(
                     "{view}: {count} messages are not sorted in yet.",
-                    view=progress.name,
+                    view=progress.title,
                     count=behind,
                 ),
                 N_("Wait: a running peer does it by itself."),
@@ -238,6 +267,7 @@ TITLES = {
     "disk": N_("Disk"),
     "log": N_("Log"),
     "signatures": N_("Signatures"),
+    "trust": N_("Doubt"),
     "views": N_("Tables"),
     "blobs": N_("Pictures"),
     "publishing": N_("Writing"),
@@ -253,6 +283,7 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _disk,
     _log,
     _signatures,
+    _trust,
     _views,
     _blobs,
     _guard,

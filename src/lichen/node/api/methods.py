@@ -13,7 +13,7 @@ from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
 from lichen.node.api import blobs, keeping, nearby, people, streams
-from lichen.node.api.doctor import examine, free_bytes
+from lichen.node.api.doctor import distrusted_peers, examine, free_bytes
 from lichen.node.api.files import import_file
 from lichen.node.api.keeping import phrase_json
 from lichen.node.app import Call, Encoded, Method, Send, to_json
@@ -163,6 +163,7 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             "freeBytes": free_bytes(service),
             "writeTrouble": to_json(service.store.trouble),
             "damage": service.store.faults.damage or None,
+            "distrustedPeers": [*distrusted_peers(service)],
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
@@ -200,6 +201,7 @@ async def doctor(call: Call, inbound: Inbound, send: Send) -> None:
                 "verdict": finding.verdict,
                 "words": str(finding.words),
                 "remedy": str(finding.remedy),
+                "feeds": [*finding.feeds],
                 "phrases": {
                     "words": phrase_json(finding.words),
                     "remedy": phrase_json(finding.remedy),

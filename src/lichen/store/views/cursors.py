@@ -12,7 +12,7 @@ import apsw
 import msgspec
 
 from lichen.store.views.intervals import Interval, count, with_interval
-from lichen.store.views.rows import EarlyView, TypedView, View
+from lichen.store.views.rows import EarlyView, TitledView, TypedView, View
 
 PACE_S = 10.0
 """Over how long the pace of folding is measured: short enough to follow what else is going on."""
@@ -35,6 +35,8 @@ class ViewProgress(msgspec.Struct, frozen=True):
     total: int
     rate: float = 0.0
     left_s: float | None = None
+    title: str = ""
+    """The view's name for people; the technical one where it has none."""
 
     @property
     def behind(self) -> int:
@@ -50,13 +52,14 @@ class Cursor:
     """
 
     __slots__ = (
-        *("_has_new", "_keys", "_samples", "changes", "folded", "is_early", "reached", "types"),
-        "view",
+        *("_has_new", "_keys", "_samples", "changes", "folded", "is_early", "reached", "title"),
+        *("types", "view"),
     )
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.types = view.types if isinstance(view, TypedView) else None
+        self.title = view.title if isinstance(view, TitledView) else view.name
         self.is_early = isinstance(view, EarlyView) and view.is_early
         self.folded: tuple[Interval, ...] = ()
         self.reached: tuple[Interval, ...] = ()
@@ -128,14 +131,15 @@ class Cursor:
         """Return how far the view is. From any thread."""
         folded, samples = min(count(self.folded), total), self._samples
         if folded == total or not samples:
-            return ViewProgress(self.view.name, folded, total)
+            return ViewProgress(self.view.name, folded, total, title=self.title)
         since, had = samples[0]
         now = time.monotonic()
         # A pace needs two samples; and a view that has stood still for long has none.
         is_moving = len(samples) > 1 and now - samples[-1][0] < PACE_S
         rate = (folded - had) / (now - since) if is_moving else 0.0
         left_s = (total - folded) / rate if rate > 0 else None
-        return ViewProgress(self.view.name, folded, total, round(max(rate, 0.0), 1), left_s)
+        rate = round(max(rate, 0.0), 1)
+        return ViewProgress(self.view.name, folded, total, rate, left_s, self.title)
 
 
 def agreed(

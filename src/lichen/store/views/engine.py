@@ -106,7 +106,10 @@ class FoldEngine:
         """Return how far each view is, and at what pace. From any thread."""
         total = self._log.last_no
         if self.is_doubted:
-            return [ViewProgress(name, 0, total) for name in self._cursors]
+            return [
+                ViewProgress(name, 0, total, title=cursor.title)
+                for name, cursor in self._cursors.items()
+            ]
         return [cursor.progress(total) for cursor in self._cursors.values()]
 
     def changes(self, name: str) -> int:

@@ -73,6 +73,16 @@ class TypedView(View, Protocol):
 
 
 @runtime_checkable
+class TitledView(View, Protocol):
+    """A view that people are told of by more than its technical name."""
+
+    @property
+    def title(self) -> str:
+        """What it holds, in a few plain words: a phrase."""
+        ...
+
+
+@runtime_checkable
 class UnfoldingView(View, Protocol):
     """A view that can take messages out of its tables again; others are made anew for that."""
 

@@ -67,6 +67,17 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
             waiting,
         )
         rows.append((_("signatures"), words.format(n=f"{waiting:,}", rate=f"{rate:,}")))
+    doubted = member(answer, "distrustedPeers")
+    if isinstance(doubted, list) and doubted:
+        words = ngettext(
+            "{n} peer once passed on what its author had not signed; all that it sends is checked"
+            " whole. What to do: lichen doctor",
+            "{n} peers once passed on what its author had not signed; all that they send is checked"
+            " whole. What to do: lichen doctor",
+            len(doubted),
+        )
+        rows.append((_("doubted"), words.format(n=len(doubted))))
+        rows += [("", str(peer)) for peer in doubted]
     if isinstance(addresses, list):
         rows += [(_("address"), str(address)) for address in addresses]
     if member(answer, "isRunning"):
@@ -190,6 +201,7 @@ def _told(finding: JsonValue) -> JsonValue:
     return {
         "check": text_member(finding, "check"),
         "verdict": text_member(finding, "verdict"),
+        **({"feeds": member(finding, "feeds")} if member(finding, "feeds") else {}),
         **{
             name: WORDS.tell(
                 parse_phrase(member(finding, "phrases", name)) or text_member(finding, name)
@@ -209,3 +221,6 @@ def _show_finding(out: Output, finding: JsonValue) -> None:
     remedy = text_member(finding, "remedy")
     if remedy:
         out.text(f"      {remedy}")
+    feeds = member(finding, "feeds")
+    for feed in feeds if isinstance(feeds, list) else []:
+        out.text(f"      {feed}")
