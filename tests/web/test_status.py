@@ -15,7 +15,7 @@ TITLES = {
         "Names and pictures of people", "Likes", "Words, for searching",
     },
     "de": {
-        "Arten von Nachrichten, und Verweise", "Wer wem folgt und wen blockiert", "Gespräche",
+        "Arten von Nachrichten, und Verweise", "Wer wem folgt und wen blockiert", "Threads",
         "Kanäle", "Namen und Bilder von Leuten", "Gefällt mir", "Wörter, zum Suchen",
     },
 }  # fmt: skip
@@ -42,10 +42,10 @@ def test_a_peer_that_passed_on_what_was_not_signed_is_told_until_it_is_blocked(
         crook, victim = writer(1), writer(2)
         crook.write(type="about", about=crook.id, name="Crooked Carl")
         await house.receive(crook)
-        assert "Doubt" not in (await house.get("/status")).text
+        assert "Trust" not in (await house.get("/status")).text
         house.service.shell.deliver(events.AuditFailed(victim.id, 7, crook.id))
         page = (await house.get("/status")).text
-        assert ("warn", "Doubt") in findings(page)
+        assert ("warn", "Trust") in findings(page)
         assert "1 peer once passed on what its author had not signed." in page
         assert "A disk or a program may be broken there" in page
         assert f'<a class="name" href="/people/{segment_of(crook.id)}"><bdi>Crooked Carl' in page
@@ -53,7 +53,7 @@ def test_a_peer_that_passed_on_what_was_not_signed_is_told_until_it_is_blocked(
         (found,) = (each for each in await house.call("lichen.doctor") if each["check"] == "trust")
         assert found["feeds"] == [crook.id]
         await house.call("social.block", {"id": crook.id})
-        assert "Doubt" not in (await house.get("/status")).text
+        assert "Trust" not in (await house.get("/status")).text
         assert (await house.call("status"))["distrustedPeers"] == []
 
     visit(scene)

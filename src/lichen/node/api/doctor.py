@@ -267,7 +267,7 @@ TITLES = {
     "disk": N_("Disk"),
     "log": N_("Log"),
     "signatures": N_("Signatures"),
-    "trust": N_("Doubt"),
+    "trust": N_("Trust"),
     "views": N_("Tables"),
     "blobs": N_("Pictures"),
     "publishing": N_("Writing"),
