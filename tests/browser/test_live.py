@@ -5,13 +5,14 @@ import re
 import signal
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import lichen_peer
+import orjson
 import pytest
 from looking import look_through
 from peers import wait_until
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from village import Person, Village, bring
 from windows import MakeWebPeer, OpenWindow, WebPeer
 
@@ -186,3 +187,42 @@ def test_somebody_at_the_door_is_let_in_only_when_asked(
     expect(window.page.get_by_text("Saved.")).to_be_visible()
     window.go(page)
     expect(window.page.get_by_text("The local network is not listened to.")).to_be_visible()
+
+
+def test_what_was_not_sorted_in_stays_in_its_place_when_it_is(
+    open_window: OpenWindow, village: Village
+) -> None:
+    window = open_window(village.peer)
+    behind = {"text": "12 of 900 messages are sorted in.", "value": 12, "max": 900}
+    answers: list[object] = [None, behind, None]
+
+    def answer(route: Route) -> None:
+        told = b"".join(
+            b"data: %s\n\n" % orjson.dumps({"watch": watch, "answer": each})
+            for each in answers
+            for watch in parse_qs(urlsplit(route.request.url).query)["watch"]
+            if watch.startswith("web.folding")
+        )
+        route.fulfill(content_type="text/event-stream", body=told)
+
+    for path in ("/", "/search?q=bread"):
+        for shown in (1, 2, 3):
+            window.page.unroute_all()
+            window.page.route("**/live?*", answer)
+            del answers[shown:]
+            window.go(path)
+            notice = window.page.locator("[data-watch^='web.folding']")
+            if shown == 1:
+                window.page.wait_for_timeout(300)
+                expect(notice).to_be_hidden()
+            elif shown == 2:
+                expect(notice.locator("[data-during]")).to_contain_text("12 of 900 messages")
+                expect(notice.locator("[data-done]")).to_be_hidden()
+            else:
+                expect(notice.locator("[data-done]")).to_contain_text("sorted in now. Show it")
+                expect(notice.locator("[data-during]")).to_be_hidden()
+                look_through(window.page)
+                notice.get_by_role("link", name="Show it").click()
+                expect(notice).to_be_visible()
+            answers[:] = [None, behind, None]
+        assert urlsplit(window.page.url).path == path.partition("?")[0]

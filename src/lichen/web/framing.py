@@ -5,6 +5,7 @@ Language and look are settings of this machine; a browser's wish counts where no
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from starlette.requests import Request
@@ -68,7 +69,7 @@ class Framing:
             text_size=self._choice(TEXT_SIZE_SETTING),
             state=line_state(self._service, visit.words),
             is_checked=self._service.store.log.is_checked,
-            folding=folding_state(self._service, visit.words),
+            folding=partial(folding_state, self._service, visit.words),
         )
 
     def _own_face(self) -> Face:
@@ -120,9 +121,12 @@ async def watch_state(visit: Visit) -> JsonValue:
     return line_state(visit.service, visit.words)
 
 
-def folding_state(service: Service, words: Words) -> JsonValue:
-    """Return in words, and as value and max, what pages do not show yet; None if all is in."""
-    behind = service.store.views.behind()
+def folding_state(service: Service, words: Words, *views: str) -> JsonValue:
+    """Return in words, and as value and max, what pages do not show yet; None if all is in.
+
+    ``views``: those that the page is read from; by default all.
+    """
+    behind = service.store.views.behind(*views)
     if behind is None or behind.messages < limits.BEHIND_TOLD_MIN:
         return None
     folded = behind.total - behind.messages
@@ -130,15 +134,15 @@ def folding_state(service: Service, words: Words) -> JsonValue:
         have=words.number(folded), all=words.number(behind.total)
     )
     if behind.left_s is not None:
-        text += " " + words.gettext("{rate} a second, {left} left at this pace.").format(
-            rate=words.number(round(behind.rate)), left=words.duration(behind.left_s)
-        )
+        left = words.duration(behind.left_s)
+        text += " " + words.gettext("About {left} left.").format(left=left)
     return {"text": text, "value": folded, "max": behind.total}
 
 
 async def watch_folding(visit: Visit) -> JsonValue:
-    """Tell what pages do not show yet; null if all is in."""
-    return folding_state(visit.service, visit.words)
+    """Tell what pages do not show yet, by ``views`` if they are named; null if all is in."""
+    views = filter(None, visit.query.get("views", "").split(","))
+    return folding_state(visit.service, visit.words, *views)
 
 
 FRAME_WATCHES = (Watch("web.state", watch_state), Watch("web.folding", watch_folding))

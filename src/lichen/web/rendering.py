@@ -36,8 +36,9 @@ SHORT_ID_CHARACTERS = 7
 class Frame(msgspec.Struct, frozen=True):
     """What every page shows around its own matter.
 
-    ``state`` is the line's, for the bar; ``folding`` tells what is not sorted in yet, None if
-    everything is. ``is_checked`` tells of a message in the log whether its signature was.
+    ``state`` is the line's, for the bar; ``folding`` tells what is not sorted into the views of
+    these names yet, or into any, None if everything is. ``is_checked`` tells of a message in the
+    log whether its signature was.
     """
 
     words: Words
@@ -50,7 +51,7 @@ class Frame(msgspec.Struct, frozen=True):
     text_size: str
     state: Mapping[str, JsonValue]
     is_checked: Callable[[Stored], bool]
-    folding: JsonValue = None
+    folding: Callable[..., JsonValue]
 
 
 class Renderer:

@@ -19,6 +19,9 @@ PACE_S = 10.0
 SAMPLE_S = 0.2
 """How far apart the samples of a pace are."""
 
+GROWTH_PARTS = 10
+"""The time left is told while the log grows by less than this part of what is left to fold."""
+
 Keys = Mapping[int, bytes]
 """Number to the key found there; empty for a number that no message has."""
 
@@ -27,7 +30,7 @@ class ViewProgress(msgspec.Struct, frozen=True):
     """How much of the log a view shows: ``folded`` of ``total`` messages.
 
     ``rate``: messages folded a second, 0.0 while nothing is folded; ``left_s``: seconds left at
-    that pace, None if it is not known.
+    that pace, None if it is not known, as while many messages come in.
     """
 
     name: str
@@ -66,7 +69,7 @@ class Cursor:
         self.changes = 0
         self._has_new = False
         self._keys: dict[int, bytes] = {}
-        self._samples: tuple[tuple[float, int], ...] = ()
+        self._samples: tuple[tuple[float, int, int], ...] = ()
 
     def restart(self, intervals: tuple[Interval, ...] = (), keys: Keys | None = None) -> None:
         """Begin with these intervals; ``keys`` are those of their ends."""
@@ -98,8 +101,8 @@ class Cursor:
             [(name, first, self._keys[first], last, self._keys[last]) for first, last in come],
         )
 
-    def written(self) -> None:
-        """Let readers know what was written."""
+    def written(self, total: int) -> None:
+        """Let readers know what was written, while the log has ``total`` messages."""
         self.folded = self.reached
         self.changes += self._has_new
         self._has_new = False
@@ -108,7 +111,7 @@ class Cursor:
         now = time.monotonic()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
             recent = tuple(sample for sample in self._samples if now - sample[0] < PACE_S)
-            self._samples = (*recent, (now, count(self.folded)))
+            self._samples = (*recent, (now, count(self.folded), total))
 
     def holds_any(self, numbers: Sequence[int]) -> bool:
         """Tell whether any of these messages is folded."""
@@ -132,12 +135,15 @@ class Cursor:
         folded, samples = min(count(self.folded), total), self._samples
         if folded == total or not samples:
             return ViewProgress(self.view.name, folded, total, title=self.title)
-        since, had = samples[0]
+        since, had, was_total = samples[0]
         now = time.monotonic()
         # A pace needs two samples; and a view that has stood still for long has none.
         is_moving = len(samples) > 1 and now - samples[-1][0] < PACE_S
         rate = (folded - had) / (now - since) if is_moving else 0.0
-        left_s = (total - folded) / rate if rate > 0 else None
+        left = total - folded
+        # While more comes in than is soon folded nobody knows how long it takes.
+        is_known = rate > 0 and (total - was_total) * GROWTH_PARTS <= left
+        left_s = left / rate if is_known else None
         rate = round(max(rate, 0.0), 1)
         return ViewProgress(self.view.name, folded, total, rate, left_s, self.title)
 

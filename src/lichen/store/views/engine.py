@@ -273,7 +273,7 @@ class FoldEngine:
         self._is_cache_full = self._is_cache_full or self._unwritten > COMMIT_ROWS // 2
         self._unwritten = 0
         for cursor in self._cursors.values():
-            cursor.written()
+            cursor.written(self._log.last_no)
 
     def _fall_back(self) -> None:
         """Give up what is folded and could not be written."""

@@ -2,7 +2,8 @@
 //
 // An element with data-watch="NAME?ARGUMENTS" asks a question of the peer, which answers again
 // whenever the answer has changed:
-//   null                         the element is hidden
+//   null                         the element is hidden; one that has a part [data-done] and is in sight
+//                                shows that instead of its part [data-during]
 //   {text, mood}                 [data-text] (or the element) says the text, [data-mood] shows it
 //   {version}, for data-refresh  when it is not the element's data-version, the element is fetched
 //                                anew with the page, unless somebody is at work in it
@@ -60,7 +61,12 @@ function settle(element, told) {
 }
 
 function say(element, answer) {
-  element.hidden = answer === null;
+  // What was told of stays in sight when it is over, so that nothing that is being read moves.
+  const done = element.querySelector("[data-done]");
+  if (done && !element.hidden) {
+    done.hidden = answer !== null;
+    element.querySelector("[data-during]").hidden = answer === null;
+  } else element.hidden = answer === null;
   if (answer === null) return;
   (element.querySelector("[data-text]") ?? element).textContent = answer.text;
   const mood = element.querySelector("[data-mood]");

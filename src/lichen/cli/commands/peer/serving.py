@@ -2,8 +2,15 @@
 
 import asyncio
 import importlib
+import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    asynccontextmanager,
+    nullcontext,
+    redirect_stderr,
+    suppress,
+)
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,6 +20,7 @@ from lichen.cli import settings
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.commands.peer.browser import open_file
 from lichen.cli.commands.peer.hearing import Hearing
+from lichen.cli.commands.peer.patience import Unhurried
 from lichen.cli.output import Output, OutputClosed, json_line, text_line
 from lichen.cli.session import Session, log_to_stderr
 from lichen.cli.words import _
@@ -69,16 +77,17 @@ def start_command(
     from lichen.node.service import run_service  # noqa: PLC0415
 
     run = _Run(session.out, web_port, is_opened=is_opened)
-    log_to_stderr("info" if verbose else "warning", is_json=session.out.is_json)
     chosen = msgspec.structs.replace(session.settings, has_lan=True, lan=_LAN_MODES[lan])
-    return run_service(
-        session.home,
-        chosen,
-        all_apps(),
-        announce=run.hearing.announce,
-        on_ready=run.ready,
-        face=_no_face if no_web else run.face,
-    )
+    with redirect_stderr(Unhurried(sys.stderr)):
+        log_to_stderr("info" if verbose else "warning", is_json=session.out.is_json)
+        return run_service(
+            session.home,
+            chosen,
+            all_apps(),
+            announce=run.hearing.announce,
+            on_ready=run.ready,
+            face=_no_face if no_web else run.face,
+        )
 
 
 _LAN_MODES: Mapping[bool | None, str | None] = {None: None, True: "announce", False: "off"}
