@@ -17,7 +17,7 @@ import msgspec
 from lichen import __version__
 from lichen.feed.message import FeedId
 from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
-from lichen.store.errors import DAMAGES, HEAL
+from lichen.store.errors import DAMAGED, DAMAGES, HEAL, StoreReadFailed
 from lichen.words import N_, N_many, phrase_of
 
 if TYPE_CHECKING:
@@ -121,8 +121,10 @@ def _log(service: "Service", *, is_thorough: bool = True) -> Iterator[Finding]:
         messages=store.log.count(),
         feeds=len(store.log.clock()),
     )
-    met = store.faults.damage
-    damage = (store.log.damage() if is_thorough else "") or (met and phrase_of(met))
+    damage = store.log.damage() if is_thorough else ""
+    if damage:
+        store.faults.note_fault(StoreReadFailed(DAMAGED))
+    damage = damage or phrase_of(store.faults.damage)
     if damage:
         words = N_("Something on the disk is damaged: {words}.", words=damage)
         yield Finding("log", "fail", words, HEAL)

@@ -12,7 +12,14 @@ from pathlib import Path
 from typing import Protocol
 
 from lichen.feed.canonical import JsonValue
-from lichen.node.api.keeping import Records, back_up, check, formats_of, store_faults
+from lichen.node.api.keeping import (
+    Records,
+    back_up,
+    check,
+    formats_of,
+    needs_healing,
+    store_faults,
+)
 from lichen.node.client import SocketClient, running_peer
 from lichen.node.errors import ApiError
 from lichen.node.home import Home, Settings
@@ -91,7 +98,7 @@ class Healer:
             async for record in self._peer.source(
                 name, {**options, "depth": "full", "heal": False}
             ):
-                if isinstance(record, dict) and record.get("done") and _is_damaged(record):
+                if needs_healing(record):
                     break
                 yield record
             else:
@@ -145,11 +152,6 @@ async def open_keeper(
             N_("Choose the folder with --home."),
         )
     yield LoneKeeper(home, settings)
-
-
-def _is_damaged(record: Mapping[str, JsonValue]) -> bool:
-    report = record.get("report")
-    return isinstance(report, dict) and bool(report.get("damages"))
 
 
 @contextmanager

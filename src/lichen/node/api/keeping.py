@@ -19,7 +19,7 @@ from lichen.node.app import Call, Method, Send, to_json
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import Home, Settings
 from lichen.store.binding import read_binding
-from lichen.store.errors import StoreError
+from lichen.store.errors import DAMAGED, StoreError, StoreReadFailed
 from lichen.store.keeping.backup import Backup
 from lichen.store.keeping.check import Check
 from lichen.store.keeping.heal import Heal, settle_audit
@@ -49,7 +49,15 @@ async def fsck(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> Non
     service = call.service
     formats = {service.format.name: service.format}
     async for record in check(service.home.directory, formats, options, is_gentle=True):
+        if needs_healing(record):
+            service.store.faults.note_fault(StoreReadFailed(DAMAGED))
         await send(record)
+
+
+def needs_healing(record: JsonValue) -> bool:
+    """Tell whether a record is of a check that has found damage."""
+    report = record.get("report") if isinstance(record, dict) else None
+    return isinstance(report, dict) and bool(report.get("damages"))
 
 
 async def step_aside(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
