@@ -25,6 +25,7 @@ TEXTS = [
     "two\n\nlines, and a\ttab",
     "grüße, 漢字, 🌿",
     "ends\nTEXT\nTEXT_\nnot here",
+    "\x1b \\n \\x41 \\' \\",
     "\x1b[2Jgone \u202eturned\u202c \x07 it's \\ too\r\n",
 ]
 

@@ -15,6 +15,7 @@ import orjson
 import pytest
 
 from lichen.cli.exits import Exit
+from lichen.node.service import LOCK_POLL_S
 from lichen.store.keeping.heal import DAMAGED_FOLDER
 from lichen.store.lock import HEALER_FILE, DirectoryLock, is_locked
 
@@ -175,6 +176,8 @@ def test_a_peer_comes_back_when_its_healer_dies(peer: Peer, lichen: Lichen) -> N
     try:
         with pytest.raises(Exception, match="in use"):
             DirectoryLock(peer.home, HEALER_FILE)
+        time.sleep(10 * LOCK_POLL_S)
+        assert not is_locked(peer.home), "it stays away although the folder is free"
         assert peer.process.poll() is None
     finally:
         os.kill(healer.pid, signal.SIGKILL)

@@ -187,27 +187,23 @@ def test_only_another_answer_is_told(visit: Play) -> None:
     visit(scene)
 
 
-@pytest.mark.usefixtures("paused_audit")
 def test_what_the_audit_settles_is_told_although_nothing_happens(
-    visit: Play, writer: Any, monkeypatch: pytest.MonkeyPatch
+    visit: Play, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def scene(house: Any) -> None:
-        monkeypatch.setattr(limits, "LIVE_FLOOD_S_MIN", 0.01)
-        log = house.service.store.log
+        monkeypatch.setattr(limits, "LIVE_FLOOD_S_MIN", 0.05)
+        log, waiting = house.service.store.log, [2]
+        monkeypatch.setattr(log.__class__, "unaudited_count", lambda _log: waiting[0])
 
-        async def waiting(_visit: Visit) -> Any:
+        async def ask(_visit: Visit) -> Any:
             return log.unaudited_count()
 
-        anna = writer(1)
-        for number in range(3):
-            anna.write(type="post", text=f"{number}")
-        await house.receive_unfolded(anna, verifies_all=False)
-        await asyncio.wrap_future(house.service.store.wait_folded())
-        line = Line(lines_of(house, waiting=waiting), house, "waiting")
+        line = Line(lines_of(house, waiting=ask), house, "waiting")
         assert await line.hear() == ("waiting", 2)
         assert await line.hears_nothing()
-        await asyncio.wrap_future(house.service.store.wait_audited())
-        assert await line.hear() == ("waiting", 0)
+        for count in (1, 0):
+            waiting[0] = count
+            assert await line.hear() == ("waiting", count)
         await line.hang_up()
 
     visit(scene)

@@ -76,6 +76,7 @@ class Live:
         try:
             while not self._is_closed:
                 changed, asked_at = self._changed, loop.time()
+                is_unsettled = self._is_unsettled()  # before it asks: what settles then is told
                 await self._folded()
                 for text, (watch, visit) in questions.items():
                     answer = await _ask(watch, visit)
@@ -84,7 +85,6 @@ class Live:
                     if answer is not None and told.get(text) != answer:
                         told[text] = answer
                         yield encode_event(text, answer)
-                is_unsettled = self._is_unsettled()
                 while not await _is_set_soon(changed, _patience_s(is_unsettled)):
                     if not is_let_in():
                         return
