@@ -65,11 +65,21 @@ $(RIVALS)/ready: bench/rivals.lock
 	$(RIVALS)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	touch $@
 
-bench: setup js ## measure, rivals in the same run; prints every figure
+INSTALLED := $(BUILD)/installed
+
+$(INSTALLED)/ready: requirements.lock pyproject.toml $(shell find src/lichen -type f -not -name '*.pyc')
+	$(PYTHON) -m venv $(INSTALLED)
+	$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	rm -f $(BUILD)/lichen-*.whl
+	$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir $(BUILD) .
+	$(INSTALLED)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --force-reinstall $(BUILD)/lichen-*.whl
+	touch $@
+
+bench: setup js $(INSTALLED)/ready ## measure, rivals in the same run; prints every figure
 	$(BIN)/python bench/run.py
 
 .PHONY: bench-web
-bench-web: setup js ## measure the web app: pages, live updates in two browsers, start and idle
+bench-web: setup js $(INSTALLED)/ready ## measure the web app: pages, live updates in two browsers, start and idle
 	$(BIN)/python bench/web.py
 
 .PHONY: bench-search

@@ -5,6 +5,7 @@ import platform
 import statistics
 import threading
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from typing import Self
 
 import msgspec
@@ -53,14 +54,25 @@ class Usage:
 
 
 def memory_mib(pid: int) -> float:
-    """Return the memory that a process occupies at this moment."""
-    return float(psutil.Process(pid).memory_info().rss) / (1 << 20)
+    """Return the memory that a process and those it has started occupy at this moment."""
+    process = psutil.Process(pid)
+    occupied = float(process.memory_info().rss)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            occupied += float(child.memory_info().rss)
+    return occupied / (1 << 20)
 
 
 def cpu_s(pid: int) -> float:
-    """Return the CPU time that a process has used so far."""
-    used = psutil.Process(pid).cpu_times()
-    return float(used.user + used.system)
+    """Return the CPU time that a process and those it has started have used so far."""
+    process = psutil.Process(pid)
+    own = process.cpu_times()
+    used = float(own.user + own.system + own.children_user + own.children_system)
+    for child in process.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = child.cpu_times()
+            used += float(times.user + times.system)
+    return used
 
 
 def percentile(values: Sequence[float], share: float) -> float:

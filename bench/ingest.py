@@ -18,6 +18,7 @@ import corpora
 import floor
 import install
 from figures import Row, medians
+from program import PYTHON
 
 RUNS = 3
 SCRIPT = Path(__file__).with_name("ingest.js")
@@ -61,7 +62,7 @@ def _run(how: str | Sequence[str], file: Path, home: Path, count: int) -> dict[s
         environment["NODE_PATH"] = str(install.modules("modern"))
         command = [str(install.NODE), str(SCRIPT), how, str(file), str(home)]
     else:
-        command = [sys.executable, "-m", "lichen", "--home", str(home), "import", "--no-views"]
+        command = [PYTHON, "-m", "lichen", "--home", str(home), "import", "--no-views"]
         command += ["--json", *how, str(file)]
     seconds, used, printed = run(command, environment)
     if not isinstance(how, str):

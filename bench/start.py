@@ -2,7 +2,6 @@
 
 import statistics
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 
 from figures import Row, cpu_s, memory_mib
 from peers import Peer
+from program import PYTHON
 from shaking import shake_hands
 from sync import make_peer
 
@@ -79,9 +79,7 @@ def _measure_version() -> Row:
     times = []
     for _ in range(VERSIONS):
         began = time.monotonic()
-        subprocess.run(
-            [sys.executable, "-m", "lichen", "--version"], stdout=subprocess.DEVNULL, check=True
-        )
+        subprocess.run([PYTHON, "-m", "lichen", "--version"], stdout=subprocess.DEVNULL, check=True)
         times.append((time.monotonic() - began) * 1000)
     figures = {"median_ms": statistics.median(times), "max_ms": max(times)}
     return Row("start and idle", "lichen --version", figures)

@@ -468,7 +468,7 @@ def test_the_quick_way_and_the_exact_way_agree(
     assert exact.data == text.compact
     assert isinstance(text.value, dict)
     unsigned = {name: item for name, item in text.value.items() if name != "signature"}
-    assert ClassicFormat().signed_bytes(exact) == encode_indented(unsigned).encode()
+    assert ClassicFormat().signed_bytes(exact.data) == encode_indented(unsigned).encode()
 
 
 def holds_constant(content: bytes) -> bool:

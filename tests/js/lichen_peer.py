@@ -86,6 +86,9 @@ class LocalSocket:
 class LichenPeer:
     """Lichen, started as a person would start it."""
 
+    python = sys.executable
+    """The Python that has the program."""
+
     def __init__(
         self,
         home: Path,
@@ -147,7 +150,7 @@ class LichenPeer:
 
     def _start_command(self) -> list[str]:
         return [
-            *(*self._within, sys.executable, "-m", "lichen", "start", *self._settings),
+            *(*self._within, self.python, "-m", "lichen", "start", *self._settings),
             *("--port", "0", "--hops", str(self._hops), "--json", "--verbose"),
             *self.serving,
         ]
@@ -178,7 +181,7 @@ class LichenPeer:
         """Run a ``lichen`` command beside the peer and return its lines of JSON."""
         finished = subprocess.run(
             [
-                *(sys.executable, "-m", "lichen", arguments[0], *self._settings, "--json"),
+                *(self.python, "-m", "lichen", arguments[0], *self._settings, "--json"),
                 *arguments[1:],
             ],
             input=input_text.encode(),

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import json
+import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.api import lines
 from lichen.node.errors import ApiError
 from lichen.store.audit import auditor
+from lichen.store.checking.chainer import Chainer
 
 OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]
@@ -37,6 +39,22 @@ async def import_lines(calls: Any, path: Path, lines: list[bytes], **options: An
 async def collect(source: AsyncIterator[Any], told: list[Any]) -> None:
     async for item in source:
         told.append(item)  # noqa: PERF401 (what came before a fault counts)
+
+
+@pytest.fixture(autouse=True, params=["here", "elsewhere"])
+def chaining(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of these is so whether another process takes the lines apart, or this one."""
+    start = Chainer.start
+
+    def start_and_wait(chainer: Chainer) -> None:
+        start(chainer)
+        give_up = time.monotonic() + 30
+        while not chainer.is_ready:
+            assert time.monotonic() < give_up, "the process does not start"
+            time.sleep(0.002)
+
+    is_here = request.param == "here"
+    monkeypatch.setattr(Chainer, "start", (lambda _: None) if is_here else start_and_wait)
 
 
 def test_both_kinds_of_lines_and_gzip(

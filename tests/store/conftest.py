@@ -2,6 +2,7 @@
 
 import json
 import random
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.identity import generate_identity
 from lichen.feed.message import FeedState, Message, RawMessage
+from lichen.store.checking import chainer
 from lichen.store.store import Binding, Store
 from lichen.store.views import View, base_views
 
@@ -107,6 +109,21 @@ def open_store(tmp_path: Path) -> Iterator[OpenStore]:
     yield open_it
     for store in opened:
         store.close()
+
+
+@pytest.fixture
+def chain_elsewhere(monkeypatch: pytest.MonkeyPatch) -> Callable[[Store], None]:
+    """Have a store give every batch to the process that chains, however small it is."""
+
+    def begin(store: Store) -> None:
+        monkeypatch.setattr(chainer, "WORTH_MESSAGES", 1)
+        store.chainer.start()
+        give_up = time.monotonic() + 30
+        while not store.chainer.is_ready:
+            assert time.monotonic() < give_up, "the process does not start"
+            time.sleep(0.002)
+
+    return begin
 
 
 @pytest.fixture

@@ -182,9 +182,17 @@ def deliver(
 
 @pytest.mark.parametrize("act", ACTS)
 @pytest.mark.parametrize("size", [1, 3, 100])
+@pytest.mark.parametrize("elsewhere", [False, True])
 def test_each_lie_at_each_place(
-    truths: list[Feeds], store: Store, act: Callable[..., list[RawMessage]], size: int
+    truths: list[Feeds],
+    store: Store,
+    act: Callable[..., list[RawMessage]],
+    size: int,
+    elsewhere: bool,
+    chain_elsewhere: Callable[[Store], None],
 ) -> None:
+    if elsewhere:
+        chain_elsewhere(store)
     for place in range(1, LENGTH):
         truth = truths[place]
         feed = truth[1]

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import ChainedMessage, Message, RawMessage, Reason
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.ingest import Claimed, Grown, IngestResult, decide
 from lichen.store.ingest.settlement import Answer
-from lichen.store.signatures import SignatureThreads
 from lichen.store.store import Store
 
 MakeAuthor = Callable[[int], Any]

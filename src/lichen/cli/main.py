@@ -3,7 +3,6 @@
 Commands are imported when they run, so that ``lichen --version`` answers at once.
 """
 
-import difflib
 import gc
 import importlib
 import os
@@ -91,6 +90,8 @@ class LichenGroup(click.Group):
         """Find the command, or suggest the one that was meant."""
         name = args[0]
         if self.get_command(ctx, name) is None and not name.startswith("-"):
+            import difflib  # noqa: PLC0415 (slow, and only for a slip)
+
             near = difflib.get_close_matches(name, self.list_commands(ctx), 1)
             words = _("There is no command {name}.").format(name=name)
             if near:

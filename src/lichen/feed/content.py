@@ -66,6 +66,14 @@ def is_weighty(content: bytes) -> bool:
     return kind is not None and kind.startswith(WEIGHTY_TYPES)
 
 
+def is_due(message: ChainedMessage) -> bool:
+    """Tell whether a signature cannot wait: the chain does not bind it, or too much hangs on it.
+
+    An id hashes the low bytes of UTF-16 units only; so what is not ASCII can be another text.
+    """
+    return not message.data.isascii() or is_weighty(message.content)
+
+
 def parse_contact(message: Message | ChainedMessage) -> Contact | None:
     """Read a contact message; None for any other message."""
     if b'"contact"' not in message.content:

@@ -12,7 +12,7 @@ signed messages that cannot both be part of one append-only feed.
 """
 
 from enum import Enum
-from typing import NewType
+from typing import NewType, TypeVar
 
 import msgspec
 
@@ -40,12 +40,11 @@ class FeedState(msgspec.Struct, frozen=True, gc=False):
     key: MsgId
 
 
-class ChainedMessage(msgspec.Struct, frozen=True, gc=False):
+class ChainedMessage(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """Canonical, with a computed key, following the feed's last message. Not yet verified.
 
     ``data`` is the compact JSON text of the value (what is stored and sent on), ``content`` the
-    part of ``data`` that is the content, ``indented`` the other text of the value, whose hash is
-    the key; ``signature`` has to fit it, without the signature itself.
+    part of ``data`` that is the content.
     """
 
     key: MsgId
@@ -55,8 +54,6 @@ class ChainedMessage(msgspec.Struct, frozen=True, gc=False):
     timestamp: float
     content: bytes
     data: bytes
-    indented: bytes
-    signature: bytes
     format: str = "classic"
 
 
@@ -71,6 +68,12 @@ class Message(msgspec.Struct, frozen=True, gc=False):
     content: bytes
     data: bytes
     format: str = "classic"
+
+
+Candidate = RawMessage | ChainedMessage | Message
+"""A message that is to follow the last one of its feed: what its type says was proved before, but
+not its place."""
+Placed = TypeVar("Placed", bound=ChainedMessage | Message)
 
 
 class Reason(Enum):
@@ -114,6 +117,30 @@ class ForkProof(msgspec.Struct, frozen=True):
 
     first: Message
     second: Message
+
+
+def as_verified(message: ChainedMessage) -> Message:
+    """Say that the signature is known to hold: it was checked, or just made."""
+    return Message(
+        message.key,
+        message.previous,
+        message.author,
+        message.sequence,
+        message.timestamp,
+        message.content,
+        message.data,
+        message.format,
+    )
+
+
+def check_place(message: Placed, state: FeedState | None) -> Placed | Rejected:
+    """Check that a message follows the last one of its feed; ``state`` None: there is none."""
+    sequence, previous = (1, None) if state is None else (state.sequence + 1, state.key)
+    if message.sequence != sequence:
+        return Rejected(Reason.SEQUENCE_GAP, message.author, message.sequence)
+    if message.previous != previous:
+        return Rejected(Reason.PREVIOUS, message.author, message.sequence)
+    return message
 
 
 def prove_fork(first: Message, second: Message) -> ForkProof | None:

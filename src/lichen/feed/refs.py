@@ -8,18 +8,18 @@ here they are refused. Ids of other feed formats are recognized by ``is_typed_id
 
 import re
 from binascii import a2b_base64, b2a_base64
-from typing import TypeGuard
+from typing import Final, TypeGuard
 from urllib.parse import parse_qsl, unquote
 
 import msgspec
 
 from lichen.feed.message import BlobId, FeedId, MsgId
 
-_KEY = r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
-_match_feed_id = re.compile(rf"@{_KEY}\.ed25519").fullmatch
-_match_msg_id = re.compile(rf"%{_KEY}\.sha256").fullmatch
-_match_blob_id = re.compile(rf"&{_KEY}\.sha256").fullmatch
-_match_cloaked_id = re.compile(rf"%{_KEY}\.cloaked").fullmatch
+KEY_PATTERN: Final = r"[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]="
+_match_feed_id = re.compile(rf"@{KEY_PATTERN}\.ed25519").fullmatch
+_match_msg_id = re.compile(rf"%{KEY_PATTERN}\.sha256").fullmatch
+_match_blob_id = re.compile(rf"&{KEY_PATTERN}\.sha256").fullmatch
+_match_cloaked_id = re.compile(rf"%{KEY_PATTERN}\.cloaked").fullmatch
 _match_typed_id = re.compile(
     r"[@%&](?:[A-Za-z0-9+/]{4})*"
     r"(?:[A-Za-z0-9+/](?:[AQgw]==|[A-Za-z0-9+/][AEIMQUYcgkosw048]=))?"

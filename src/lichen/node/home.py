@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import platformdirs
-import psutil
 
 from lichen.feed.identity import (
     Identity,
@@ -208,6 +207,8 @@ def remove_scratch(home: Home) -> None:
     """Remove what a sudden end of the process that wrote the secret left beside it."""
     for scratch in home.directory.glob(f"secret.*{_SCRATCH}"):
         writer = scratch.name.split(".")[1]
+        import psutil  # noqa: PLC0415 (slow, and only after a crash)
+
         if writer.isdigit() and not psutil.pid_exists(int(writer)):
             scratch.unlink(missing_ok=True)
 

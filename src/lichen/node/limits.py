@@ -18,6 +18,7 @@ NOTICES_PER_BATCH_MAX = 20  # single messages told of one batch; beyond that, on
 LOCAL_CALLS_MAX = 1024  # open calls of one local program
 IMPORT_BATCH = 8000  # messages decided and written at a time by an import: some 200 ms, 25 MB;
 # with a hundred authors one signature in 80 is then checked as the newest of its run
+IMPORT_BLOCKS_AHEAD = 4  # blocks of lines that are read before they are needed: some 4 MB
 LAN_ANNOUNCE_S = 2.0  # as often as the JavaScript peers: one unseen for 10 s counts as gone
 DATAGRAMS_PER_S_MAX = 200  # announcements read in a second: a hundred peers say two each
 DATAGRAMS_PER_SENDER_S_MAX = 20  # of these from one machine, so that one cannot drown the others

@@ -13,6 +13,7 @@ import msgspec
 from lichen.feed.formats import ContentError, FeedFormat
 from lichen.feed.identity import Identity
 from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Rejected
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import (
     ContentRefused,
     OwnFeedForked,
@@ -22,7 +23,6 @@ from lichen.store.errors import (
     writing,
 )
 from lichen.store.log import LogWriter
-from lichen.store.signatures import SignatureThreads
 from lichen.store.writer import Task
 from lichen.words import N_, phrase_of
 

@@ -16,7 +16,7 @@ from typing import Literal
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.identity import Identity
-from lichen.feed.message import FeedId, Message, RawMessage
+from lichen.feed.message import Candidate, FeedId, Message
 from lichen.store.audit.auditor import AuditNews, Auditor
 from lichen.store.audit.register import AuditRegister
 from lichen.store.binding import (
@@ -28,9 +28,10 @@ from lichen.store.binding import (
     read_binding,
 )
 from lichen.store.blobs import BLOBS_FOLDER, Blobs
+from lichen.store.checking.chainer import Chainer
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import (
     PublishGuarded,
-    StoreClosed,
     StoreError,
     WrongIdentity,
     opening,
@@ -43,12 +44,11 @@ from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
 from lichen.store.schema import Readers, open_for_writing, refuse_newer
-from lichen.store.signatures import SignatureThreads
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import Interval, first_gap
 from lichen.store.views.queries import Views
 from lichen.store.views.rows import View
-from lichen.store.writer import Lane, Task, Writer
+from lichen.store.writer import Job, Lane, Task, Writer, do_jobs
 
 __all__ = ["Binding", "Store", "read_binding"]
 
@@ -62,7 +62,6 @@ NEWEST_ROWS = 200
 
 Verify = Literal["chain", "all"]
 """Which signatures are checked on receipt: those that cannot wait, or all."""
-_Job = Callable[[], None]
 
 
 def _wall_clock_ms() -> float:
@@ -79,6 +78,7 @@ class Store:
         self.views: Views
         self.local: Local
         self.blobs: Blobs
+        self.chainer: Chainer
         self._formats = formats
         self._clock_ms: Callable[[], float] = _wall_clock_ms
         self._opened = ExitStack()
@@ -94,8 +94,8 @@ class Store:
         self._auditor: Auditor
         self._publishing = Lane(self._publish, weight_max=TOGETHER_MAX)
         self._ingesting = Lane(self._ingest, weight_max=TOGETHER_MAX)
-        self._auditing = Lane(_do_jobs, weight_max=1)
-        self._noting = Lane(_do_jobs, weight_max=TOGETHER_MAX)
+        self._auditing = Lane(do_jobs, weight_max=1)
+        self._noting = Lane(do_jobs, weight_max=TOGETHER_MAX)
         self._writer = Writer(
             (self._publishing, self._ingesting, self._auditing, self._noting), self._fold
         )
@@ -138,6 +138,8 @@ class Store:
             store._auditor = Auditor(store.log, formats, store._make_register())
             opened.callback(store._auditor.close)
             store._auditor.start()
+            store.chainer = Chainer(formats[OWN_FORMAT], binding.hmac_key, on_notice=on_notice)
+            opened.callback(store.chainer.close)
             store._opened = opened.pop_all()
         return store
 
@@ -150,7 +152,7 @@ class Store:
 
     def ingest(
         self,
-        batch: Sequence[RawMessage],
+        batch: Sequence[Candidate],
         *,
         source: FeedId | None = None,
         verifies_all: bool = True,
@@ -160,8 +162,13 @@ class Store:
         Without ``verifies_all`` the signatures that a later one binds are left to the audit, and
         ``source``, the peer that sent these messages, answers for them.
         """
-        claim = Claimed(batch, source, verifies_all or self._verifies_all)
-        return self._writer.submit(self._ingesting, claim, weight=len(batch))
+        verifies_all = verifies_all or self._verifies_all
+        return self.chainer.pass_on(
+            batch,
+            lambda chained: self._writer.submit(
+                self._ingesting, Claimed(chained, source, verifies_all), weight=len(batch)
+            ),
+        )
 
     def wait_audited(self) -> Future[None]:
         """Return a future for when every signature in the log now is checked."""
@@ -306,10 +313,10 @@ class Store:
             lambda: self._is_deciding or self._ingesting.since is not None,
         )
 
-    def _submit(self, job: _Job) -> Future[None]:
+    def _submit(self, job: Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
 
-    def _submit_write(self, job: _Job) -> Future[None]:
+    def _submit_write(self, job: Job) -> Future[None]:
         def write() -> None:
             with self.faults.watching(), writing():
                 job()
@@ -384,14 +391,3 @@ class Store:
 
 def _drop_notice(_news: object) -> None:
     """Nobody asked to be told."""
-
-
-def _do_jobs(tasks: Sequence[Task[_Job, None]]) -> None:
-    for task in tasks:
-        try:
-            with writing():
-                task.asked()
-        except (StoreError, StoreClosed) as error:
-            task.future.set_exception(error)
-        else:
-            task.future.set_result(None)

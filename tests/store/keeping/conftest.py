@@ -8,10 +8,10 @@ import apsw
 import pytest
 
 from lichen.feed.formats.classic import ClassicFormat
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.keeping.check import Check
 from lichen.store.keeping.heal import Heal
 from lichen.store.keeping.report import Depth, Healed, Report
-from lichen.store.signatures import SignatureThreads
 from lichen.store.store import Store
 
 FORMATS = {"classic": ClassicFormat()}

@@ -48,6 +48,10 @@ class FeedFormat(Protocol):
         """Check all but the signature and the place in the feed (fetched by id, fork proofs)."""
         ...
 
+    def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
+        """Read a text and check all but the signature and the place in the feed, in one go."""
+        ...
+
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature: the last step of belief."""
         ...

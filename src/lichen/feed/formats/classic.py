@@ -23,7 +23,6 @@ from lichen.feed.formats.classic_quick import (
     SIGNATURE_FROM,
     SIGNATURE_TO,
     chain_quickly,
-    claimed_previous,
 )
 from lichen.feed.formats.classic_rules import (
     SEQUENCE_MAX,
@@ -41,10 +40,11 @@ from lichen.feed.message import (
     FeedId,
     FeedState,
     Message,
-    MsgId,
     RawMessage,
     Reason,
     Rejected,
+    as_verified,
+    check_place,
 )
 from lichen.feed.refs import feed_key_bytes, is_feed_id, msg_id_from_bytes
 
@@ -96,46 +96,54 @@ class ClassicFormat:
 
     def chain(self, raw: RawMessage, state: FeedState | None) -> ChainedMessage | Rejected:
         """Check everything but the signature."""
-        sequence, previous = (1, None) if state is None else (state.sequence + 1, state.key)
-        if raw.sequence != sequence:
+        if raw.sequence != (1 if state is None else state.sequence + 1):
             return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
-        message = self._chain(raw, previous)
-        if type(message) is ChainedMessage and message.previous != previous:
-            return Rejected(Reason.PREVIOUS, raw.author, raw.sequence)
-        return message
+        message = self._chain(raw)
+        return message if isinstance(message, Rejected) else check_place(message, state)
 
     def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Check everything but the signature and the message before."""
-        return self._chain(raw, claimed_previous(raw))
+        return self._chain(raw)
+
+    def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
+        """Read a text and check everything but the signature and the message before."""
+        quick = chain_quickly(data)
+        if quick is not None:
+            return quick
+        raw = self.parse(data)
+        return raw if isinstance(raw, Rejected) else self.chain_alone(raw)
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:
         """Check the signature."""
-        public = feed_key_bytes(message.author)
-        if not verify_signature(public, message.signature, self.signed_bytes(message)):
+        if not self.is_signed(message.author, message.data):
             return Rejected(Reason.SIGNATURE, message.author, message.sequence)
-        return _as_verified(message)
+        return as_verified(message)
 
     def is_signed(self, author: FeedId, data: bytes) -> bool:
         """Check the signature of a text alone: that it is a message, was checked when it came."""
+        public = feed_key_bytes(author)
+        quick: bytes | None = None
         try:
-            indented = msgspec.json.format(data, indent=2)
             signature = a2b_base64(data[SIGNATURE_FROM:SIGNATURE_TO])
+            quick = self._sign_part(msgspec.json.format(data, indent=2))
         except (ValueError, RecursionError):
-            return self._is_signed_exactly(author, data)
-        is_signed = verify_signature(feed_key_bytes(author), signature, self._sign_part(indented))
+            pass
+        else:
+            if verify_signature(public, signature, quick):
+                return True
         # What V8 lays out otherwise than msgspec is rare; nothing is called false because of it.
-        return is_signed or self._is_signed_exactly(author, data)
-
-    def _is_signed_exactly(self, author: FeedId, data: bytes) -> bool:
-        raw = self.parse(data)
-        if isinstance(raw, Rejected) or raw.author != author:
+        try:
+            exact = self.signed_bytes(data)
+        except JsonError:
             return False
-        chained = self.chain_alone(raw)
-        return isinstance(chained, ChainedMessage) and isinstance(self.verify(chained), Message)
+        return exact != quick and verify_signature(public, signature, exact)
 
-    def signed_bytes(self, message: ChainedMessage) -> bytes:
-        """Return what the signature has to fit, through HMAC where the network has such a key."""
-        return self._sign_part(message.indented)
+    def signed_bytes(self, data: bytes) -> bytes:
+        """Return what the signature of a text has to fit: all before it, indented as V8 does it.
+
+        It goes through HMAC where the network has such a key. Raises ``JsonError``.
+        """
+        return self._sign_part(canonicalize(data).indented)
 
     def _sign_part(self, indented: bytes) -> bytes:
         return bytes_to_sign(indented[:-_INDENTED_TAIL] + b"\n}", self._hmac_key)
@@ -162,12 +170,14 @@ class ClassicFormat:
         chained = self.chain(raw, state)
         if isinstance(chained, Rejected):
             raise ContentError(chained.reason)
-        return _as_verified(chained)
+        return as_verified(chained)
 
-    def _chain(self, raw: RawMessage, previous: MsgId | None) -> ChainedMessage | Rejected:
-        """Go the quick way if ``previous`` is what the message follows, else the exact one."""
-        quick = chain_quickly(raw, previous)
-        return self._chain_exactly(raw) if quick is None else quick
+    def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
+        """Go the quick way if it leads to what the message claims to be, else the exact one."""
+        quick = chain_quickly(raw.data)
+        if quick is None or quick.author != raw.author or quick.sequence != raw.sequence:
+            return self._chain_exactly(raw)
+        return quick
 
     def _chain_exactly(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the exact way."""
@@ -180,8 +190,8 @@ class ClassicFormat:
         members = read_members(canonical.value, raw.author, raw.sequence)
         if isinstance(members, Reason):
             return Rejected(members, raw.author, raw.sequence)
-        compact, indented = canonical.compact, canonical.indented
-        units, digest = measure(indented)
+        compact = canonical.compact
+        units, digest = measure(canonical.indented)
         if units > TEXT_UNITS_MAX:
             return Rejected(Reason.TOO_LONG, raw.author, raw.sequence)
         # None of the members before the content has its mark.
@@ -194,8 +204,6 @@ class ClassicFormat:
             members.timestamp,
             compact[content:-COMPACT_TAIL],
             compact,
-            indented,
-            members.signature,
         )
 
 
@@ -207,19 +215,6 @@ def draft_units(content: bytes, sequence: int) -> int:
     indented = canonicalize(b'{"content":%b}' % content).indented
     units, _digest = measure(indented)
     return units + _HEADER_UNITS + len(str(sequence)) + _INDENTED_TAIL - len("\n}")
-
-
-def _as_verified(message: ChainedMessage) -> Message:
-    """Say that the signature is known to hold: it was checked, or just made."""
-    return Message(
-        message.key,
-        message.previous,
-        message.author,
-        message.sequence,
-        message.timestamp,
-        message.content,
-        message.data,
-    )
 
 
 def _write_unsigned(

@@ -1,50 +1,55 @@
 """The quick way to a classic message: most are, byte for byte, what V8 writes for what it reads.
 
-A message that follows a known one begins with a text known beforehand, down to its timestamp, and
-ends with its signature; so these are compared as bytes. The content between is read and written
-again: the same bytes mean no white space, no repeated key and no spelling but the shortest. What
-V8 would write otherwise though msgspec writes it back is kept out: by the type, numbers that are
-no integers, integers beyond 2^53 - 1 and deep nesting; by a search, keys that are array indexes;
-and lone surrogates msgspec itself refuses. Then msgspec indents the text as V8 does, as bytes.
+What stands around the content of such a message has one form, members in one of two orders; it is
+matched as bytes. The content between is read and written again: the same bytes mean no white space,
+no repeated key and no spelling but the shortest. What V8 would write otherwise though msgspec
+writes it back is kept out: by the type, numbers that are no integers, integers beyond 2^53 - 1 and
+deep nesting; by a search, keys that are array indexes; and lone surrogates msgspec itself refuses.
+Then msgspec indents the text as V8 does, as bytes.
 
 ``None`` is no refusal: such a message, be it good or bad, goes the exact way of ``canonical``.
 """
 
 import re
-from binascii import a2b_base64, b2a_base64
+from binascii import b2a_base64
 from typing import Final
 
 import msgspec
 
 from lichen.feed.canonical import PlainObject, has_index_keys
 from lichen.feed.formats.classic_rules import (
+    SEQUENCE_MAX,
     SIGNATURE_LENGTH,
     SIGNATURE_SUFFIX,
     TEXT_UNITS_MAX,
     find_content_fault,
     measure,
 )
-from lichen.feed.message import ChainedMessage, MsgId, RawMessage
-from lichen.feed.refs import is_msg_id
+from lichen.feed.message import ChainedMessage, FeedId, MsgId
+from lichen.feed.refs import KEY_PATTERN
 
 COMPACT_TAIL: Final = len(',"signature":""}') + SIGNATURE_LENGTH
 """Bytes of the signature at the end of the compact text."""
 CONTENT_MARK: Final = b'"content":'
-
-_HASH_TO_CONTENT = b',"hash":"sha256",' + CONTENT_MARK
-_HASH_TO_CONTENT_LENGTH = len(_HASH_TO_CONTENT)
-_SIGNATURE_MARK = b',"signature":"'
-_SIGNATURE_END = SIGNATURE_SUFFIX.encode() + b'"}'
-SIGNATURE_FROM: Final = -COMPACT_TAIL + len(_SIGNATURE_MARK)
-SIGNATURE_TO: Final = -len(_SIGNATURE_END)
+SIGNATURE_FROM: Final = -COMPACT_TAIL + len(',"signature":"')
+SIGNATURE_TO: Final = -len(SIGNATURE_SUFFIX + '"}')
 """Where the base64 of the signature stands, from the end of the compact text."""
 
-_PREVIOUS_FROM = len('{"previous":"')
-_PREVIOUS_TO = _PREVIOUS_FROM + len("%.sha256") + 44
+_SEQUENCE = '"sequence":([1-9][0-9]{0,9}),'
+_match_head = re.compile(
+    (
+        rf'\{{"previous":(?:null|"(%{KEY_PATTERN}\.sha256)"),(?:{_SEQUENCE})?'
+        rf'"author":"(@{KEY_PATTERN}\.ed25519)",(?:{_SEQUENCE})?'
+        r'"timestamp":([0-9.]{1,24}),"hash":"sha256","content":'
+    ).encode()
+).match
+# The last letter of 64 bytes in base64 has two bits.
+_match_tail = re.compile(
+    rb',"signature":"[A-Za-z0-9+/]{85}[AQgw]==' + re.escape(SIGNATURE_SUFFIX).encode() + rb'"\}'
+).fullmatch
 
 TIMESTAMP_DIGITS_MAX: Final = 15
 """Digits of a whole timestamp that every double holds."""
-_TIMESTAMP_BYTES_MAX = 24
 _ZERO = ord("0")
 _match_fraction = re.compile(rb"[1-9][0-9]{0,14}\.[0-9]+").fullmatch
 
@@ -53,70 +58,49 @@ _write_content = msgspec.json.Encoder().encode
 _indent = msgspec.json.format
 
 
-def chain_quickly(raw: RawMessage, previous: MsgId | None) -> ChainedMessage | None:
-    """Check everything but the signature of a message that is to follow ``previous``.
+def chain_quickly(data: bytes) -> ChainedMessage | None:
+    """Check everything of a text but its signature and what it follows.
 
     None: it must go the exact way.
     """
-    sequence, author, data = raw.sequence, raw.author, raw.data
-    if (previous is None) is not (sequence == 1):
+    head = _match_head(data)
+    if head is None or _match_tail(data, len(data) - COMPACT_TAIL) is None:
         return None
-    before = "null" if previous is None else f'"{previous}"'
-    header = (
-        f'{{"previous":{before},"sequence":{sequence},"author":"{author}","timestamp":'
-    ).encode()
-    if not data.startswith(header):
-        header = (
-            f'{{"previous":{before},"author":"{author}","sequence":{sequence},"timestamp":'
-        ).encode()
-        if not data.startswith(header):
-            return None
-    first = len(header)
-    last = data.find(
-        _HASH_TO_CONTENT, first, first + _TIMESTAMP_BYTES_MAX + _HASH_TO_CONTENT_LENGTH
-    )
-    if last < 0 or not data.endswith(_SIGNATURE_END):
+    previous, first, author, second, time = head.groups()
+    sequence = _read_sequence(first, second)
+    timestamp = _read_timestamp(time)
+    if (previous is None) is not (sequence == 1) or sequence == 0 or timestamp is None:
         return None
-    timestamp = _read_timestamp(data[first:last])
-    base64 = data[SIGNATURE_FROM:SIGNATURE_TO]
-    content = data[last + _HASH_TO_CONTENT_LENGTH : -COMPACT_TAIL]
+    content = data[head.end() : -COMPACT_TAIL]
     try:
-        signature = a2b_base64(base64)
         value = _read_content(content)
-        is_same = _write_content(value) == content
+        if _write_content(value) != content:
+            return None
     except (ValueError, RecursionError):
         return None
-    if (
-        timestamp is None
-        or not is_same
-        or len(signature) != 64
-        or b2a_base64(signature, newline=False) != base64
-        or not data.startswith(_SIGNATURE_MARK, len(data) - COMPACT_TAIL)
-        or find_content_fault(value) is not None
-        or has_index_keys(content)
-    ):
+    if find_content_fault(value) is not None or has_index_keys(content):
         return None
-    indented = _indent(data, indent=2)
-    units, digest = measure(indented)
+    units, digest = measure(_indent(data, indent=2))
     if units > TEXT_UNITS_MAX:
         return None
     return ChainedMessage(
         MsgId(f"%{b2a_base64(digest, newline=False).decode('ascii')}.sha256"),
-        previous,
-        author,
+        None if previous is None else MsgId(previous.decode("ascii")),
+        FeedId(author.decode("ascii")),
         sequence,
         timestamp,
         content,
         data,
-        indented,
-        signature,
     )
 
 
-def claimed_previous(raw: RawMessage) -> MsgId | None:
-    """Return what a message says it follows, None for nothing or for what no quick one says."""
-    previous = raw.data[_PREVIOUS_FROM:_PREVIOUS_TO].decode("latin-1")
-    return previous if raw.sequence > 1 and is_msg_id(previous) else None
+def _read_sequence(first: bytes | None, second: bytes | None) -> int:
+    """Read the sequence, which stands in one of two places; 0: in both, in none, or too high."""
+    digits = second if first is None else first
+    if digits is None or (first is not None and second is not None):
+        return 0
+    sequence = int(digits)
+    return sequence if sequence <= SEQUENCE_MAX else 0
 
 
 def _read_timestamp(text: bytes) -> float | None:

@@ -5,8 +5,10 @@ may have been altered on its way here, and so it is audited like everything else
 """
 
 import asyncio
+from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from io import BufferedIOBase
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,9 +16,11 @@ import msgspec
 
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, Rejected
-from lichen.node.api.lines import READ_FAULTS, Batch, open_lines, read_batches
+from lichen.node import limits
+from lichen.node.api.lines import READ_FAULTS, Batch, open_lines, read_blocks
 from lichen.node.app import Call, Send, finish, to_json
 from lichen.node.errors import ApiError
+from lichen.store.checking.work import Chained, chain_block
 from lichen.store.ingest import IngestResult
 from lichen.words import N_
 
@@ -60,6 +64,13 @@ class Tally(msgspec.Struct):
             self.rejected.append(told | {"line": line} if line else told)
 
 
+class _Block(msgspec.Struct):
+    """A block of lines that is being chained."""
+
+    lines: bytes
+    chained: asyncio.Future[Chained]
+
+
 class _Sent(msgspec.Struct):
     """A batch that is being decided; ``last_no`` is where the log ended before it."""
 
@@ -82,6 +93,7 @@ async def import_file(call: Call, inbound: AsyncIterator[JsonValue], send: Send)
     cuts = service.store.log.cuts
     if options.get("noViews"):
         service.store.hold_folding(is_held=True)
+    service.store.chainer.start()
     try:
         fault = await _read_and_ingest(service, Path(path), tally, send, verify == "all")
         if options.get("waitAudit"):
@@ -109,10 +121,10 @@ async def _read_and_ingest(
     waiting: list[_Sent] = []
     fault: Exception | None = None
     with open_lines(path) as file:
-        batches = read_batches(file, service.format.parse, tally.refuse)
+        batches = _chain(service, file, tally)
         while True:
             try:
-                batch = await loop.run_in_executor(None, next, batches, None)
+                batch = await anext(batches, None)
             except READ_FAULTS as error:
                 batch, fault = None, error
             while waiting and (batch is None or len(waiting) > 1):
@@ -123,6 +135,46 @@ async def _read_and_ingest(
             tally.read += batch.read
             work = finish(_ingest(service, batch, verifies_all))
             waiting.append(_Sent(loop.create_task(work), batch, service.store.log.last_no))
+
+
+async def _chain(service: "Service", file: BufferedIOBase, tally: Tally) -> AsyncIterator[Batch]:
+    """Read a file and yield what stands in it, chained, in batches.
+
+    What was read before a fault (``READ_FAULTS``) is yielded before it is raised.
+    """
+    loop = asyncio.get_running_loop()
+    blocks = read_blocks(file)
+    under_way: deque[_Block] = deque()
+    batch, line = Batch(), 0
+    fault: Exception | None = None
+    is_more = True
+    while is_more or under_way:
+        if is_more and len(under_way) < limits.IMPORT_BLOCKS_AHEAD:
+            try:
+                lines = await loop.run_in_executor(None, next, blocks, None)
+            except READ_FAULTS as error:
+                lines, fault = None, error
+            is_more = lines is not None
+            if lines is not None:
+                under_way.append(_Block(lines, _chain_block(service, lines)))
+            continue
+        block = under_way.popleft()
+        chained = await block.chained
+        line += batch.add(block.lines, chained, line, service.format.parse, tally.refuse)
+        if len(batch.messages) >= limits.IMPORT_BATCH:
+            yield batch
+            batch = Batch()
+    if batch.read:
+        yield batch
+    if fault is not None:
+        raise fault
+
+
+def _chain_block(service: "Service", lines: bytes) -> asyncio.Future[Chained]:
+    future = service.store.chainer.chain_lines(lines)
+    if future is not None:
+        return asyncio.wrap_future(future)
+    return asyncio.get_running_loop().run_in_executor(None, chain_block, lines, service.format)
 
 
 async def _await_audit(service: "Service", tally: Tally, cuts: int, send: Send) -> None:
@@ -155,21 +207,24 @@ async def _settle(service: "Service", sent: _Sent, tally: Tally) -> None:
     tally.accepted += sum(grown.last - grown.first + 1 for grown in result.progress)
     tally.duplicates += len(result.duplicates)
     tally.forks += len(result.forks)
-    claimed = batch.keys
+    claimed = batch.claimed
     if result.rejected or result.forks:
         lines = {
             (raw.author, raw.sequence): n
             for raw, n in zip(batch.messages, batch.lines, strict=True)
         }
         for rejected in result.rejected:
-            place = (rejected.author or FeedId(""), rejected.sequence)
-            tally.refuse(rejected, lines.get(place, 0))
+            named = (rejected.author or FeedId(""), rejected.sequence)
+            tally.refuse(rejected, lines.get(named, 0))
         refused = {(rejected.author, rejected.sequence) for rejected in result.rejected}
         forked = {fork.first.author for fork in result.forks}
-        claimed = [
-            key
-            for raw, key in zip(batch.messages, batch.keys, strict=True)
-            if (raw.author, raw.sequence) not in refused and raw.author not in forked
-        ]
-    for key in service.store.log.missing([key for key in claimed if key], after=sent.last_no):
-        tally.tell({"key": key, "reason": str(OTHER_ID)}, batch.lines[batch.keys.index(key)])
+        claimed = {
+            place: key
+            for place, key in claimed.items()
+            if batch.messages[place].author not in forked
+            and (batch.messages[place].author, batch.messages[place].sequence) not in refused
+        }
+    missing = set(service.store.log.missing(list(claimed.values()), after=sent.last_no))
+    for place, key in claimed.items():
+        if key in missing:
+            tally.tell({"key": key, "reason": str(OTHER_ID)}, batch.lines[place])

@@ -19,6 +19,7 @@ from lichen.node.app import Call, Method, Send, to_json
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import Home, Settings
 from lichen.store.binding import read_binding
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import DAMAGED, StoreError, StoreReadFailed
 from lichen.store.keeping.backup import Backup
 from lichen.store.keeping.check import Check
@@ -26,7 +27,6 @@ from lichen.store.keeping.heal import Heal, settle_audit
 from lichen.store.keeping.report import Depth, Progress, Report
 from lichen.store.keeping.restore import Restore
 from lichen.store.lock import HEALER_FILE, is_locked
-from lichen.store.signatures import SignatureThreads
 from lichen.words import N_, Phrase
 
 GENTLE_ROWS = 100

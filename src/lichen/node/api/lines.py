@@ -1,4 +1,4 @@
-"""A log as lines of JSON: the messages in a file, in batches, and the lines that are none."""
+"""A file with a log in it: opened, cut into blocks of lines, and these into batches of messages."""
 
 import gzip
 import zlib
@@ -9,43 +9,62 @@ from typing import cast
 
 import msgspec
 
-from lichen.feed.canonical import encode_compact, parse_json
-from lichen.feed.message import MsgId, RawMessage, Rejected
-from lichen.node import limits
+from lichen.feed.lines import LINE_BYTES_MAX, open_line
+from lichen.feed.message import Candidate, MsgId, RawMessage, Rejected
 from lichen.node.errors import ApiError
+from lichen.store.checking.work import Chained
 from lichen.words import N_
 
 READ_FAULTS = (OSError, EOFError, zlib.error)
 GZIP_MAGIC = b"\x1f\x8b"
 BLOCK_BYTES = 1 << 20
-"""Read at once, at most: some thousand lines, which are then cut apart in one go."""
-LINE_BYTES_MAX = 256 * 1024
-"""A longer line is no message; only its beginning is kept, and refused."""
+"""Read at once, at most: some thousand lines, which are then taken apart in one go."""
 
 Parse = Callable[[bytes], RawMessage | Rejected]
 Refuse = Callable[[Rejected, int], None]
 
 
 class Batch(msgspec.Struct):
-    """Messages of a file, with the ids that it gives them and the lines they stand in.
+    """Messages of a file, and the lines they stand in.
 
-    ``read`` counts also the lines that are no messages.
+    ``claimed``: by place in the batch, the ids that the file gives messages, where these are not
+    known to be theirs. ``read`` counts also the lines that are no messages.
     """
 
-    messages: list[RawMessage] = []
-    keys: list[MsgId | None] = []
+    messages: list[Candidate] = []
     lines: list[int] = []
+    claimed: dict[int, MsgId] = {}
     read: int = 0
 
+    def add(self, block: bytes, chained: Chained, before: int, parse: Parse, refuse: Refuse) -> int:
+        """Add what stands in a block, ``before`` which the file has so many lines; return how many.
 
-class _Line(msgspec.Struct, gc=False):
-    """Either ``{key, value, timestamp}`` or a bare message value."""
-
-    key: str | None = None
-    value: msgspec.Raw = msgspec.Raw()
-
-
-_decode_line = msgspec.json.Decoder(_Line).decode
+        ``refuse`` is told of the lines that are no messages.
+        """
+        found = chained.found()
+        if None not in chained.messages and not chained.claimed:
+            self.messages += cast("list[Candidate]", found)
+            self.lines += range(before + 1, before + len(found) + 1)
+            self.read += len(found)
+            return len(found)
+        lines = block.split(b"\n")
+        for place, message in enumerate(found):
+            candidate: Candidate | Rejected | None = message
+            key = chained.claimed.get(place)
+            if candidate is None:
+                opened = open_line(lines[place], parse)
+                if opened is None:
+                    continue
+                candidate, key = opened
+            self.read += 1
+            if isinstance(candidate, Rejected):
+                refuse(candidate, before + place + 1)
+                continue
+            if key:
+                self.claimed[len(self.messages)] = MsgId(key)
+            self.messages.append(candidate)
+            self.lines.append(before + place + 1)
+        return len(lines)
 
 
 def open_lines(path: Path) -> BufferedIOBase:
@@ -61,65 +80,29 @@ def open_lines(path: Path) -> BufferedIOBase:
         ) from error
 
 
-def read_batches(file: BufferedIOBase, parse: Parse, refuse: Refuse) -> Iterator[Batch]:
-    """Read a file in batches; ``refuse`` is told of the lines that are no messages.
+def read_blocks(file: BufferedIOBase) -> Iterator[bytes]:
+    """Read a file in blocks of whole lines; of a line longer than any, only its beginning.
 
     What was read before a fault (``READ_FAULTS``) is yielded before it is raised.
     """
-    batch = Batch()
-    number = 0
-    blocks = _blocks(file)
-    while True:
+    block = b""
+    fault: Exception | None = None
+    while fault is None:
         try:
-            lines = next(blocks, None)
-        except READ_FAULTS:
-            if batch.read:
-                yield batch
-            raise
-        if lines is None:
+            piece = file.read1(BLOCK_BYTES)
+        except READ_FAULTS as error:
+            piece, fault = b"", error
+        block += piece
+        if piece and len(block) < BLOCK_BYTES:
+            continue
+        end = block.rfind(b"\n")
+        if end >= 0:
+            yield block[:end]
+            block = block[end + 1 :]
+        block = block[: LINE_BYTES_MAX + 1]
+        if not piece:
             break
-        for line in lines:
-            number += 1
-            try:
-                decoded = _decode_line(line)
-                data, key = bytes(decoded.value) or line.strip(), decoded.key
-            except (ValueError, RecursionError):
-                if not line.strip():
-                    continue
-                data, key = _open_odd_line(line)
-            batch.read += 1
-            raw = parse(data)
-            if isinstance(raw, Rejected):
-                refuse(raw, number)
-                continue
-            batch.messages.append(raw)
-            batch.keys.append(MsgId(key) if key else None)
-            batch.lines.append(number)
-            if len(batch.lines) == limits.IMPORT_BATCH:
-                yield batch
-                batch = Batch()
-    if batch.read:
-        yield batch
-
-
-def _blocks(file: BufferedIOBase) -> Iterator[list[bytes]]:
-    """Yield the lines of a file, many at once; of a longer one than any, its beginning."""
-    rest = b""
-    while block := file.read1(BLOCK_BYTES):
-        lines = (rest + block).split(b"\n")
-        rest = lines.pop()[:LINE_BYTES_MAX]
-        yield lines
-    if rest:
-        yield [rest]
-
-
-def _open_odd_line(line: bytes) -> tuple[bytes, str | None]:
-    """Open a line with a surrogate that stands alone: msgspec reads none."""
-    try:
-        members = parse_json(line)
-    except ValueError:
-        return line, None
-    if not isinstance(members, dict) or not isinstance(members.get("value"), dict):
-        return line, None
-    key = members.get("key")
-    return encode_compact(members["value"]).encode(), key if isinstance(key, str) else None
+    if fault is not None:
+        raise fault
+    if block:
+        yield block

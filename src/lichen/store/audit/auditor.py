@@ -21,9 +21,9 @@ import msgspec
 
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import FeedId
+from lichen.store.checking.signatures import cores
 from lichen.store.errors import StoreClosed, StoreError
 from lichen.store.log import Log
-from lichen.store.signatures import cores
 
 ERRAND_MESSAGES = 256
 """Messages checked at a stretch by one thread: some 20 ms in which it does not look up."""

@@ -19,12 +19,12 @@ fork if both are validly signed (ssb-validate).
 
 from collections.abc import Callable, Mapping, Sequence
 
-from lichen.feed.content import is_weighty
+from lichen.feed.content import is_due
 from lichen.feed.formats import FeedFormat
-from lichen.feed.message import ChainedMessage, FeedId, FeedState, Reason, Rejected
-from lichen.store.ingest.settlement import Outcome, Settlement
+from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Reason, Rejected
+from lichen.store.checking.signatures import Verdict
+from lichen.store.ingest.settlement import Outcome, Settlement, chain
 from lichen.store.ingest.values import Claimed, Decided, HeldLog, Signatures
-from lichen.store.signatures import Verdict
 
 
 def decide(
@@ -84,7 +84,7 @@ class _Hopeful:
 
     def chain(self, claims: Sequence[Claimed]) -> list[Outcome]:
         """Return what each message of all batches came to."""
-        outcomes, formats, runs, is_due = self._outcomes, self._formats, self._runs, _is_due
+        outcomes, formats, runs = self._outcomes, self._formats, self._runs
         signatures = self._threads.begin()
         try:
             for claim in claims:
@@ -98,10 +98,12 @@ class _Hopeful:
                     if feed_format is None:
                         outcome = Rejected(Reason.FORMAT, author, raw.sequence)
                     elif not run.is_forked and (state is None or raw.sequence > state.sequence):
-                        outcome = feed_format.chain(raw, state)
-                        if type(outcome) is ChainedMessage:
+                        outcome = chain(raw, feed_format, state)
+                        if not isinstance(outcome, Rejected):
                             run.state = FeedState(outcome.sequence, outcome.key)
-                            if verifies_all or author == own or is_due(outcome):
+                            if isinstance(outcome, Message):
+                                pass  # its signature was checked on its way here
+                            elif verifies_all or author == own or is_due(outcome):
                                 signatures.add(len(outcomes), feed_format, outcome)
                             else:
                                 run.waiting.append(len(outcomes))
@@ -149,8 +151,3 @@ class _Hopeful:
         finally:
             verdicts = signatures.finish()
         self._note(verdicts)
-
-
-def _is_due(message: ChainedMessage) -> bool:
-    """Tell whether a signature cannot wait: the chain does not bind it, or too much hangs on it."""
-    return not message.data.isascii() or is_weighty(message.content)

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from lichen.feed.content import Contact, parse_contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import (
+    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
@@ -14,10 +15,11 @@ from lichen.feed.message import (
     RawMessage,
     Reason,
     Rejected,
+    check_place,
     prove_fork,
 )
+from lichen.store.checking.signatures import Verdict
 from lichen.store.ingest.values import Claimed, Grown, HeldLog, IngestResult, Kept, Unaudited
-from lichen.store.signatures import Verdict
 
 Outcome = Verdict | ChainedMessage | None
 """What the hopeful pass found. ``ChainedMessage``: bound by a later signature, its own unchecked.
@@ -174,7 +176,7 @@ class Settlement:
         return standing
 
     def _decide(
-        self, raw: RawMessage, outcome: Outcome, standing: _Standing, answer: Answer
+        self, raw: Candidate, outcome: Outcome, standing: _Standing, answer: Answer
     ) -> Kept | None:
         """Decide a message that is not as hoped for, or comes after one; None: it is not kept."""
         feed = raw.author
@@ -203,18 +205,18 @@ class Settlement:
         return outcome
 
     def _settle_held(
-        self, raw: RawMessage, feed_format: FeedFormat, standing: _Standing, answer: Answer
+        self, raw: Candidate, feed_format: FeedFormat, standing: _Standing, answer: Answer
     ) -> None:
         """Decide a message in whose place another one is held already, or the same."""
         held_key, held_data = self._held(raw.author, raw.sequence, standing)
         is_same = held_data == raw.data
         if not is_same:
-            other = feed_format.chain_alone(raw)
-            if isinstance(other, ChainedMessage) and other.key == held_key:
+            other = _chain_alone(raw, feed_format)
+            if not isinstance(other, Rejected) and other.key == held_key:
                 is_same = True
                 if not self._is_audited(raw.author, raw.sequence, standing):
                     # Of two texts with one id one is false, or both: the signature tells.
-                    verdict = feed_format.verify(other)
+                    verdict = _verify(other, feed_format)
                     if isinstance(verdict, Rejected):
                         answer.refuse(verdict, raw.author)
                         return
@@ -226,7 +228,7 @@ class Settlement:
 
     def _settle_contradiction(
         self,
-        raw: RawMessage,
+        raw: Candidate,
         held: bytes,
         feed_format: FeedFormat,
         standing: _Standing,
@@ -237,8 +239,7 @@ class Settlement:
         if standing.is_forked:
             answer.refuse(Rejected(Reason.FORKED, feed, raw.sequence), feed)
             return
-        alone = feed_format.chain_alone(raw)
-        verdict = feed_format.verify(alone) if isinstance(alone, ChainedMessage) else alone
+        verdict = _verify(_chain_alone(raw, feed_format), feed_format)
         if isinstance(verdict, Rejected):
             answer.refuse(verdict, feed)
             return
@@ -270,9 +271,25 @@ class Settlement:
         return held
 
 
-def _decide_alone(raw: RawMessage, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
-    chained = feed_format.chain(raw, state)
-    return feed_format.verify(chained) if isinstance(chained, ChainedMessage) else chained
+def chain(
+    candidate: Candidate, feed_format: FeedFormat, state: FeedState | None
+) -> Kept | Rejected:
+    """Check what is not proved of a message yet, but for its signature."""
+    if isinstance(candidate, RawMessage):
+        return feed_format.chain(candidate, state)
+    return check_place(candidate, state)
+
+
+def _chain_alone(candidate: Candidate, feed_format: FeedFormat) -> Kept | Rejected:
+    return feed_format.chain_alone(candidate) if isinstance(candidate, RawMessage) else candidate
+
+
+def _verify(message: Kept | Rejected, feed_format: FeedFormat) -> Verdict:
+    return feed_format.verify(message) if isinstance(message, ChainedMessage) else message
+
+
+def _decide_alone(raw: Candidate, feed_format: FeedFormat, state: FeedState | None) -> Verdict:
+    return _verify(chain(raw, feed_format, state), feed_format)
 
 
 def _held_message(data: bytes, feed_format: FeedFormat) -> Verdict:

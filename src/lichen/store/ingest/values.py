@@ -8,16 +8,16 @@ import msgspec
 from lichen.feed.content import Contact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import (
+    Candidate,
     ChainedMessage,
     FeedId,
     FeedState,
     ForkProof,
     Message,
     MsgId,
-    RawMessage,
     Rejected,
 )
-from lichen.store.signatures import Verdict
+from lichen.store.checking.signatures import Verdict
 
 Kept = Message | ChainedMessage
 """What is taken: a ``ChainedMessage`` until its audit, a ``Message`` after it or at once."""
@@ -69,7 +69,7 @@ class Claimed(msgspec.Struct, frozen=True):
     ``source`` is blamed when the audit finds a wrong signature; None: a file, or nobody known.
     """
 
-    batch: Sequence[RawMessage]
+    batch: Sequence[Candidate]
     source: FeedId | None = None
     verifies_all: bool = True
 

@@ -17,12 +17,12 @@ from lichen.feed.message import ChainedMessage, FeedId, Message, RawMessage, Rea
 from lichen.feed.refs import blob_key_bytes, msg_key_bytes
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import reason_of
 from lichen.store.keeping.files import SCHEMAS, open_for_looking, structure_faults
 from lichen.store.keeping.judge import Judge, Judged
 from lichen.store.keeping.report import Damage, Depth, Progress, Report
 from lichen.store.keeping.walk import SLICE_ROWS, UNREADABLE, Unread, last_number, places, walk
-from lichen.store.signatures import SignatureThreads
 from lichen.words import N_, phrase_of
 
 DAMAGES_MAX = 1_000

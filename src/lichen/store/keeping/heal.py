@@ -20,6 +20,7 @@ import apsw
 from lichen.feed.formats import FeedFormat
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import DISK_FULL, StoreWriteFailed, writing
 from lichen.store.keeping.files import LOCAL_FILE, VIEWS_FILE, open_for_looking
 from lichen.store.keeping.report import Damage, Depth, Healed, Progress, Report
@@ -27,7 +28,6 @@ from lichen.store.keeping.rescue import Rescue, Rescued
 from lichen.store.keeping.walk import UNREADABLE
 from lichen.store.local import LOCAL_SCHEMA
 from lichen.store.schema import delete_database, durable, immediate, open_for_writing
-from lichen.store.signatures import SignatureThreads
 from lichen.words import N_
 
 DAMAGED_FOLDER = "damaged"

@@ -10,8 +10,8 @@ import msgspec
 
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import ChainedMessage, FeedId, FeedState, Reason, Rejected
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.log.reader import LogRow
-from lichen.store.signatures import SignatureThreads
 
 HEADS_AT_ONCE = 500
 """Newest messages whose signatures are checked together."""

@@ -21,6 +21,7 @@ from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import FeedId, Reason
 from lichen.feed.refs import msg_key_bytes
+from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.keeping.check import is_fork_proved
 from lichen.store.keeping.files import open_for_looking
 from lichen.store.keeping.judge import Judge, Judged
@@ -29,7 +30,6 @@ from lichen.store.keeping.walk import UNREADABLE, Unread, last_number, walk
 from lichen.store.log import LOG_SCHEMA
 from lichen.store.log.writer import RECEIVED_STEPS_PER_MS
 from lichen.store.schema import immediate, open_for_writing
-from lichen.store.signatures import SignatureThreads
 
 PAGE_COUNT_AT = 28
 """Where the first page says how many pages there are (SQLite file format, 1.3)."""

@@ -65,7 +65,10 @@ class Hearing:
                 self._out.words(_("{count} events were not shown").format(count=dropped))
             if self._out.is_json:
                 if notice is not None:
-                    await self._out.pour(json_line(notice))
+                    lines = [json_line(notice)]
+                    while not self._waiting.empty():
+                        lines.append(json_line(self._waiting.get_nowait()))
+                    await self._out.pour(b"".join(lines))
                 continue
             await self._tell_one(client, notice, names)
 

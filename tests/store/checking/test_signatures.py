@@ -8,7 +8,7 @@ import pytest
 
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import ChainedMessage, Message, RawMessage, Reason, Rejected
-from lichen.store.signatures import KEPT_MAX, SignatureThreads
+from lichen.store.checking.signatures import KEPT_MAX, SignatureThreads
 
 MakeAuthor = Callable[[int], Any]
 

@@ -1,0 +1,1 @@
+"""Checking what came, on more cores than one."""

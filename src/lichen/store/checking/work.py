@@ -1,0 +1,63 @@
+"""What is done beside the writer: messages are read and chained alone, some signatures checked."""
+
+from collections.abc import Sequence
+from typing import Final
+
+import msgspec
+
+from lichen.feed.content import is_due
+from lichen.feed.formats import FeedFormat
+from lichen.feed.lines import chain_lines
+from lichen.feed.message import ChainedMessage, Message, as_verified
+
+VERIFIED_ONE_IN: Final = 8
+"""Of so many messages one signature at most is checked here, if it is due at once: this leaves both
+processes about as much to do, whether few or many signatures are due."""
+
+
+class Chained(msgspec.Struct, array_like=True):
+    """What some texts came to, each by itself.
+
+    ``messages``: None is what was refused, blank or no message: somebody has to find the reason.
+    ``verified``: the places of those whose signature was checked, and holds. ``claimed``: by place,
+    the ids that a file gives messages that have another.
+    """
+
+    messages: list[ChainedMessage | None]
+    verified: list[int]
+    claimed: dict[int, str]
+
+    def found(self) -> list[ChainedMessage | Message | None]:
+        """Return the messages, those verified as such."""
+        found: list[ChainedMessage | Message | None] = [*self.messages]
+        for place in self.verified:
+            message = self.messages[place]
+            assert message is not None, "its signature was checked"
+            found[place] = as_verified(message)
+        return found
+
+
+def chain_texts(texts: Sequence[bytes], feed_format: FeedFormat) -> Chained:
+    """Chain each text."""
+    found = map(feed_format.chain_text, texts)
+    messages = [each if isinstance(each, ChainedMessage) else None for each in found]
+    return Chained(messages, _verify_some(messages, feed_format), {})
+
+
+def chain_block(block: bytes, feed_format: FeedFormat) -> Chained:
+    """Chain each line of a block of lines."""
+    messages, claimed = chain_lines(block, feed_format)
+    return Chained(messages, _verify_some(messages, feed_format), claimed)
+
+
+def _verify_some(messages: Sequence[ChainedMessage | None], feed_format: FeedFormat) -> list[int]:
+    verified: list[int] = []
+    for place, message in enumerate(messages):
+        if (
+            message is not None
+            and place >= len(verified) * VERIFIED_ONE_IN
+            and is_due(message)
+            and feed_format.is_signed(message.author, message.data)
+        ):
+            verified.append(place)
+    return verified
