@@ -218,9 +218,11 @@ def test_what_was_not_sorted_in_stays_in_its_place_when_it_is(
             elif shown == 2:
                 expect(notice.locator("[data-during]")).to_contain_text("12 of 900 messages")
                 expect(notice.locator("[data-done]")).to_be_hidden()
+                height = notice.bounding_box()["height"]
             else:
                 expect(notice.locator("[data-done]")).to_contain_text("sorted in now. Show it")
                 expect(notice.locator("[data-during]")).to_be_hidden()
+                assert notice.bounding_box()["height"] == height, "nothing below has moved"
                 look_through(window.page)
                 notice.get_by_role("link", name="Show it").click()
                 expect(notice).to_be_visible()

@@ -110,6 +110,7 @@ def test_a_damaged_peer_is_healed_and_comes_back_where_it_was(peer: Peer, lichen
     assert "The peer steps aside" in ended.err
     assert f"10 messages kept, {POSTS - 10} laid aside" in ended.out
     assert "The peer is back." in ended.err
+    peer.hear("aside")
     assert (peer.hear("started")["addresses"], peer.hear("web")) == (started["addresses"], web)
     status = lichen("status", *home, "--json").lines[0]
     assert (status["ownSequence"], status["isGuarded"], status["isRunning"]) == (10, True, True)

@@ -144,6 +144,7 @@ class Service:
     def step_aside(self) -> None:
         """Stop, and be opened anew once nobody heals the data directory any more."""
         self.is_stepping_aside = True
+        self.hub.tell("aside")
         self.stop()
 
     async def run_until_stopped(self) -> None:

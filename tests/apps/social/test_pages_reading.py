@@ -12,6 +12,7 @@ from lichen.apps.social.pages.reading import watch_unchecked
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.page import Visit as Visiting
 from lichen.node.paths import segment_of
+from lichen.store.views.cursors import ViewProgress
 from lichen.words import words_for
 
 Visit = Callable[[Any], None]
@@ -481,6 +482,23 @@ def test_pages_tell_what_is_not_sorted_in_yet(
         assert "3 of 11 messages are sorted in." in page.text
         # What came last is shown all the same.
         assert texts_of((await house.get("/")).text)[:2] == ["post 8", "first"]
+
+    visit(scene)
+
+
+def test_home_is_not_said_to_be_empty_while_much_is_not_sorted_in(
+    visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: Any) -> None:
+        await be_at_home(house)
+        views = house.service.store.views.__class__
+        behind = ViewProgress("social_threads", 7, 12_345)
+        monkeypatch.setattr(views, "progress", lambda _views: [behind])
+        assert "Nothing here yet" in (await house.get("/")).text, "nobody is followed"
+        await house.call("social.follow", {"id": writer(1).id})
+        page = (await house.get("/")).text
+        assert "What came in is being sorted in." in page
+        assert "Nothing here yet" not in page
 
     visit(scene)
 

@@ -93,8 +93,7 @@ class Healer:
     async def source(self, name: str, *args: JsonValue) -> AsyncIterator[JsonValue]:
         """Do the work of that name and yield its records. Raises ApiError."""
         options = args[0] if args and isinstance(args[0], dict) else {}
-        status = await self._peer.call("status")
-        if not (isinstance(status, dict) and status.get("damage")):
+        if not await self._is_known_to_be_damaged():
             async for record in self._peer.source(
                 name, {**options, "depth": "full", "heal": False}
             ):
@@ -113,6 +112,15 @@ class Healer:
                 else:
                     yield record
         yield {**last, "isPeerBack": await self._is_back()}
+
+    async def _is_known_to_be_damaged(self) -> bool:
+        try:
+            status = await self._peer.call("status")
+        except ApiError as error:
+            if error.slug != "damaged":
+                raise
+            return True
+        return isinstance(status, dict) and bool(status.get("damage"))
 
     async def _alone(self) -> None:
         """Wait until the peer lets go of its folder; if it does not, taking the lock says so."""

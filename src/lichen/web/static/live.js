@@ -64,6 +64,7 @@ function say(element, answer) {
   // What was told of stays in sight when it is over, so that nothing that is being read moves.
   const done = element.querySelector("[data-done]");
   if (done && !element.hidden) {
+    if (answer === null) element.style.minBlockSize = `${element.getBoundingClientRect().height}px`;
     done.hidden = answer !== null;
     element.querySelector("[data-during]").hidden = answer === null;
   } else element.hidden = answer === null;

@@ -13,6 +13,7 @@ from lichen.apps.social.pages.shared import (
 )
 from lichen.apps.social.pages.writing import composer_of
 from lichen.apps.social.reading import cards, threads, timeline
+from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.reading.entries import Entry, Hidden, Item
 from lichen.apps.social.reading.faces import reactions
 from lichen.feed.canonical import JsonValue, encode_indented, parse_json
@@ -35,12 +36,14 @@ async def show_home(visit: Visit) -> Answer:
     await folded(visit)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(timeline.home_page, store, own, before=before)
+    circle = await asyncio.to_thread(circle_of, store, own)
     near = near_of(visit)
     return Shown(
         "social/home.html",
         {
             "page": page,
             "is_first": before is None,
+            "has_people": bool(circle.follows),
             "faces": await known_faces(visit, {*cards.people_of(page), *near}),
             "near": near,
             "near_version": digest_of(near),
