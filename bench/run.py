@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 import cold
 import figures
 import firstpage
+import folding
 import ingest
 import install
 import latency
@@ -33,7 +34,7 @@ def main() -> None:
         "names",
         nargs="*",
         metavar="NAME",
-        help="start, latency, publish, cold, ingest, sync, firstpage, queries",
+        help="start, latency, publish, cold, ingest, sync, firstpage, folding, queries",
     )
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="of ingest and sync")
@@ -48,6 +49,7 @@ def main() -> None:
         "publish": lambda folder: [publish.measure(folder)],
         "sync": lambda folder: [sync.measure(folder, chosen.messages)],
         "firstpage": lambda folder: [firstpage.measure(folder, firstpage.MESSAGES)],
+        "folding": lambda folder: folding.measure(folder, folding.MESSAGES),
         "queries": lambda folder: _by_bench(
             queries.measure(folder, queries.MESSAGES, chosen.large)
         ),

@@ -9,7 +9,7 @@ import pytest
 
 from lichen.feed.message import Message
 from lichen.feed.refs import msg_id_from_bytes
-from lichen.store.log import LOG_SCHEMA, Log, LogWriter
+from lichen.store.log import LOG_SCHEMA, Log, LogWriter, feed_mark, message_mark
 from lichen.store.log.reader import _BY_KEY
 from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
@@ -91,6 +91,11 @@ def test_keys_that_begin_alike_are_told_apart(tmp_path: Path, author: MakeAuthor
         assert log.missing(keys) == log.missing(keys, after=2) == [keys[3]]
         assert log.ids_with_prefix(keys[0][:6], 9) == keys[:3]
         assert log.ids_with_prefix(keys[1], 9) == [keys[1]]
+        for key in keys[:3]:
+            stored = log.marked(message_mark(key))
+            assert stored is not None
+            assert stored.key == key
+        assert log.marked(message_mark(keys[3])) is None
         plan = " ".join(
             str(row) for row in db.execute(f"EXPLAIN QUERY PLAN {BY_KEY}", (b"x" * 32,))
         )
@@ -98,6 +103,15 @@ def test_keys_that_begin_alike_are_told_apart(tmp_path: Path, author: MakeAuthor
     finally:
         log.close()
         db.close()
+
+
+def test_feed_is_known_by_its_mark_once_it_has_messages(store: Store, author: MakeAuthor) -> None:
+    ada, bob = author(1), author(2)
+    store.ingest(ada.posts(1)).result(10)
+    assert store.log.feed_of(feed_mark(ada.id)) == ada.id
+    assert store.log.feed_of(feed_mark(bob.id)) is None
+    store.ingest(bob.posts(1)).result(10)
+    assert store.log.feed_of(feed_mark(bob.id)) == bob.id
 
 
 def test_prefixes_find_ids(store: Store, author: MakeAuthor) -> None:

@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lichen.feed.message import BlobId
+from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.errors import StoreReadFailed
 from lichen.store.store import Store
 from lichen.store.views import FoldRow, View, base_views
@@ -375,6 +377,26 @@ def test_queries_give_pages_in_both_orders(store: Store, author: MakeAuthor) -> 
         "vote.link",
         "vote.link",
     ]
+
+
+def test_an_id_that_only_begins_like_another_hides_nothing(
+    store: Store, author: MakeAuthor
+) -> None:
+    ada = author(1)
+    store.ingest(ada.posts(1)).result(10)
+    root = ada.messages[0].key
+    alike = msg_id_from_bytes(msg_key_bytes(root)[:31] + b"x")
+    blob = BlobId(root.replace("%", "&"))
+    store.ingest(
+        ada.write({"type": "hint", "a": root}, {"type": "hint", "a": alike, "b": blob})
+    ).result(10)
+    fold(store)
+    views, key = store.views, ada.messages[1].key
+    assert [each.key for each in views.by_link(root, Page(limit=1))] == [key]
+    assert [(link.source.key, link.rel) for link in views.links_to(root, Page(limit=1))] == [
+        (key, "a")
+    ]
+    assert [link.rel for link in views.links_to(blob, Page())] == ["b"]
 
 
 intervals_added = st.lists(

@@ -9,7 +9,7 @@ from lichen.apps.social.reading import cards, entries, timeline
 from lichen.apps.social.reading.circle import Circle
 from lichen.apps.social.reading.entries import Entry, Gap
 from lichen.apps.social.reading.timeline import channel_page, count_fresh, home_page, profile_page
-from lichen.feed.refs import msg_id_from_bytes
+from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 
 NOWHERE = msg_id_from_bytes(b"\x11" * 32)
 
@@ -100,6 +100,19 @@ def test_missing_root_is_a_gap(desk: Any, anna: Any) -> None:
     assert card.root == Gap(NOWHERE)
     assert [entry.key for entry in card.replies] == [answer]
     assert card.reply_count == 1
+
+
+def test_root_that_only_begins_like_another_means_that_one(desk: Any, anna: Any, bert: Any) -> None:
+    desk.relate("follow", anna)
+    root = post(anna)
+    alike = msg_id_from_bytes(msg_key_bytes(root)[:-1] + b"x")
+    answer, missing = reply(bert, alike), reply(anna, NOWHERE)
+    desk.receive(anna, bert)
+    unknown, known = home_page(desk.store, desk.id).cards
+    assert (unknown.root, unknown.thread) == (Gap(NOWHERE), NOWHERE)
+    assert [entry.key for entry in unknown.replies] == [missing]
+    assert known.thread == root
+    assert [entry.key for entry in known.replies] == [answer]
 
 
 def test_card_shows_the_last_two_replies_in_reading_order(

@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from lichen.apps.social.view import ChannelsView, NamesView, ThreadsView, VotesView
 from lichen.feed.refs import blob_id_from_bytes, feed_id_from_bytes, msg_id_from_bytes
+from lichen.store.log import feed_mark, message_mark
 from lichen.store.views import FoldRow, View
 
 FEEDS = [feed_id_from_bytes(bytes([n]) * 32) for n in range(3)]
 KEYS = [msg_id_from_bytes(bytes([n]) * 32) for n in range(6)]
+MARKS = [message_mark(key) for key in KEYS]
+FIRST = feed_mark(FEEDS[0])
 BLOB = blob_id_from_bytes(b"\7" * 32)
 
 names = st.sampled_from(["anna", "bert", "", None, 7, {"remove": True}])
@@ -115,18 +118,18 @@ def test_a_name_can_be_taken_back() -> None:
 def test_a_message_is_in_its_root_thread_and_in_the_one_it_forks_from() -> None:
     content = {"type": "post", "root": KEYS[1], "fork": KEYS[0], "branch": KEYS[1]}
     found = folded(ThreadsView(), [row(4, content)], lambda: 1)
-    assert found == sorted([(KEYS[0], 4, FEEDS[0], 2, 1), (KEYS[1], 4, FEEDS[0], 1, 1)])
+    assert found == sorted([(MARKS[0], 4, FIRST, 2, 1), (MARKS[1], 4, FIRST, 1, 1)])
 
 
 def test_a_post_without_a_place_begins_its_own_thread() -> None:
     rows = [row(1, {"type": "post", "branch": KEYS[0]}), row(2, {"type": "gathering"})]
-    assert folded(ThreadsView(), rows, lambda: 1) == [(rows[0].key, 1, FEEDS[0], 0, 1)]
+    assert folded(ThreadsView(), rows, lambda: 1) == [(message_mark(rows[0].key), 1, FIRST, 0, 1)]
 
 
 def test_root_and_fork_of_one_name_are_one_place() -> None:
     content = {"type": "chess_move", "root": KEYS[0], "fork": KEYS[0]}
     found = folded(ThreadsView(), [row(4, content)], lambda: 1)
-    assert found == [(KEYS[0], 4, FEEDS[0], 1, 0)]
+    assert found == [(MARKS[0], 4, FIRST, 1, 0)]
 
 
 def test_votes_are_in_no_thread() -> None:
@@ -141,7 +144,7 @@ def test_latest_vote_counts_also_when_it_takes_the_like_back() -> None:
         )
         for sequence, value in ((1, 1), (3, 0), (2, 1))
     ]
-    assert folded(VotesView(), rows, lambda: 1) == [(KEYS[0], FEEDS[0], 3, 0, "x")]
+    assert folded(VotesView(), rows, lambda: 1) == [(MARKS[0], FIRST, 3, 0, "x")]
 
 
 def test_post_is_in_its_channel_and_in_those_of_its_tags_but_not_in_endless_ones() -> None:
@@ -149,4 +152,4 @@ def test_post_is_in_its_channel_and_in_those_of_its_tags_but_not_in_endless_ones
     content = {"type": "post", "channel": "Gar den", "mentions": tags, "root": KEYS[0]}
     found = folded(ChannelsView(), [row(1, content)], lambda: 1)
     assert len(found) == 20
-    assert found[0] == ("garden", 1, KEYS[0], FEEDS[0])
+    assert found[0] == ("garden", 1, MARKS[0], FIRST)

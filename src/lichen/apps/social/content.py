@@ -89,7 +89,7 @@ def parse_post(content: JsonValue) -> Post | None:
         branch=place.branch,
         fork=place.fork,
         channel=normalize_channel(channel) if isinstance(channel, str) else None,
-        mentions=_parse_mentions(content.get("mentions")),
+        mentions=parse_mentions(content.get("mentions")),
     )
 
 
@@ -248,7 +248,8 @@ def _message_links(value: JsonValue) -> tuple[MsgId, ...]:
     return tuple(dict.fromkeys(link for link in links if link is not None))
 
 
-def _parse_mentions(value: JsonValue) -> tuple[Mention, ...]:
+def parse_mentions(value: JsonValue) -> tuple[Mention, ...]:
+    """Read what a post says that it mentions; what is no link is left out."""
     if not isinstance(value, list):
         return ()
     mentions = []

@@ -6,6 +6,8 @@
 ``NamesView``     the latest value each author gave each field of each subject
 ``VotesView``     the latest vote of each author on each target
 
+Threads, targets of votes and authors stand by their marks (``store/log/marks.py``).
+
 All folds are commutative and idempotent: rows are only added, or replaced by what the same author
 said later in the same feed. Private messages are not folded here. Votes belong to a message, not to
 the reading order of its thread, and are in no thread.
@@ -19,6 +21,7 @@ from lichen.apps.social.content import channels_of, parse_about, parse_place, pa
 from lichen.apps.social.rules import EXPRESSION_CHARACTERS_MAX, name_skeleton
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId
+from lichen.store.log import feed_mark, message_mark
 from lichen.store.views import FoldRow
 from lichen.words import N_
 
@@ -59,10 +62,10 @@ class ThreadsView:
 
     name = "social_threads"
     title = N_("Threads")
-    version = 3
+    version = 4
     schema = """
     CREATE TABLE social_threads(
-        thread TEXT NOT NULL, received_no INTEGER NOT NULL, feed TEXT NOT NULL,
+        thread BLOB NOT NULL, received_no INTEGER NOT NULL, feed INTEGER NOT NULL,
         role INTEGER NOT NULL, is_post INTEGER NOT NULL,
         PRIMARY KEY (thread, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_threads_by_feed ON social_threads(feed, received_no)
@@ -76,7 +79,7 @@ class ThreadsView:
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
         """Add the places of messages."""
         places = [
-            (thread, row.received_no, row.feed, role, int(row.type == "post"))
+            (message_mark(thread), row.received_no, feed_mark(row.feed), role, row.type == "post")
             for row in rows
             if isinstance(row.content, dict) and row.type != "vote"
             for thread, role in _places(row, row.content)
@@ -90,12 +93,12 @@ class ChannelsView:
 
     name = "social_channels"
     title = N_("Channels")
-    version = 1
+    version = 2
     types = frozenset({"post"})
     schema = """
     CREATE TABLE social_channels(
-        channel TEXT NOT NULL, received_no INTEGER NOT NULL, thread TEXT NOT NULL,
-        feed TEXT NOT NULL, PRIMARY KEY (channel, received_no)) STRICT, WITHOUT ROWID;
+        channel TEXT NOT NULL, received_no INTEGER NOT NULL, thread BLOB NOT NULL,
+        feed INTEGER NOT NULL, PRIMARY KEY (channel, received_no)) STRICT, WITHOUT ROWID;
     CREATE INDEX social_channels_by_thread ON social_channels(channel, thread, received_no);
     """
 
@@ -103,10 +106,11 @@ class ChannelsView:
         """Add posts to their channels."""
         found = []
         for row in rows:
-            post = parse_post(row.content)
+            post = parse_post(row.content) if _may_name_channels(row.content) else None
             if post is not None:
+                thread, feed = message_mark(post.root or row.key), feed_mark(row.feed)
                 found += [
-                    (channel, row.received_no, post.root or row.key, row.feed)
+                    (channel, row.received_no, thread, feed)
                     for channel in channels_of(post)[:CHANNELS_OF_POST_MAX]
                 ]
         if found:
@@ -151,11 +155,11 @@ class VotesView:
 
     name = "social_votes"
     title = N_("Likes")
-    version = 1
+    version = 2
     types = frozenset({"vote"})
     schema = """
     CREATE TABLE social_votes(
-        target TEXT NOT NULL, author TEXT NOT NULL, sequence INTEGER NOT NULL,
+        target BLOB NOT NULL, author INTEGER NOT NULL, sequence INTEGER NOT NULL,
         value INTEGER NOT NULL, expression TEXT NOT NULL,
         PRIMARY KEY (target, author)) STRICT, WITHOUT ROWID;
     """
@@ -167,16 +171,25 @@ class VotesView:
             vote = parse_vote(row.content)
             if vote is not None:
                 expression = vote.expression[:EXPRESSION_CHARACTERS_MAX]
-                votes.append((vote.link, row.feed, row.sequence, vote.value, expression))
+                target, author = message_mark(vote.link), feed_mark(row.feed)
+                votes.append((target, author, row.sequence, vote.value, expression))
         if votes:
             db.executemany(_SET_VOTE, votes)
 
 
+def _may_name_channels(content: JsonValue) -> bool:
+    """Tell whether a content has to be read for its channels: most have none."""
+    return isinstance(content, dict) and bool(content.get("channel") or content.get("mentions"))
+
+
 def _places(row: FoldRow, content: dict[str, JsonValue]) -> Iterator[tuple[MsgId, int]]:
     """Yield the threads a message is in and as what; by ``root`` counts before by ``fork``."""
-    if row.type != "post" and "root" not in content and "fork" not in content:
+    root, fork = content.get("root"), content.get("fork")
+    if root is None and fork is None:
+        if row.type == "post":
+            yield row.key, BEGINS
         return
-    place = parse_place(content)
+    place = parse_place({"root": root, "fork": fork})
     if place.root is not None:
         yield place.root, ANSWERS
     if place.fork is not None and place.fork != place.root:

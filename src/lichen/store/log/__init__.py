@@ -5,7 +5,17 @@ of one feed with the same sequence are kept apart, as proof of a fork, and end t
 ``Log`` reads, from any thread; ``LogWriter`` belongs to the writer thread.
 """
 
+from lichen.store.log.marks import feed_mark, link_mark, message_mark
 from lichen.store.log.reader import Log, Stored, StoredFork
 from lichen.store.log.writer import LOG_SCHEMA, LogWriter
 
-__all__ = ["LOG_SCHEMA", "Log", "LogWriter", "Stored", "StoredFork"]
+__all__ = [
+    "LOG_SCHEMA",
+    "Log",
+    "LogWriter",
+    "Stored",
+    "StoredFork",
+    "feed_mark",
+    "link_mark",
+    "message_mark",
+]

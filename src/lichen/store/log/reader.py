@@ -15,6 +15,7 @@ from lichen.feed.canonical import encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
+from lichen.store.log.marks import feed_mark
 from lichen.store.log.stretches import Stretches, count, with_stretches
 from lichen.store.schema import OnFault, Readers
 
@@ -52,7 +53,8 @@ class Log:
     """The read side. Everything may be called from any thread."""
 
     __slots__ = (
-        "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_readers", "_unaudited",
+        "_clock", "_cuts", "_feed_nos", "_feeds", "_forked", "_last_no", "_marked", "_readers",
+        "_unaudited",
     )  # fmt: skip
 
     def __init__(self, path: Path, on_fault: OnFault | None = None) -> None:
@@ -60,6 +62,7 @@ class Log:
         self._clock: dict[FeedId, int] = {}
         self._feeds: dict[int, tuple[FeedId, str]] = {}
         self._feed_nos: dict[FeedId, int] = {}
+        self._marked: dict[int, FeedId] = {}
         self._forked: set[FeedId] = set()
         self._unaudited: dict[FeedId, Stretches] = {}
         self._cuts = 0
@@ -375,6 +378,20 @@ class Log:
         """Return up to ``limit`` held feeds that begin like ``prefix``, with or without ``@``."""
         wanted = "@" + prefix.removeprefix("@")
         return sorted(feed for feed in self._clock.copy() if feed.startswith(wanted))[:limit]
+
+    def feed_of(self, mark: int) -> FeedId | None:
+        """Return the feed in the log that has a mark (``marks.py``). Never blocks."""
+        if mark not in self._marked:
+            self._marked = {feed_mark(feed): feed for feed, _ in self._feeds.copy().values()}
+        return self._marked.get(mark)
+
+    def marked(self, mark: bytes) -> Stored | None:
+        """Return the message in the log that has a mark (``marks.py``)."""
+        found = self._select(
+            "WHERE substr(key, 1, 8) = substr(?1, 1, 8) AND key BETWEEN ?1 AND ?2",
+            (mark, mark.ljust(32, b"\xff")),
+        )
+        return found[0] if found else None
 
     def damage(self) -> str:
         """Read the whole file and return what is damaged in it, nothing if all is well."""

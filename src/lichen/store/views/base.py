@@ -8,6 +8,7 @@ import orjson
 from lichen.feed.canonical import JsonValue
 from lichen.feed.content import contact_of
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
+from lichen.store.log import link_mark
 from lichen.store.views.rows import FoldRow, View
 from lichen.words import N_
 
@@ -15,6 +16,9 @@ PRIVATE = ""
 """Stands for the type of a private message, which nobody knows; no content has it."""
 REL_CHARACTERS_MAX = 200
 """Longest path of keys kept with a link; real ones have a dozen characters."""
+PATHS = ("vote.link", "root", "branch", "mentions.link", "contact", "about", "fork", "image.link")
+"""Paths that nearly all links have: a number is kept for them, the place here. Only added to."""
+_NUMBERS = {path: number for number, path in enumerate(PATHS)}
 _IS_REF: dict[str, Callable[[object], bool]] = {"%": is_msg_id, "@": is_feed_id, "&": is_blob_id}
 
 
@@ -24,19 +28,20 @@ class IndexView:
     All else that is asked of a message stands in the log, where its number finds it.
 
     A link is a text that is wholly the id of a feed, message or blob; ``rel`` is the path of keys
-    that leads to it, without the places in lists: ``root``, ``branch``, ``vote.link``.
+    that leads to it, without the places in lists: ``root``, ``branch``, ``vote.link``. Of the id
+    its mark is kept (``store/log/marks.py``).
     """
 
     name = "index"
     title = N_("Kinds of messages, and links")
-    version = 2
+    version = 3
     schema = """
         CREATE TABLE messages(
             type TEXT NOT NULL, received_no INTEGER NOT NULL,
             PRIMARY KEY(type, received_no)) WITHOUT ROWID;
         CREATE TABLE links(
-            target TEXT NOT NULL, received_no INTEGER NOT NULL, rel TEXT NOT NULL,
-            PRIMARY KEY(target, received_no, rel)) WITHOUT ROWID;
+            target INTEGER NOT NULL, received_no INTEGER NOT NULL, rel ANY NOT NULL,
+            PRIMARY KEY(target, received_no, rel)) STRICT, WITHOUT ROWID;
         """
 
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
@@ -48,7 +53,7 @@ class IndexView:
         db.executemany(
             "INSERT OR IGNORE INTO links VALUES(?,?,?)",
             [
-                (target, row.received_no, rel)
+                (link_mark(target), row.received_no, kept_path(rel))
                 for row in rows
                 if not isinstance(row.content, str)
                 for target, rel in links_in(row.content)
@@ -100,6 +105,11 @@ class ContactsView:
 def base_views() -> list[View]:
     """Return the views that the store itself asks questions of."""
     return [ContactsView(), IndexView()]
+
+
+def kept_path(path: str) -> int | str:
+    """Return what is kept of a path of keys."""
+    return _NUMBERS.get(path, path)
 
 
 def links_in(content: dict[str, JsonValue]) -> Iterator[tuple[str, str]]:

@@ -14,7 +14,8 @@ import msgspec
 from lichen.feed.content import Contact
 from lichen.feed.message import FeedId
 from lichen.store.errors import StoreReadFailed
-from lichen.store.log import Log, Stored
+from lichen.store.log import Log, Stored, link_mark
+from lichen.store.views.base import PATHS, kept_path
 from lichen.store.views.cursors import ViewProgress
 from lichen.store.views.engine import FoldEngine
 
@@ -137,39 +138,47 @@ class Views:
 
     def by_link(self, target: str, page: Page, *, rel: str | None = None) -> list[Stored]:
         """Return messages that link to an id, each once, by the path ``rel`` if given."""
-        return self._stored(
+        kept = None if rel is None else kept_path(rel)
+        found = self._stored(
             self.read(
                 "SELECT DISTINCT received_no FROM links WHERE target = ?1"
                 " AND (?2 IS NULL OR rel = ?2) AND received_no > ?3 AND received_no < ?4"
                 f" ORDER BY received_no {_direction(page)} LIMIT ?5",
-                (target, rel, page.after, page.before, page.limit),
+                (link_mark(target), kept, page.after, page.before, page.limit),
             )
         )
+        return [each for each in found if _names(each, target)]
 
     def links_to(self, target: str, page: Page) -> list[Link]:
         """Return the links to an id; a message that links twice by different paths comes twice.
 
         All links of one message are on the same page, which may be a little longer for that.
         """
+        mark = link_mark(target)
         rows = self.read(
             "SELECT received_no, rel FROM links WHERE target = ?"
             " AND received_no > ? AND received_no < ?"
             f" ORDER BY received_no {_direction(page)}, rel LIMIT ?",
-            (target, page.after, page.before, page.limit),
+            (mark, page.after, page.before, page.limit),
         )
         if len(rows) == page.limit:
             last = rows[-1][0]
             rows = [row for row in rows if row[0] != last] + self.read(
                 "SELECT received_no, rel FROM links WHERE target = ? AND received_no = ?"
                 " ORDER BY rel",
-                (target, last),
+                (mark, last),
             )
-        numbers = dict.fromkeys(_int(number) for number, _ in rows)
+        found = [
+            (_int(number), PATHS[rel] if isinstance(rel, int) else str(rel)) for number, rel in rows
+        ]
+        found.sort(key=lambda each: (-each[0] if page.newest_first else each[0], each[1]))
+        numbers = dict.fromkeys(number for number, _ in found)
         sources = {stored.received_no: stored for stored in self._log.at_numbers([*numbers])}
         return [
-            Link(sources[_int(number)], str(rel))
-            for number, rel in rows
-            if number in sources  # it may have been cut off the log since
+            Link(source, rel)
+            for number, rel in found
+            # It may have been cut off the log since.
+            if (source := sources.get(number)) is not None and _names(source, target)
         ]
 
     def _numbers_of(self, feed: FeedId, page: Page, limit: int) -> list[int]:
@@ -197,6 +206,11 @@ class Views:
 
 def _direction(page: Page) -> str:
     return "DESC" if page.newest_first else "ASC"
+
+
+def _names(stored: Stored, target: str) -> bool:
+    """Tell whether an id is in a message, and not another one with the same mark."""
+    return target.encode() in stored.data
 
 
 def _int(value: SqlValue) -> int:

@@ -14,7 +14,7 @@ from lichen.apps.social.reading.circle import Circle
 from lichen.apps.social.reading.entries import Entry, Gap, read_entry
 from lichen.apps.social.rules import sort_thread
 from lichen.feed.message import FeedId, MsgId
-from lichen.store.log import Stored
+from lichen.store.log import Stored, message_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -28,8 +28,8 @@ REPLIES_SORTED_MAX = 60
 CARD_ROWS_MAX = 1_000
 """Newest posts of a thread that its card looks at; beyond, only their number is asked for."""
 
-Found = tuple[MsgId, int]
-"""A thread, and the newest message that lifts it."""
+Found = tuple[bytes, int]
+"""The mark of a thread, and the newest message that lifts it."""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -118,23 +118,33 @@ def _visible(
     store: "Store", circle: Circle, found: Iterator[Found]
 ) -> Iterator[tuple[MsgId, int, Stored | None]]:
     """Leave out the threads that a blocked feed began."""
-    for thread, number in found:
-        root = store.log.get(thread)
-        if root is None or root.feed not in circle.blocks:
+    for mark, number in found:
+        root = store.log.marked(mark)
+        thread = _thread_named(store, mark, number) if root is None else root.key
+        if thread is not None and (root is None or root.feed not in circle.blocks):
             yield thread, number, root
+
+
+def _thread_named(store: "Store", mark: bytes, number: int) -> MsgId | None:
+    """Return the thread with a mark that a message says it is in; None if that was cut since."""
+    places = [read_entry(stored).place for stored in store.log.at_numbers([number])]
+    named = (thread for place in places for thread in (place.root, place.fork))
+    return next((each for each in named if each and message_mark(each) == mark), None)
 
 
 def _sketch(
     store: "Store", circle: Circle, thread: MsgId, newest_no: int, root: Stored | None
 ) -> Sketch:
     rows = tuple(
-        Row(number, FeedId(str(feed)), number == (root.received_no if root else None))
-        for number, feed in store.views.read(
+        Row(number, feed, number == (root.received_no if root else None))
+        for number, mark in store.views.read(
             "SELECT received_no, feed FROM social_threads WHERE thread = ? AND is_post = 1"
             " ORDER BY received_no DESC LIMIT ?",
-            (thread, CARD_ROWS_MAX),
+            (message_mark(thread), CARD_ROWS_MAX),
         )
         if isinstance(number, int)
+        and isinstance(mark, int)
+        and (feed := store.log.feed_of(mark)) is not None
     )
     visible = (row for row in rows if not row.is_root and row.feed not in circle.blocks)
     return Sketch(thread, newest_no, root, rows, tuple(islice(visible, REPLIES_SORTED_MAX)))
@@ -178,7 +188,7 @@ def _count_replies(store: "Store", sketch: Sketch) -> int:
     """Count the replies of a thread with more posts than a card looks at."""
     ((count,),) = store.views.read(
         "SELECT count(*) FROM social_threads WHERE thread = ? AND is_post = 1 AND role > 0",
-        (sketch.thread,),
+        (message_mark(sketch.thread),),
     )
     assert isinstance(count, int), "a count is a number"
     return count

@@ -12,6 +12,7 @@ import msgspec
 import orjson
 
 from lichen.feed.message import FeedId
+from lichen.store.log import feed_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -69,3 +70,13 @@ def _read_circle(store: "Store", viewer: FeedId) -> Circle:
 def as_list(ids: Collection[str]) -> str:
     """Return ids as the JSON list that SQL reads with ``json_each``."""
     return orjson.dumps(sorted(ids)).decode()
+
+
+def as_marks(feeds: Collection[FeedId]) -> str:
+    """Return the marks of feeds as such a list."""
+    return orjson.dumps(sorted(map(feed_mark, feeds))).decode()
+
+
+def as_hex(marks: Collection[bytes]) -> str:
+    """Return marks of messages as a list from which SQL gets them with ``unhex``."""
+    return orjson.dumps([mark.hex() for mark in marks]).decode()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.circle import Circle, as_hex, as_list, as_marks, circle_of
 from lichen.apps.social.rules import (
     EXPRESSION_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,
@@ -25,6 +25,7 @@ from lichen.apps.social.rules import (
 )
 from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id
+from lichen.store.log import feed_mark, message_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -199,21 +200,25 @@ def reactions(
     """
     circle = circle or circle_of(store, viewer)
     found: dict[MsgId, dict[str, list[FeedId]]] = {}
-    for target, author, expression in store.views.read(
+    marks = {message_mark(key): key for key in keys}
+    for target, mark, expression in store.views.read(
         "SELECT target, author, expression FROM social_votes"
-        " WHERE target IN (SELECT value FROM json_each(?)) AND value > 0"
+        " WHERE target IN (SELECT unhex(value) FROM json_each(?)) AND value > 0"
         " AND author NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
-        (as_list(keys), as_list(circle.blocks), VOTES_MAX),
+        (as_hex(marks), as_marks(circle.blocks), VOTES_MAX),
     ):
-        of_target = found.setdefault(MsgId(str(target)), {})
-        of_target.setdefault(plain_expression(str(expression)), []).append(FeedId(str(author)))
+        author = store.log.feed_of(mark) if isinstance(mark, int) else None
+        if author is not None and isinstance(target, bytes):
+            of_target = found.setdefault(marks[target], {})
+            of_target.setdefault(plain_expression(str(expression)), []).append(author)
     return {target: _ranked(said, circle) for target, said in found.items()}
 
 
 def own_vote(store: "Store", viewer: FeedId, key: MsgId) -> tuple[int, str] | None:
     """Return value and expression of the viewer's latest vote on a message; None for no vote."""
     for value, expression in store.views.read(
-        "SELECT value, expression FROM social_votes WHERE target = ? AND author = ?", (key, viewer)
+        "SELECT value, expression FROM social_votes WHERE target = ? AND author = ?",
+        (message_mark(key), feed_mark(viewer)),
     ):
         assert isinstance(value, int), "the column holds integers"
         return value, str(expression)[:EXPRESSION_CHARACTERS_MAX]

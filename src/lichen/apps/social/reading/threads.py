@@ -8,12 +8,12 @@ import msgspec
 import orjson
 
 from lichen.apps.social.content import Place
-from lichen.apps.social.reading.circle import Circle, as_list, circle_of
+from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
 from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
 from lichen.apps.social.rules import Claim, choose_value, first_words, heads, sort_thread
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
-from lichen.store.log import Stored
+from lichen.store.log import Stored, message_mark
 from lichen.store.views.queries import Page
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def count_replies_after(
     ((count,),) = store.views.read(
         "SELECT count(*) FROM (SELECT 1 FROM social_threads WHERE thread = ? AND is_post = 1"
         " AND received_no > ? AND feed NOT IN (SELECT value FROM json_each(?)) LIMIT ?)",
-        (thread, after_no, as_list(circle.blocks | {viewer}), FRESH_MAX),
+        (message_mark(thread), after_no, as_marks(circle.blocks | {viewer}), FRESH_MAX),
     )
     assert isinstance(count, int), "a count is a number"
     return count
@@ -297,7 +297,7 @@ def _read_replies(
 
     The newest ones are read if there are too many, and those of blocked feeds take nobody's place.
     """
-    blocked = as_list(blocks)
+    blocked = as_marks(blocks)
     numbers: list[int] = []
     for condition, rows_max in (("NOT IN", THREAD_MESSAGES_MAX), ("IN", HIDDEN_MESSAGES_MAX)):
         numbers += [
@@ -306,7 +306,7 @@ def _read_replies(
                 "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
                 f" AND feed {condition} (SELECT value FROM json_each(?))"
                 " ORDER BY received_no DESC LIMIT ?",
-                (thread, blocked, rows_max),
+                (message_mark(thread), blocked, rows_max),
             )
             if isinstance(number, int)
         ]
@@ -319,7 +319,7 @@ def _count_replies(store: "Store", thread: MsgId, blocked: str) -> tuple[int, in
     ((hidden, total),) = store.views.read(
         "SELECT count(*) FILTER (WHERE feed IN (SELECT value FROM json_each(?))), count(*)"
         " FROM social_threads WHERE thread = ? AND role > 0",
-        (blocked, thread),
+        (blocked, message_mark(thread)),
     )
     assert isinstance(hidden, int), "a count is a number"
     assert isinstance(total, int), "a count is a number"
@@ -371,13 +371,13 @@ def _outer(root: Entry | None) -> MsgId | None:
 
 def _side_threads(store: "Store", thread: MsgId, entries: Sequence[Entry]) -> dict[MsgId, int]:
     """Return which replies are roots themselves, and how many messages their threads have."""
-    keys = [entry.key for entry in entries if entry.key != thread]
+    keys = {message_mark(entry.key): entry.key for entry in entries if entry.key != thread}
     return {
-        MsgId(str(key)): count
-        for key, count in store.views.read(
+        keys[mark]: count
+        for mark, count in store.views.read(
             "SELECT thread, count(*) FROM json_each(?) k"
-            " CROSS JOIN social_threads ON thread = k.value WHERE role > 0 GROUP BY thread",
-            (as_list(keys),),
+            " CROSS JOIN social_threads ON thread = unhex(k.value) WHERE role > 0 GROUP BY thread",
+            (as_hex(keys),),
         )
-        if isinstance(count, int)
+        if isinstance(count, int) and isinstance(mark, bytes)
     }

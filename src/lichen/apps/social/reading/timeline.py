@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.apps.social.reading.cards import Found, Reason, Sketch, Timeline, make_page
-from lichen.apps.social.reading.circle import Circle, as_list, circle_of
-from lichen.feed.message import FeedId, MsgId
+from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
+from lichen.feed.message import FeedId
 from lichen.feed.refs import normalize_channel
+from lichen.store.log import feed_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -92,7 +93,7 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
     end = store.log.last_no + 1
     posts = _posts(store, circle.follows, after + 1, end)
     fresh = list(islice(dict.fromkeys(thread for thread, _ in posts), FRESH_MAX))
-    roots = (store.log.get(thread) for thread in fresh)
+    roots = (store.log.marked(thread) for thread in fresh)
     return sum(root is None or root.feed not in circle.blocks for root in roots)
 
 
@@ -101,22 +102,22 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
 
 def _threads_of(store: "Store", feeds: Collection[FeedId], before: int | None) -> Iterator[Found]:
     """Yield the threads of posts by these feeds, each at its newest, by spans of the log."""
-    whose = as_list(feeds)
+    whose = as_marks(feeds)
     end = store.log.last_no + 1 if before is None else before
     span = SPAN_FIRST
-    seen: set[MsgId] = set()
+    seen: set[bytes] = set()
     while end > 0:
         first = max(0, end - span)
         found = [pair for pair in _posts(store, feeds, first, end) if pair[0] not in seen]
         if before is not None and found:
             later = store.views.read(
                 "SELECT DISTINCT thread FROM json_each(?) t"
-                " CROSS JOIN social_threads ON thread = t.value"
+                " CROSS JOIN social_threads ON thread = unhex(t.value)"
                 " WHERE is_post = 1 AND role < 2 AND received_no >= ?"
                 " AND feed IN (SELECT value FROM json_each(?))",
-                (as_list([thread for thread, _ in found]), before, whose),
+                (as_hex([thread for thread, _ in found]), before, whose),
             )
-            seen.update(MsgId(str(thread)) for (thread,) in later)
+            seen.update(thread for (thread,) in later if isinstance(thread, bytes))
         yield from (pair for pair in found if pair[0] not in seen)
         seen.update(thread for thread, _ in found)
         end, span = first, span * 4
@@ -132,9 +133,10 @@ def _posts(store: "Store", feeds: Collection[FeedId], first: int, end: int) -> I
             " ORDER BY received_no DESC",
             (first, end),
         )
-        newest: dict[MsgId, int] = {}
+        newest: dict[bytes, int] = {}
+        marks = set(map(feed_mark, feeds))
         for thread, number, feed in rows:
-            if feed in feeds:
+            if feed in marks:
                 newest.setdefault(*_found((thread, number)))
         return iter(newest.items())
     rows = store.views.read(
@@ -142,7 +144,7 @@ def _posts(store: "Store", feeds: Collection[FeedId], first: int, end: int) -> I
         " CROSS JOIN social_threads INDEXED BY social_threads_by_feed ON feed = f.value"
         " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
         " GROUP BY thread ORDER BY newest DESC",
-        (as_list(feeds), first, end),
+        (as_marks(feeds), first, end),
     )
     return map(_found, rows)
 
@@ -151,9 +153,9 @@ def _threads_in(
     store: "Store", channel: str, circle: Circle, before: int | None
 ) -> Iterator[Found]:
     """Yield the threads of posts in a channel, each at its newest."""
-    blocked = as_list(circle.blocks)
+    blocked = as_marks(circle.blocks)
     end = store.log.last_no + 1 if before is None else before
-    seen: set[MsgId] = set()
+    seen: set[bytes] = set()
     while True:
         rows = store.views.read(
             "SELECT thread, received_no FROM social_channels WHERE channel = ?"
@@ -185,7 +187,7 @@ def _threads_begun(store: "Store", feed: FeedId, before: int | None) -> Iterator
             "SELECT thread, received_no FROM social_threads INDEXED BY social_threads_begun"
             " WHERE feed = ? AND is_post = 1 AND role = 0 AND received_no < ?"
             " ORDER BY received_no DESC LIMIT ?",
-            (feed, end, CHUNK_ROWS),
+            (feed_mark(feed), end, CHUNK_ROWS),
         )
         yield from map(_found, rows)
         if len(rows) < CHUNK_ROWS:
@@ -195,8 +197,9 @@ def _threads_begun(store: "Store", feed: FeedId, before: int | None) -> Iterator
 
 def _found(row: Sequence[object]) -> Found:
     thread, number = row
+    assert isinstance(thread, bytes), "the column holds marks"
     assert isinstance(number, int), "the column holds integers"
-    return MsgId(str(thread)), number
+    return thread, number
 
 
 # Why a card is there

@@ -15,7 +15,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 
-from lichen.apps.social.content import link_of, parse_post
+from lichen.apps.social.content import link_of, parse_mentions
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId
 from lichen.feed.refs import feed_key_bytes, is_feed_id, normalize_channel
@@ -39,6 +39,7 @@ _WITHOUT_SPACES = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u31f0-\u31ff\u3400-\u9fff\uac00-\ud7a3"
     "\uf900-\ufaff\U00020000-\U0003ffff]"
 )
+_APART = re.compile(f"({_WITHOUT_SPACES.pattern})")
 
 
 def fold_text(text: str) -> str:
@@ -72,11 +73,10 @@ def facets_of(feed: FeedId, content: Mapping[str, JsonValue]) -> list[str]:
     if isinstance(text, str) and _IMAGE.search(text):
         facets.append(IMAGE)
     channels, people = set(), set()
-    if content.get("mentions") or content.get("channel"):
-        post = parse_post({**content, "type": "post"})
-        assert post is not None, "the type was just set"
-        channels |= {post.channel} if post.channel else set()
-        for mention in post.mentions:
+    if isinstance(channel := content.get("channel"), str):
+        channels.add(normalize_channel(channel) or "")
+    if mentions := content.get("mentions"):
+        for mention in parse_mentions(mentions):
             if mention.link.startswith("#"):
                 channels.add(normalize_channel(mention.link) or "")
             elif is_feed_id(mention.link):
@@ -146,7 +146,8 @@ def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
 def _fold(text: str) -> str:
     text = _MARKS.sub("", unicodedata.normalize("NFKD", text))
     text = unicodedata.normalize("NFC", text).casefold().replace(_FACET, " ")
-    return _WITHOUT_SPACES.sub(r" \g<0> ", text)
+    # Parted with the signs kept and joined by spaces: half the time of putting spaces around each.
+    return " ".join(_APART.split(text))
 
 
 @lru_cache(maxsize=10_000)
