@@ -37,7 +37,7 @@ class Peer:
     def start(self) -> None:
         self.process = subprocess.Popen(
             [sys.executable, "-m", "lichen", "start", "--home", str(self.home), "--json",
-             "--port", "0", "--host", "127.0.0.1", "--no-lan", "--web-port", "0"],
+             "--port", "0", "--host", "127.0.0.1", "--no-lan", "--web-port", "0", "--hops", "1"],
             stdout=subprocess.PIPE,
             text=True,
         )  # fmt: skip
@@ -105,6 +105,7 @@ def test_a_damaged_peer_is_healed_and_comes_back_where_it_was(peer: Peer, lichen
     started, web = begin(peer, lichen)
     peer.spoil(11)
     home = ("--home", str(peer.home))
+    assert lichen("hops", "3", *home).code == Exit.DONE
     ended = lichen("fsck", "--heal", *home)
     assert ended.code == Exit.PARTLY_DONE, ended
     assert "The peer steps aside" in ended.err
@@ -114,6 +115,7 @@ def test_a_damaged_peer_is_healed_and_comes_back_where_it_was(peer: Peer, lichen
     assert (peer.hear("started")["addresses"], peer.hear("web")) == (started["addresses"], web)
     status = lichen("status", *home, "--json").lines[0]
     assert (status["ownSequence"], status["isGuarded"], status["isRunning"]) == (10, True, True)
+    assert status["hops"] == 3, "what was set since it started counts"
     assert lichen("post", "too soon", *home).code == Exit.REFUSED
     assert lichen("fsck", "--full", *home).code == Exit.DONE
     assert peer.end() == Exit.DONE
@@ -139,6 +141,7 @@ def test_what_a_peer_cannot_read_is_told_with_the_command_that_mends_it(
     assert ended.code == Exit.DAMAGED
     fault = ended.fault
     assert "lichen fsck --heal" in fault["hint"]
+    assert peer.hear("damaged")["detail"] == "the database is damaged"
     assert lichen("status", *home, "--json").lines[0]["damage"] == "the database is damaged"
     assert "Mend it with: lichen fsck --heal" in lichen("status", *home).out
     (found,) = (each for each in lichen("doctor", *home, "--json").lines if each["check"] == "log")

@@ -53,7 +53,7 @@ from lichen.store.keeping.trouble import Trouble
 from lichen.store.lock import HEALER_FILE, LOCK_FILE, is_locked
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
-from lichen.words import N_
+from lichen.words import N_, phrase_of
 
 log = structlog.get_logger()
 
@@ -251,6 +251,7 @@ class Service:
             on_audit=self._hear_audit,
             on_trouble=self._hear_trouble,
         )
+        store.faults.on_damage = self._hear_damage
         try:
             identity, self.is_new_identity = open_identity(self.home, store)
         except BaseException:
@@ -266,6 +267,10 @@ class Service:
     def _tell_audit(self, news: AuditNews) -> None:
         if hasattr(self, "shell"):  # before that, the brain will find it in the log
             self.shell.audited(news)
+
+    def _hear_damage(self, reason: str) -> None:
+        """Pass on what any thread says."""
+        self._loop.call_soon_threadsafe(lambda: self.hub.tell("damaged", detail=phrase_of(reason)))
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Pass on what the writer thread says."""
@@ -368,8 +373,8 @@ def run_service(
             if not service.is_stepping_aside or not await _is_healed(home):
                 return 0
             assert service.doors is not None, "it was listening"
-            # People and programs find the peer where it was.
-            chosen = msgspec.structs.replace(settings, port=service.doors.port)
+            # It is found where it was, and what was set since it started counts, not how it was.
+            chosen = msgspec.structs.replace(settings, port=service.doors.port, hops=None, lan=None)
 
     return asyncio.run(run())
 

@@ -24,12 +24,12 @@ class TroubleWatch:
     """Knows whether writing fails just now; for the writer thread, but for what tells of it.
 
     ``damage``: why something could not be read, or not be written where it lies; empty: nothing
-    was met in this run.
+    was met in this run. ``on_damage`` is told of the first, from the thread that meets it.
 
     ``on_change`` is told when it begins to fail, and when it works again (None).
     """
 
-    __slots__ = ("_clock_ms", "_on_change", "damage", "now")
+    __slots__ = ("_clock_ms", "_on_change", "damage", "now", "on_damage")
 
     def __init__(
         self, clock_ms: Callable[[], float], on_change: Callable[[Trouble | None], None] | None
@@ -38,6 +38,7 @@ class TroubleWatch:
         self._on_change = on_change
         self.now: Trouble | None = None
         self.damage = ""
+        self.on_damage: Callable[[str], None] | None = None
 
     def note_fault(self, fault: StoreError) -> None:
         """Remember a fault that is damage. From any thread."""
@@ -45,6 +46,8 @@ class TroubleWatch:
             return
         if fault.reason in DAMAGES and not self.damage:
             self.damage = fault.reason
+            if self.on_damage is not None:
+                self.on_damage(fault.reason)
 
     @contextmanager
     def watching(self, *, is_proof: bool = True) -> Iterator[None]:

@@ -218,6 +218,10 @@ def _store_works(_notice: JsonValue, _names: Names) -> str:
     return _("messages can be written again")
 
 
+def _damaged(notice: JsonValue, _names: Names) -> str:
+    return _("damaged: {reason}. Mend it with: lichen fsck --heal").format(reason=_detail(notice))
+
+
 def _aside(_notice: JsonValue, _names: Names) -> str:
     return _("stepping aside while the data is healed; then this peer goes on")
 
@@ -245,4 +249,5 @@ _TOPICS: dict[str, Words] = {
     "store-works": _store_works,
     "blob": _blob,
     "aside": _aside,
+    "damaged": _damaged,
 }
