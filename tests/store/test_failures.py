@@ -144,6 +144,7 @@ def test_a_page_that_cannot_be_read_is_remembered(
     store = open_store()
     ada = author(1)
     store.ingest(ada.posts(200)).result(10)
+    store.wait_folded().result(10)  # or folding meets it first
     store.close()
     log = store.directory / "log.db"
     page = log.read_bytes().index(b"100 of 200") // 8192
