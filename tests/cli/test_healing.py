@@ -128,6 +128,7 @@ def test_what_a_peer_cannot_read_is_told_with_the_command_that_mends_it(
     home = ("--home", str(peer.home))
     lichen("publish", *home, stdin=b'{"type":"post","text":"%d filler"}\n' % 7 * 300)
     own = lichen("whoami", *home).out.strip()
+    wait_until(lambda: lichen("status", *home, "--json").lines[0]["folding"] is None)
     assert peer.end() == Exit.DONE
     log = peer.home / "log.db"
     with log.open("r+b") as file:
