@@ -134,9 +134,7 @@ class Log:
 
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message in the log was checked. Never blocks."""
-        stretches = self._unaudited.get(feed)
-        if not stretches:
-            return True
+        stretches = self._unaudited.get(feed, ())
         return not any(each.first <= sequence <= each.last for each in stretches)
 
     def is_checked(self, stored: Stored) -> bool:
