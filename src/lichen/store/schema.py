@@ -7,14 +7,20 @@ refused untouched.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
 
-from lichen.store.errors import NewerFormat, Unreadable, opening_fault, reading
+from lichen.store.errors import (
+    NewerFormat,
+    StoreReadFailed,
+    Unreadable,
+    opening_fault,
+    reading,
+)
 
 BUSY_WAIT_MS_MAX = 5_000
 """How long to wait for another program that reads or copies one of the files."""
@@ -22,6 +28,8 @@ WRITE_CACHE_KIB = 16_384
 """Pages the writing connection keeps in memory: the inner pages of a million messages' indexes."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
 """Size of the write-ahead log at which it is moved to the file: rarer flushes in a first sync."""
+
+OnFault = Callable[[StoreReadFailed], None]
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -145,10 +153,12 @@ def durable(db: apsw.Connection) -> Iterator[None]:
 class Readers:
     """Read-only connections to one file, lent to any thread, one at a time each."""
 
-    __slots__ = ("_generation", "_idle", "_is_closed", "_path")
+    __slots__ = ("_generation", "_idle", "_is_closed", "_on_fault", "_path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_fault: OnFault | None = None) -> None:
+        """``on_fault`` is told, from the thread that meets it, what cannot be read."""
         self._path = path
+        self._on_fault = on_fault
         self._idle: deque[tuple[int, apsw.Connection]] = deque()
         self._generation = 0
         self._is_closed = False
@@ -156,18 +166,23 @@ class Readers:
     @contextmanager
     def lend(self) -> Iterator[apsw.Connection]:
         """Lend a connection; database errors within become ``StoreReadFailed``."""
-        with reading():
-            try:
-                generation, db = self._idle.pop()
-            except IndexError:
-                generation, db = self._generation, self._open()
-            try:
-                yield db
-            finally:
-                if self._is_closed or generation != self._generation:
-                    db.close(True)
-                else:
-                    self._idle.append((generation, db))
+        try:
+            with reading():
+                try:
+                    generation, db = self._idle.pop()
+                except IndexError:
+                    generation, db = self._generation, self._open()
+                try:
+                    yield db
+                finally:
+                    if self._is_closed or generation != self._generation:
+                        db.close(True)
+                    else:
+                        self._idle.append((generation, db))
+        except StoreReadFailed as error:
+            if self._on_fault is not None:
+                self._on_fault(error)
+            raise
 
     def renew(self) -> None:
         """Forget all connections: another file lies there now."""
