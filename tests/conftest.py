@@ -23,6 +23,7 @@ from lichen.node.client import OfflineClient
 from lichen.node.home import Home, Settings
 from lichen.node.hub import content_of
 from lichen.node.service import Service
+from lichen.store.audit import auditor
 from lichen.web import server as web
 
 os.environ["LICHEN_LANGUAGE"] = "en"
@@ -91,12 +92,13 @@ class House:
         await self.receive_unfolded(*writers)
         await asyncio.wrap_future(self.service.store.wait_folded())
 
-    async def receive_unfolded(self, *writers: Writer) -> None:
-        """Take in what people wrote."""
+    async def receive_unfolded(self, *writers: Writer, verifies_all: bool = True) -> None:
+        """Take in what people wrote; without ``verifies_all`` signatures wait for the audit."""
         fresh = [message for writer in writers for message in writer.unsent()]
         raw = [RawMessage(each.author, each.sequence, each.data) for each in fresh]
         for start in range(0, len(raw), 500):
-            future = self.service.store.ingest(raw[start : start + 500])
+            batch = raw[start : start + 500]
+            future = self.service.store.ingest(batch, verifies_all=verifies_all)
             result = await asyncio.wrap_future(future)
             assert not result.rejected, result.rejected
             self.service.shell.ingested(result, None)
@@ -148,6 +150,13 @@ def visit(tmp_path: Path) -> Iterator[Callable[[Scene], None]]:
     umask = os.umask(0o077)
     yield lambda scene: asyncio.run(play(scene))
     os.umask(umask)
+
+
+@pytest.fixture
+def paused_audit(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The audit does nothing until somebody waits for it: messages seem to pour in for ever."""
+    monkeypatch.setattr(auditor, "CALM_S", 1e6)
+    monkeypatch.setattr(auditor, "WAIT_S_MAX", 1e6)
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ import re
 import signal
 import socket
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
+import lichen_peer
+import orjson
 import pytest
 from looking import look_through
 from peers import wait_until
-from playwright.sync_api import expect
+from playwright.sync_api import Route, expect
 from village import Person, Village, bring
 from windows import MakeWebPeer, OpenWindow, WebPeer
 
@@ -97,6 +99,45 @@ def test_catching_up_says_how_far_it_is(
     expect(window.page.locator("[data-watch^='social.fresh']")).to_have_text("99 new and more")
 
 
+class HeldWebPeer(WebPeer):
+    """A peer whose audit stops after a thousand messages until it is let go."""
+
+    @property
+    def program(self) -> tuple[str, ...]:  # type: ignore[override]
+        return (str(Path(lichen_peer.__file__).parent / "held_audit.py"), str(self.home / "let-go"))
+
+
+@pytest.mark.parametrize("has_scripts", [True, False])
+def test_a_signature_is_not_checked_yet_until_it_is(
+    open_window: OpenWindow, make_web_peer: MakeWebPeer, has_scripts: bool
+) -> None:
+    peer, author = make_web_peer(HeldWebPeer), Person(92, "Solveig")
+    peer.follow(author.id)
+    for number in range(IMPORTED):
+        author.post(1000 * (IMPORTED - number), f"Number {number}.")
+    bring(peer, peer.home.parent / "many.jsonl", author)
+    assert peer.unaudited() > 0
+    window = open_window(peer, java_script_enabled=has_scripts)
+    window.go("/")
+    marks = window.page.locator(".unchecked")
+    expect(marks.first).to_have_text("not checked yet")
+    expect(window.page.get_by_text(f"Number {IMPORTED - 1}.")).to_be_visible()
+    if has_scripts:
+        look_through(window.page)
+        message = open_window(peer)
+        message.page.goto(peer.origin + str(marks.first.get_attribute("href")))
+        told = message.page.locator("dt:has-text('Signature') + dd")
+        expect(told).to_contain_text("not checked yet.")
+        look_through(message.page)
+    (peer.home / "let-go").touch()
+    wait_until(lambda: peer.unaudited() == 0)
+    if has_scripts:
+        expect(told).to_have_text("checked, and right")
+    else:
+        window.reload()
+    expect(marks).to_have_count(0)
+
+
 class LanPeer(WebPeer):
     """A peer whose local network is this machine's loopback address, and nothing else."""
 
@@ -146,3 +187,44 @@ def test_somebody_at_the_door_is_let_in_only_when_asked(
     expect(window.page.get_by_text("Saved.")).to_be_visible()
     window.go(page)
     expect(window.page.get_by_text("The local network is not listened to.")).to_be_visible()
+
+
+def test_what_was_not_sorted_in_stays_in_its_place_when_it_is(
+    open_window: OpenWindow, village: Village
+) -> None:
+    window = open_window(village.peer)
+    behind = {"text": "12 of 900 messages are sorted in.", "value": 12, "max": 900}
+    answers: list[object] = [None, behind, None]
+
+    def answer(route: Route) -> None:
+        told = b"".join(
+            b"data: %s\n\n" % orjson.dumps({"watch": watch, "answer": each})
+            for each in answers
+            for watch in parse_qs(urlsplit(route.request.url).query)["watch"]
+            if watch.startswith("web.folding")
+        )
+        route.fulfill(content_type="text/event-stream", body=told)
+
+    for path in ("/", "/search?q=bread"):
+        for shown in (1, 2, 3):
+            window.page.unroute_all()
+            window.page.route("**/live?*", answer)
+            del answers[shown:]
+            window.go(path)
+            notice = window.page.locator("[data-watch^='web.folding']")
+            if shown == 1:
+                window.page.wait_for_timeout(300)
+                expect(notice).to_be_hidden()
+            elif shown == 2:
+                expect(notice.locator("[data-during]")).to_contain_text("12 of 900 messages")
+                expect(notice.locator("[data-done]")).to_be_hidden()
+                height = notice.bounding_box()["height"]
+            else:
+                expect(notice.locator("[data-done]")).to_contain_text("sorted in now. Show it")
+                expect(notice.locator("[data-during]")).to_be_hidden()
+                assert notice.bounding_box()["height"] == height, "nothing below has moved"
+                look_through(window.page)
+                notice.get_by_role("link", name="Show it").click()
+                expect(notice).to_be_visible()
+            answers[:] = [None, behind, None]
+        assert urlsplit(window.page.url).path == path.partition("?")[0]

@@ -195,10 +195,18 @@ def test_status_in_words_and_json(lichen: Lichen, client: Any) -> None:
         "ownSequence": 7,
         "isGuarded": True,
         "forkedFeeds": [BERT],
+        "distrustedPeers": [BERT],
+        "damage": "the database is damaged",
     }
     ended = lichen("status")
     for words in (ANNA, "12,345", "192.0.2.1", "waits", "1 feed"):
         assert words in ended.out
+    doubted = "1 peer once passed on what its author had not signed; all that it sends is checked"
+    assert (
+        f"doubted     {doubted} whole. What to do: lichen doctor\n            {BERT}\n" in ended.out
+    )
+    mend = "the database is damaged. Mend it with: lichen fsck --heal"
+    assert f"disk        damaged: {mend}\n" in ended.out
     assert "lichen start" in ended.err
     assert lichen("status", "--json").lines == [client.answers["status"]]
 
@@ -266,6 +274,10 @@ def test_doctor_fails_if_a_check_does(lichen: Lichen, client: Any) -> None:
     assert ended.code == Exit.FAILED
     assert "fail  secret: open\n      chmod 600 secret\n" in ended.out
     assert lichen("doctor", "--json").lines == [good, bad]
+    doubt = {"check": "trust", "verdict": "warn", "words": "one", "remedy": "ask", "feeds": [BERT]}
+    client.answers["lichen.doctor"] = [doubt]
+    assert lichen("doctor").out == f"warn  trust: one\n      ask\n      {BERT}\n"
+    assert lichen("doctor", "--json").lines == [doubt]
 
 
 def test_doctor_reports_a_data_directory_that_does_not_open(lichen: Lichen, client: Any) -> None:
@@ -360,6 +372,15 @@ def test_import_of_no_file(lichen: Lichen, client: Any, tmp_path: Path) -> None:
 def test_export_to_standard_output(lichen: Lichen, client: Any) -> None:
     client.answers["createLogStream"] = [item(FIRST), item(SECOND)]
     assert lichen("export").lines == [item(FIRST), item(SECOND)]
+
+
+def test_export_leaves_out_what_only_this_machine_knows(
+    lichen: Lichen, client: Any, tmp_path: Path
+) -> None:
+    client.answers["createLogStream"] = lambda _options: [{**item(FIRST), "audited": False}]
+    assert lichen("export").lines == [item(FIRST)]
+    assert lichen("export", str(tmp_path / "log")).code == Exit.DONE
+    assert "audited" not in (tmp_path / "log").read_text()
 
 
 def test_export_to_a_file_and_packed(lichen: Lichen, client: Any, tmp_path: Path) -> None:

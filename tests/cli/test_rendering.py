@@ -27,10 +27,10 @@ def utc() -> Iterator[None]:
 def shown(lichen: Callable[..., Any], client: Any) -> Callable[..., str]:
     client.answers["social.names"] = {BERT: "bert"}
 
-    def shown(content: Any, claimed_ms: float = NOON_2020_MS) -> str:
+    def shown(content: Any, claimed_ms: float = NOON_2020_MS, **more: Any) -> str:
         value = {"author": ANNA, "timestamp": claimed_ms, "content": content}
         client.answers["createLogStream"] = [
-            {"key": KEY, "value": value, "timestamp": NOON_2020_MS + DAY_MS}
+            {"key": KEY, "value": value, "timestamp": NOON_2020_MS + DAY_MS, **more}
         ]
         text: str = lichen("log").out
         return text
@@ -76,3 +76,12 @@ def test_time_is_the_claimed_one_while_it_can_be_true(
     claimed_ms: float, day: str, shown: Callable[..., str], utc: None
 ) -> None:
     assert shown({"type": "x"}, claimed_ms).startswith(day)
+
+
+@pytest.mark.usefixtures("utc")
+def test_a_signature_that_is_not_checked_yet_is_told_beside_the_time(
+    shown: Callable[..., str],
+) -> None:
+    post = {"type": "post", "text": "hello"}
+    assert "2020-01-01 12:00  not checked yet  @" in shown(post, audited=False)
+    assert "checked" not in shown(post)

@@ -91,3 +91,10 @@ def test_a_question_that_cannot_be_answered_is_wrong_usage(lichen: Lichen, clien
     assert ended.err == "Error: This says nothing.\nAdd a word.\n"
     assert lichen("search").code == Exit.USAGE
     assert lichen("search", "x", "--limit", "0").code == Exit.USAGE
+
+
+def test_what_is_not_searched_yet_is_told(lichen: Lichen, client: Any) -> None:
+    client.answers["social.search"] = answer(found("stone"), folded=1200, total=34000)
+    assert "Searched so far: 1,200 of 34,000 messages." in lichen("search", "stone").err
+    client.answers["social.search"] = answer(found("stone"), folded=34000, total=34000)
+    assert "Searched so far" not in lichen("search", "stone").err

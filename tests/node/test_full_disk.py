@@ -20,7 +20,7 @@ pytestmark = pytest.mark.skipif(
 )
 
 LIFE = """
-import asyncio, os, sys
+import asyncio, json, os, subprocess, sys
 from pathlib import Path
 
 disk = Path(sys.argv[1])
@@ -58,6 +58,7 @@ async def live():
             answer = await house.post("/write", {"text": said, "act": "publish"})
             assert answer.status_code == 400, answer.status_code
             assert "disk full" in answer.text and "Make room" in answer.text
+            assert "then publish it again" in answer.text, "it does not wait for room by itself"
             assert said in answer.text
         # Others' messages: refused, and nothing of them believed.
         ada = Writer(7)
@@ -101,7 +102,7 @@ async def live():
         answer = await house.post("/write", {"text": said, "act": "publish"})
         assert answer.status_code == 303
         assert len(house.own_messages()) == 2
-        assert house.service.store.quick_check() == ""
+        assert house.service.store.log.damage() == ""
 
 async def begin(words):
     try:
@@ -111,14 +112,27 @@ async def begin(words):
         assert words in error.words, error.words
         return error
 
+def post_a_letter():
+    ended = subprocess.run(
+        [sys.executable, "-m", "lichen", "post", "--home", str(disk / "peer"), "--json", "-"],
+        input="a letter", capture_output=True, text=True,
+    )
+    fault = json.loads(ended.stderr.splitlines()[-1])
+    assert (ended.stdout, ended.returncode) == ("", fault["code"])
+    again = f"lichen post --home {disk / 'peer'} - <<'TEXT'\\na letter\\nTEXT"
+    assert fault["again"] == again, fault
+    return fault["error"]
+
 asyncio.run(live())
 fill()
+assert post_a_letter() == "limit"
 error = asyncio.run(begin("disk full"))
 assert (error.slug, "Make room" in error.hint) == ("limit", True)
 make_room()
 os.system(f"mount -o remount,ro {disk}")
 error = asyncio.run(begin("read-only"))
 assert error.slug == "refused" and "--home" in error.hint
+assert post_a_letter() == "refused"
 os.system(f"mount -o remount,rw {disk}")
 print("lived")
 """

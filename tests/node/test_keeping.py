@@ -55,9 +55,12 @@ def test_beside_a_running_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
             assert copied["manifest"]["messages"] == 250
             assert copied["manifest"]["own_sequence"] == 250
             await peer.publish([POST])
+            assert (await OfflineClient(peer).call("status"))["damage"] is None
             with pytest.raises(ApiError, match="running peer") as caught:
                 await keep(home, "lichen.fsck", heal=True)
-            assert (caught.value.slug, "Stop it" in caught.value.hint) == ("refused", True)
+            assert (caught.value.slug, "--heal" in caught.value.hint) == ("refused", True)
+            with pytest.raises(ApiError, match="Nobody is about to heal") as caught:
+                await OfflineClient(peer).call("lichen.stepAside")
             rebuilt = await keep(home, "lichen.rebuild", views=["contacts"])
             (view,) = rebuilt[-1]["views"]
             assert (view["name"], view["folded"], view["total"]) == ("contacts", 251, 251)
@@ -65,6 +68,33 @@ def test_beside_a_running_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
             with pytest.raises(ApiError, match="no such view") as caught:
                 await keep(home, "lichen.rebuild", views=["weather"])
             assert "contacts" in caught.value.hint
+
+    asyncio.run(run())
+
+
+def test_what_a_check_or_the_doctor_finds_is_remembered(
+    open_peer: OpenPeer, tmp_path: Path
+) -> None:
+    async def run() -> None:
+        async with open_peer() as peer:
+            await peer.publish([POST] * 20)
+            spoil(tmp_path / "peer", 7)
+            client = OfflineClient(peer)
+            assert (await client.call("status"))["damage"] is None
+            assert (await keep(tmp_path / "peer", "lichen.fsck"))[-1]["report"]["damages"]
+            assert (await client.call("status"))["damage"] == "the database is damaged"
+        async with open_peer() as peer:
+            patch = pytest.MonkeyPatch()
+            patch.setattr(peer.store.log.__class__, "damage", lambda _log: "page 7")
+            for _ in range(2):
+                (found,) = (
+                    each
+                    for each in await OfflineClient(peer).call("lichen.doctor")
+                    if each["check"] == "log"
+                )
+                assert found["verdict"] == "fail"
+                patch.undo()
+            assert (await OfflineClient(peer).call("status"))["damage"]
 
     asyncio.run(run())
 

@@ -16,12 +16,12 @@ import pytest
 from lichen.feed.identity import generate_identity
 from lichen.node.errors import ApiError
 from lichen.node.home import (
+    BEING_MADE,
     Home,
     make_private_directory,
     network_key_default,
     write_secret,
 )
-from lichen.node.service import BEING_MADE
 from lichen.store.errors import StoreReadFailed
 from lichen.store.local import Local
 from lichen.store.lock import DirectoryLock

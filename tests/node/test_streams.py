@@ -16,6 +16,7 @@ OpenPeer = Callable[..., Any]
 OpenCalls = Callable[..., Any]
 Until = Callable[..., Any]
 WAIT_S_MAX = 30.0
+ROOT = "%" + "R" * 42 + "A=.sha256"
 
 
 def posts(first: int, last: int, size: int = 0) -> list[dict[str, Any]]:
@@ -47,6 +48,32 @@ def test_live_stream_goes_on_where_the_old_part_ends(
             await calls.call("lichen.publishMany", posts(154, 400))
             assert sequences(await take(stream, 247)) == list(range(154, 401))
             await stream.aclose()
+
+    asyncio.run(run())
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_programs_are_told_which_signatures_are_not_checked_yet(
+    open_peer: OpenPeer, open_calls: OpenCalls, author: Callable[[int], Any]
+) -> None:
+    async def run() -> None:
+        async with open_peer() as peer, open_calls() as calls:
+            anna = author(1)
+            batch = anna.write(3, {"type": "post", "text": "x", "root": ROOT})
+            await asyncio.wrap_future(peer.store.ingest(batch, verifies_all=False))
+            whole = {"id": anna.id, "author": anna.id, "dest": ROOT, "type": "post"}
+
+            async def told() -> list[Any]:
+                streams = ("createLogStream", "createHistoryStream", "messagesByType", "links")
+                found = [item for name in streams async for item in calls.source(name, whole)]
+                key = anna.messages[0].key
+                return [*found, await calls.call("get", {"id": key, "meta": True})]
+
+            items = await told()
+            assert len(items) == 13
+            assert [item.get("audited") for item in items] == [False, False, None] * 4 + [False]
+            await asyncio.wrap_future(peer.store.wait_audited())
+            assert all("audited" not in item for item in await told())
 
     asyncio.run(run())
 

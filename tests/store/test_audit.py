@@ -92,6 +92,22 @@ def test_all_but_the_newest_waits_and_is_one_row(store: Store, author: MakeAutho
 
 
 @pytest.mark.usefixtures("paused")
+def test_a_text_beyond_ascii_is_checked_in_the_midst_of_what_waits(
+    store: Store, author: MakeAuthor
+) -> None:
+    ada = author(1)
+    texts = ("a", "\u0141", "b", "c")
+    chain_first(store, ada.write(*({"type": "post", "text": text} for text in texts)))
+    waiting, beyond, _, newest = store.log.run(ada.id, 1, 4, 1 << 20)
+    assert not store.log.is_audited(ada.id, 2)
+    assert not store.log.is_checked(waiting)
+    assert store.log.is_checked(beyond)
+    assert store.log.is_checked(newest)
+    audit(store)
+    assert store.log.is_checked(waiting)
+
+
+@pytest.mark.usefixtures("paused")
 def test_each_source_answers_for_its_own(store: Store, author: MakeAuthor) -> None:
     ada = author(1)
     chain_first(store, ada.posts(5))

@@ -86,7 +86,7 @@ def test_kill_in_the_middle_of_writing(tmp_path: Path, author: Callable[[int], A
         store, clock = check(directory)
         assert clock[me.id] >= own
         assert clock[ada.id] + clock[bob.id] >= others
-        assert store.quick_check() == ""
+        assert store.log.damage() == ""
         store.wait_folded().result(30)
         assert store.views.read("SELECT count(*) FROM messages") == [(store.log.last_no,)]
         # Looking must not make the end of the run look clean.

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 import pytest
 
-from lichen.store.errors import StoreWriteFailed
+from lichen.store.errors import StoreReadFailed, StoreWriteFailed
 from lichen.store.store import Store
 
 MakeAuthor = Callable[[int], Any]
+OpenStore = Callable[..., Store]
 
 
 def fill_disk(store: Store) -> Callable[[], None]:
@@ -60,7 +62,7 @@ def test_failed_batch_leaves_nothing_and_later_ones_work(
     store.close()
     store = open_store()
     assert dict(store.log.clock()) == {ada.id: 203, bob.id: 2}
-    assert store.quick_check() == ""
+    assert store.log.damage() == ""
 
 
 def test_full_disk_of_the_views_is_told_and_waited_for(
@@ -112,3 +114,45 @@ def test_drafts_wait_in_order_for_room(open_store: Callable[..., Store]) -> None
     assert local.draft("kept").text == "2" * 60_000
     assert local.draft("given up") is None
     assert local.setting("hops") == 3
+
+
+@pytest.mark.parametrize("text", [b"garbage", b"[]", b'{"content":{}}', b'{"a":\xff}'])
+def test_a_message_that_is_none_any_more_is_damage_and_stops_nothing_else(
+    open_store: OpenStore, author: MakeAuthor, text: bytes
+) -> None:
+    ada, bob = author(1), author(2)
+    store = open_store()
+    store.ingest(ada.posts(3)).result(10)
+    store.wait_folded().result(10)
+    assert store.faults.damage == ""
+    store.close()
+    db = apsw.Connection(str(store.directory / "log.db"))
+    db.execute("UPDATE messages SET data = ? WHERE sequence = 2", (text,))
+    db.close()
+    (store.directory / "views.db").unlink()
+    store = open_store()
+    with pytest.raises(StoreReadFailed) as caught:
+        store.wait_folded().result(10)
+    assert "lichen fsck --heal" in caught.value.hint
+    assert store.faults.damage == "the database is damaged"
+    assert store.ingest(bob.posts(2)).result(10).count == 2
+
+
+def test_a_page_that_cannot_be_read_is_remembered(
+    open_store: OpenStore, author: MakeAuthor
+) -> None:
+    store = open_store()
+    ada = author(1)
+    store.ingest(ada.posts(200)).result(10)
+    store.wait_folded().result(10)  # or folding meets it first
+    store.close()
+    log = store.directory / "log.db"
+    page = log.read_bytes().index(b"100 of 200") // 8192
+    with log.open("r+b") as file:
+        file.seek(page * 8192)
+        file.write(b"\xa5" * 64)
+    store = open_store()
+    assert store.faults.damage == ""
+    with pytest.raises(StoreReadFailed):
+        store.log.run(ada.id, 1, 200, 1 << 20)
+    assert store.faults.damage == "the database is damaged"

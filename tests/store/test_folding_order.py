@@ -11,6 +11,7 @@ from lichen.store.store import Store
 from lichen.store.views import FoldRow, base_views
 from lichen.store.views import engine as engine_module
 from lichen.store.views import order as order_module
+from lichen.store.views.cursors import Cursor
 
 MakeAuthor = Callable[[int], Any]
 OpenStore = Callable[..., Store]
@@ -186,6 +187,25 @@ def test_pace_is_told_while_there_is_something_to_fold(
     assert paces[3] == (30, pytest.approx(20 / 3, abs=0.1), pytest.approx(1.5, abs=0.1))
     (done,) = [each for each in store.views.progress() if each.name == "diary"]
     assert (done.folded, done.rate, done.left_s) == (40, 0.0, None)
+
+
+def test_no_time_is_told_while_the_log_grows(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    monkeypatch.setattr("lichen.store.views.cursors.time.monotonic", lambda: now[0])
+    cursor = Cursor(Diary())
+
+    def left_s(folded: int, total: int) -> float | None:
+        now[0] += 1.0
+        cursor.reached = ((1, folded),)
+        cursor.written(total)
+        return cursor.progress(total).left_s
+
+    assert left_s(100, 10_000) is None, "one sample is no pace"
+    assert left_s(200, 20_000) is None
+    assert left_s(300, 30_000) is None
+    # It is known again when the growth is ten seconds ago, and small growth does not matter.
+    assert [left_s(400 + 100 * each, 30_000 + each) for each in range(8)] == [None] * 8
+    assert left_s(1_200, 30_008) == pytest.approx(288, abs=1)
 
 
 def test_view_is_emptied_and_folded_again(open_store: OpenStore, author: MakeAuthor) -> None:

@@ -133,7 +133,7 @@ def test_damage_in_the_middle_is_found(
 ) -> None:
     store = open_store(directory=tmp_path)
     store.ingest(author(1).posts(300)).result(10)
-    assert store.quick_check() == ""
+    assert store.log.damage() == ""
     store.close()
     path = tmp_path / "log.db"
     content = bytearray(path.read_bytes())
@@ -142,7 +142,7 @@ def test_damage_in_the_middle_is_found(
     content[page : page + 8] = b"\xa5" * 8
     path.write_bytes(content)
     store = open_store(directory=tmp_path)
-    assert store.quick_check() != ""
+    assert store.log.damage() != ""
     with pytest.raises(StoreReadFailed, match="damaged"):
         store.log.at(author(1).id, 151)
     # Folding meets the damage too: whoever waits for it is told, and the writer lives on.

@@ -187,6 +187,28 @@ def test_only_another_answer_is_told(visit: Play) -> None:
     visit(scene)
 
 
+def test_what_the_audit_settles_is_told_although_nothing_happens(
+    visit: Play, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: Any) -> None:
+        monkeypatch.setattr(limits, "LIVE_FLOOD_S_MIN", 0.05)
+        log, waiting = house.service.store.log, [2]
+        monkeypatch.setattr(log.__class__, "unaudited_count", lambda _log: waiting[0])
+
+        async def ask(_visit: Visit) -> Any:
+            return log.unaudited_count()
+
+        line = Line(lines_of(house, waiting=ask), house, "waiting")
+        assert await line.hear() == ("waiting", 2)
+        assert await line.hears_nothing()
+        for count in (1, 0):
+            waiting[0] = count
+            assert await line.hear() == ("waiting", count)
+        await line.hang_up()
+
+    visit(scene)
+
+
 def test_a_question_that_fails_is_left_out(visit: Play) -> None:
     async def scene(house: Any) -> None:
         bad, good = Counter(ApiError("failed", "No.")), Counter()

@@ -29,13 +29,14 @@ class OutputClosed(Exception):  # noqa: N818 (a state of the world, not a fault)
 class Output:
     """The two streams of one command. All texts given to it may come from strangers."""
 
-    __slots__ = ("_has_colour", "_is_error_tty", "_progress_width", "is_json")
+    __slots__ = ("_has_colour", "_is_error_tty", "_pouring", "_progress_width", "is_json")
 
     def __init__(self, *, is_json: bool, colour: str = "auto") -> None:
         self.is_json = is_json
         self._has_colour = wants_colour(colour, is_tty=sys.stdout.isatty())
         self._is_error_tty = sys.stderr.isatty()
         self._progress_width = 0
+        self._pouring = asyncio.Lock()
 
     @property
     def is_error_tty(self) -> bool:
@@ -103,10 +104,11 @@ class Output:
 
     async def pour(self, line: bytes) -> None:
         """Write a line as the reader takes it: nothing else waits for one that does not."""
-        for start in range(0, len(line), PIECE_BYTES):
-            await _room()
-            self._write(line[start : start + PIECE_BYTES])
-            self.flush()
+        async with self._pouring:
+            for start in range(0, len(line), PIECE_BYTES):
+                await _room()
+                self._write(line[start : start + PIECE_BYTES])
+                self.flush()
 
     def flush(self) -> None:
         """Bring everything to the reader now."""
@@ -155,6 +157,8 @@ def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> N
         _say(_("Error: {message}").format(message=message))
         if hint:
             _say(hint)
+        if isinstance(error, Unpublished):
+            _say_again(error)
         return
     report: dict[str, JsonValue] = {
         "message_type": "exit_error",
@@ -165,6 +169,8 @@ def print_error(error: ApiError, *, is_json: bool, code: int | None = None) -> N
     }
     if isinstance(error, AmbiguousId):
         report["candidates"] = list(error.candidates)
+    if isinstance(error, Unpublished):
+        report["again"] = error.again
     _write_error(encode_compact(report))
 
 
@@ -179,6 +185,27 @@ class AmbiguousId(ApiError):  # noqa: N818 (it says what is the matter)
             _("Write more of the id that you mean."),
         )
         self.candidates = tuple(candidates)
+
+
+class Unpublished(ApiError):  # noqa: N818 (it says what is the matter)
+    """A fault that kept something from being published; ``again`` is the command that does it.
+
+    Not ``is_certain``: the peer went away before it could say that nothing was published.
+    """
+
+    def __init__(self, error: ApiError, again: str, *, is_certain: bool) -> None:
+        super().__init__(error.slug, error.message, error.hint)
+        self.again = again
+        self.is_certain = is_certain
+
+
+def _say_again(error: Unpublished) -> None:
+    if error.is_certain:
+        words = _("Nothing was published. Once that is mended, this publishes it:")
+    else:
+        words = _("Look with lichen log whether it was published; if not, this publishes it:")
+    _say(f"\n{words}\n")
+    _write_error(error.again)
 
 
 def wants_colour(choice: str, *, is_tty: bool) -> bool:

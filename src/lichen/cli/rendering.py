@@ -54,9 +54,11 @@ def render_message(item: JsonValue, names: Names, out: Output) -> str:
 def render_head(item: JsonValue, names: Names, out: Output) -> str:
     """Return the line above a message: when, who, what, and its id."""
     author = text_member(item, "value", "author")
+    unchecked = [out.style(_("not checked yet"), "dim")] if member(item, "audited") is False else []
     return "  ".join(
         [
             out.style(local_time(_written_ms(item)), "dim"),
+            *unchecked,
             out.style(names.name(author), "bold"),
             what_words(member(item, "value", "content"), author, names),
             out.style(short_id(text_member(item, "key")), "dim"),

@@ -37,6 +37,12 @@ class Session:
         return find_home(os.fspath(home) if isinstance(home, str | os.PathLike) else None)
 
     @property
+    def named_home(self) -> list[str]:
+        """Return the words that choose the same data directory again, none for the usual one."""
+        home = self._values["home"]
+        return [] if home is None else ["--home", os.fspath(str(home))]
+
+    @property
     def settings(self) -> "Settings":
         """Return what is set for this run; what is not set is left to the peer."""
         import msgspec  # noqa: PLC0415 (slow, and not for --help)
@@ -51,12 +57,12 @@ class Session:
         """Connect to the peer, or open its data directory."""
         return connect(self.home, self.settings)
 
-    def keeper(self) -> AbstractAsyncContextManager["Keeper"]:
+    def keeper(self, *, heals: bool = False) -> AbstractAsyncContextManager["Keeper"]:
         """Connect to the peer, or keep its data directory without opening it as a peer does."""
         from lichen.node.api.keeper import open_keeper  # noqa: PLC0415 (slow, and not for --help)
 
         log_to_stderr("warning")
-        return open_keeper(self.home, self.settings)
+        return open_keeper(self.home, self.settings, heals=heals)
 
 
 @asynccontextmanager

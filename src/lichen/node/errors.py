@@ -7,7 +7,9 @@ the one documented in ``lichen help exit-codes``.
 import orjson
 
 from lichen.store.errors import (
+    DAMAGES,
     DISK_FULL,
+    READ_ONLY,
     BackupDamaged,
     BackupRefused,
     BlobMissing,
@@ -20,6 +22,7 @@ from lichen.store.errors import (
     OwnFeedUnaudited,
     PublishGuarded,
     StoreError,
+    StoreReadFailed,
     StoreWriteFailed,
     Unreadable,
     WrongIdentity,
@@ -98,11 +101,18 @@ _STORE_SLUGS: dict[type[StoreError], str] = {
 }
 
 
+_REASON_SLUGS: dict[str, str] = {
+    DISK_FULL: "limit",
+    READ_ONLY: "refused",
+    **dict.fromkeys(DAMAGES, "damaged"),
+}
+
+
 def store_fault(error: StoreError) -> ApiError:
     """Return a fault of the store as one of a call."""
     slug = _STORE_SLUGS.get(type(error), "failed")
-    if isinstance(error, StoreWriteFailed) and error.reason == DISK_FULL:
-        slug = "limit"
+    if isinstance(error, StoreWriteFailed | StoreReadFailed):
+        slug = _REASON_SLUGS.get(error.reason, slug)
     return ApiError(slug, error.message, error.hint)
 
 

@@ -10,7 +10,7 @@ import shlex
 import stat
 import tempfile
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import platformdirs
@@ -19,10 +19,14 @@ from lichen.feed.identity import (
     Identity,
     SecretError,
     encode_secret_file,
+    generate_identity,
     parse_secret_file,
 )
 from lichen.node.errors import ApiError
 from lichen.words import N_, phrase_of
+
+if TYPE_CHECKING:
+    from lichen.store.store import Store
 
 MAIN_NETWORK_KEY_BASE64 = "1KHLiKZvAvjbY1ziZEHMXawbCEIM6qwjCDm3VYRan/s="
 PORT_DEFAULT = 8008
@@ -30,6 +34,9 @@ HOPS_DEFAULT = 2
 # The address of a Unix socket has room for 108 bytes on Linux, 104 elsewhere.
 SOCKET_PATH_BYTES_MAX = 100
 _SCRATCH = ".new"
+BEING_MADE = "identity-being-made"
+"""The setting that names an identity from before its secret is written until the log is bound to
+it: nobody else can have published with it."""
 
 
 class Settings(msgspec.Struct, frozen=True):
@@ -137,6 +144,42 @@ def load_identity(home: Home) -> Identity | None:
                 "Put a copy of it in its place; a new identity would be another person to everyone."
             ),
         ) from error
+
+
+def open_identity(home: Home, store: "Store") -> tuple[Identity, bool]:
+    """Return whose directory this is, bind the log to it, and tell whether it was made just now.
+
+    Raises ApiError or ``StoreError``.
+    """
+    remove_scratch(home)
+    identity, is_new = load_identity(home), False
+    if identity is None:
+        _refuse_lost_secret(home, store)
+        # In this order a sudden end leaves no doubt whose the directory is.
+        identity, is_new = generate_identity(os.urandom(32)), True
+        store.local.set_setting(BEING_MADE, identity.id, is_durable=True).result()
+        write_secret(home, identity)
+    elif store.own() is None and store.local.setting(BEING_MADE) != identity.id:
+        # A key from elsewhere: its newest messages may not be here.
+        store.local.save_guard(is_guarded=True).result()
+    store.bind_own(identity.id)
+    if store.local.setting(BEING_MADE) is not None:
+        store.local.set_setting(BEING_MADE, None)
+    return identity, is_new
+
+
+def _refuse_lost_secret(home: Home, store: "Store") -> None:
+    own = store.own()
+    if own is not None:
+        raise ApiError(
+            "no-identity",
+            N_(
+                "The secret file {path} is gone, but this folder holds the log of {feed}.",
+                path=home.secret,
+                feed=own,
+            ),
+            N_("Put a copy of the secret back; a new identity needs another folder (--home)."),
+        )
 
 
 def write_secret(home: Home, identity: Identity) -> None:

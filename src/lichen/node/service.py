@@ -10,15 +10,15 @@ import random
 import signal
 import time
 from collections.abc import Callable, Sequence
-from contextlib import AbstractAsyncContextManager, nullcontext
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 
+import msgspec
 import structlog
 
 from lichen import __version__
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.formats.classic import ClassicFormat
-from lichen.feed.identity import Identity, generate_identity
 from lichen.feed.message import Message
 from lichen.gossip import events
 from lichen.gossip.node import Node
@@ -29,11 +29,9 @@ from lichen.node.home import (
     HOPS_DEFAULT,
     Home,
     Settings,
-    load_identity,
     make_private_directory,
     network_key_default,
-    remove_scratch,
-    write_secret,
+    open_identity,
 )
 from lichen.node.hub import Hub, Notice
 from lichen.node.keyring import Keyring
@@ -52,15 +50,15 @@ from lichen.store.errors import (
 )
 from lichen.store.ingest import Grown, IngestResult
 from lichen.store.keeping.trouble import Trouble
+from lichen.store.lock import HEALER_FILE, LOCK_FILE, is_locked
 from lichen.store.store import Store
 from lichen.store.views.base import base_views
-from lichen.words import N_
+from lichen.words import N_, phrase_of
 
 log = structlog.get_logger()
 
-BEING_MADE = "identity-being-made"
-"""The setting that names an identity from before its secret is written until the log is bound to
-it: nobody else can have published with it."""
+LOCK_POLL_S = 0.1
+"""How often a peer that stepped aside looks whether it may come back."""
 WRITE_RETRY_S = 5.0
 """How often is tried whether a disk that refused to write has room again."""
 
@@ -79,6 +77,7 @@ class Service:
         self.started_at = time.time()
         self.is_clean_start = True
         self.is_new_identity = False
+        self.is_stepping_aside = False
         self.doors: Doors | None = None
         self.store: Store
         self.keyring: Keyring
@@ -142,6 +141,12 @@ class Service:
         """Ask ``run_until_stopped`` to return."""
         self._stopped.set()
 
+    def step_aside(self) -> None:
+        """Stop, and be opened anew once nobody heals the data directory any more."""
+        self.is_stepping_aside = True
+        self.hub.tell("aside")
+        self.stop()
+
     async def run_until_stopped(self) -> None:
         """Wait for ``stop``."""
         await self._stopped.wait()
@@ -176,7 +181,11 @@ class Service:
             future = self.store.publish(texts, self.keyring.identity, now_ms)
             messages = await asyncio.wrap_future(future)
         except StoreError as error:
-            raise store_fault(error) from error
+            fault = store_fault(error)
+            if fault.slug == "limit":
+                # Unlike messages of others and drafts, this does not wait for room.
+                fault.hint = N_("Make room on the disk, then publish it again.")
+            raise fault from error
         if messages:
             self.shell.ingested(self._own_progress(messages), None)
         return messages
@@ -242,18 +251,9 @@ class Service:
             on_audit=self._hear_audit,
             on_trouble=self._hear_trouble,
         )
+        store.faults.on_damage = self._hear_damage
         try:
-            remove_scratch(self.home)
-            identity = load_identity(self.home)
-            if identity is None:
-                self._refuse_lost_secret(store)
-                identity = self._make_identity(store)
-            elif store.own() is None and store.local.setting(BEING_MADE) != identity.id:
-                # A key from elsewhere: its newest messages may not be here.
-                store.local.save_guard(is_guarded=True).result()
-            store.bind_own(identity.id)
-            if store.local.setting(BEING_MADE) is not None:
-                store.local.set_setting(BEING_MADE, None)
+            identity, self.is_new_identity = open_identity(self.home, store)
         except BaseException:
             store.close()
             raise
@@ -268,13 +268,9 @@ class Service:
         if hasattr(self, "shell"):  # before that, the brain will find it in the log
             self.shell.audited(news)
 
-    def _make_identity(self, store: Store) -> Identity:
-        """Make the identity of a new folder, so that a sudden end leaves no doubt whose it is."""
-        identity = generate_identity(os.urandom(32))
-        store.local.set_setting(BEING_MADE, identity.id, is_durable=True).result()
-        write_secret(self.home, identity)
-        self.is_new_identity = True
-        return identity
+    def _hear_damage(self, reason: str) -> None:
+        """Pass on what any thread says."""
+        self._loop.call_soon_threadsafe(lambda: self.hub.tell("damaged", detail=phrase_of(reason)))
 
     def _hear_trouble(self, trouble: Trouble | None) -> None:
         """Pass on what the writer thread says."""
@@ -298,19 +294,6 @@ class Service:
             self.store.local.save_again()
         if self.store.trouble is not None or self.store.local.has_unsaved:
             self._retrying = self._loop.call_later(WRITE_RETRY_S, self._try_writing)
-
-    def _refuse_lost_secret(self, store: Store) -> None:
-        own = store.own()
-        if own is not None:
-            raise ApiError(
-                "no-identity",
-                N_(
-                    "The secret file {path} is gone, but this folder holds the log of {feed}.",
-                    path=self.home.secret,
-                    feed=own,
-                ),
-                N_("Put a copy of the secret back; a new identity needs another folder (--home)."),
-            )
 
     async def _start_run(self, is_online: bool) -> None:
         self.is_clean_start = self.store.local.begin_run()
@@ -363,17 +346,16 @@ def run_service(
     """Run a peer until it is told to stop (SIGINT, SIGTERM). Returns the exit code.
 
     ``face`` is entered once the peer is serving, and left before it closes. Raises ApiError when
-    it cannot start.
+    it cannot start. A peer that steps aside is closed whole, and another one opened afterwards:
+    what the directory says then, the publishing guard included, counts as at any start.
     """
 
-    async def run() -> int:
-        service = Service(home, settings, apps)
+    async def run_once(chosen: Settings) -> Service:
+        service = Service(home, chosen, apps)
         service.hub.listen(announce)
         await service.open(is_online=True)
         try:
-            loop = asyncio.get_running_loop()
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.add_signal_handler(number, service.stop)
+            _on_signals(service.stop)
             await service.listen()
             log.info("started", version=__version__, id=service.keyring.id[:9])
             if on_ready is not None:
@@ -382,6 +364,33 @@ def run_service(
                 await service.run_until_stopped()
         finally:
             await service.close()
-        return 0
+        return service
+
+    async def run() -> int:
+        chosen = settings
+        while True:
+            service = await run_once(chosen)
+            if not service.is_stepping_aside or not await _is_healed(home):
+                return 0
+            assert service.doors is not None, "it was listening"
+            # It is found where it was, and what was set since it started counts, not how it was.
+            chosen = msgspec.structs.replace(settings, port=service.doors.port, hops=None, lan=None)
 
     return asyncio.run(run())
+
+
+def _on_signals(act: Callable[[], None]) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, act)
+
+
+async def _is_healed(home: Home) -> bool:
+    """Wait until nobody heals the directory, nor holds it; False: told to stop meanwhile."""
+    stopped = asyncio.Event()
+    _on_signals(stopped.set)
+    while any(is_locked(home.directory, file) for file in (HEALER_FILE, LOCK_FILE)):
+        with suppress(TimeoutError):
+            await asyncio.wait_for(stopped.wait(), LOCK_POLL_S)
+        if stopped.is_set():
+            return False
+    return True

@@ -121,7 +121,10 @@ class StoreReadFailed(StoreError):
     """Something could not be read back from disk."""
 
     def __init__(self, reason: str) -> None:
-        super().__init__(N_("The data on disk cannot be read: {reason}.", reason=reason))
+        super().__init__(
+            N_("The data on disk cannot be read: {reason}.", reason=phrase_of(reason)),
+            HEAL if reason in DAMAGES else "",
+        )
         self.reason = reason
 
 
@@ -225,21 +228,30 @@ class BackupDamaged(BackupRefused):
 
 DISK_FULL = N_("disk full")
 DAMAGED = N_("the database is damaged")
+NO_DATABASE = N_("it is not a database")
+DISK_FAULT = N_("the disk reports an input or output error")
+DAMAGES = frozenset({DAMAGED, NO_DATABASE, DISK_FAULT})
+"""Reasons that do not pass by themselves."""
+HEAL = N_(
+    "Mend it with: lichen fsck --heal. It keeps what holds; a running peer steps aside for it, and"
+    " goes on afterwards."
+)
+READ_ONLY = N_("the disk or the file is read-only")
 _FULL_ERRNOS = frozenset({errno.ENOSPC, errno.EDQUOT})
 _UNWRITABLE_ERRNOS = frozenset({errno.EROFS, errno.EACCES, errno.EPERM})
 _UNWRITABLE = (apsw.ReadOnlyError, apsw.CantOpenError, apsw.PermissionsError)
 MAKE_ROOM = N_("Make room on the disk; what waits is tried again.")
 _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
     (apsw.FullError, DISK_FULL),
-    (apsw.ReadOnlyError, N_("the disk or the file is read-only")),
+    (apsw.ReadOnlyError, READ_ONLY),
     (apsw.CantOpenError, N_("a file cannot be opened")),
     (apsw.PermissionsError, N_("access is not permitted")),
     (apsw.BusyError, N_("another program holds the database")),
     (apsw.LockedError, N_("another program holds the database")),
     (apsw.CorruptError, DAMAGED),
-    (apsw.NotADBError, N_("it is not a database")),
+    (apsw.NotADBError, NO_DATABASE),
     (apsw.NoMemError, N_("out of memory")),
-    (apsw.IOError, N_("the disk reports an input or output error")),
+    (apsw.IOError, DISK_FAULT),
 )
 
 
@@ -303,6 +315,8 @@ def writing() -> Iterator[None]:
         hint = ""
         if reason == DISK_FULL:
             hint = MAKE_ROOM
+        elif reason in DAMAGES:
+            hint = HEAL
         raise StoreWriteFailed(reason, hint) from error
     except StoreReadFailed as error:
         raise StoreWriteFailed(error.reason) from error

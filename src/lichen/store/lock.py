@@ -12,6 +12,8 @@ from pathlib import Path
 from lichen.store.errors import DataDirLocked, opening
 
 LOCK_FILE = "lock"
+HEALER_FILE = "lock.healer"
+"""Held by a program for which a running peer steps aside: until it is free, the peer stays away."""
 
 
 class DirectoryLock:
@@ -19,15 +21,13 @@ class DirectoryLock:
 
     __slots__ = ("_descriptor",)
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, file: str = LOCK_FILE) -> None:
         """Take the lock, or raise ``DataDirLocked`` with the holder's process id.
 
         Raises ``NotWritable`` where nothing can be written.
         """
         with opening(directory):
-            descriptor = os.open(
-                directory / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
+            descriptor = os.open(directory / file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -47,6 +47,21 @@ class DirectoryLock:
         with suppress(OSError):
             os.ftruncate(self._descriptor, 0)
         os.close(self._descriptor)
+
+
+def is_locked(directory: Path, file: str = LOCK_FILE) -> bool:
+    """Tell whether a process holds a lock."""
+    try:
+        descriptor = os.open(directory / file, os.O_RDWR | os.O_CLOEXEC)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    finally:
+        os.close(descriptor)
+    return False
 
 
 def _holder(descriptor: int) -> int | None:

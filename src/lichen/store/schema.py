@@ -7,14 +7,20 @@ refused untouched.
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
 import msgspec
 
-from lichen.store.errors import NewerFormat, Unreadable, opening_fault, reading
+from lichen.store.errors import (
+    NewerFormat,
+    StoreReadFailed,
+    Unreadable,
+    opening_fault,
+    reading,
+)
 
 BUSY_WAIT_MS_MAX = 5_000
 """How long to wait for another program that reads or copies one of the files."""
@@ -25,6 +31,8 @@ READ_CACHE_KIB = 8_192
 million messages. SQLite's usual 2 MB make a page of people three times as slow there."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
 """Size of the write-ahead log at which it is moved to the file: rarer flushes in a first sync."""
+
+OnFault = Callable[[StoreReadFailed], None]
 
 
 class Schema(msgspec.Struct, frozen=True):
@@ -148,10 +156,12 @@ def durable(db: apsw.Connection) -> Iterator[None]:
 class Readers:
     """Read-only connections to one file, lent to any thread, one at a time each."""
 
-    __slots__ = ("_generation", "_idle", "_is_closed", "_path")
+    __slots__ = ("_generation", "_idle", "_is_closed", "_on_fault", "_path")
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_fault: OnFault | None = None) -> None:
+        """``on_fault`` is told, from the thread that meets it, what cannot be read."""
         self._path = path
+        self._on_fault = on_fault
         self._idle: deque[tuple[int, apsw.Connection]] = deque()
         self._generation = 0
         self._is_closed = False
@@ -159,6 +169,17 @@ class Readers:
     def lend(self) -> "_Loan":
         """Lend a connection; database errors within become ``StoreReadFailed``."""
         return _Loan(self)
+
+    @contextmanager
+    def telling(self) -> Iterator[None]:
+        """Turn database errors into ``StoreReadFailed``, and tell of them."""
+        try:
+            with reading():
+                yield
+        except StoreReadFailed as fault:
+            if self._on_fault is not None:
+                self._on_fault(fault)
+            raise
 
     def renew(self) -> None:
         """Forget all connections: another file lies there now."""
@@ -193,7 +214,7 @@ class _Loan:
         try:
             self._generation, self._db = readers._idle.pop()
         except IndexError:
-            with reading():
+            with readers.telling():
                 self._generation, self._db = readers._generation, readers._open()
         return self._db
 
@@ -204,5 +225,5 @@ class _Loan:
         else:
             readers._idle.append((self._generation, self._db))
         if isinstance(error, apsw.Error | UnicodeDecodeError):
-            with reading():
+            with readers.telling():
                 raise error

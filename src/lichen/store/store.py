@@ -84,7 +84,7 @@ class Store:
         self._opened = ExitStack()
         self._is_closed = False
         self._own: FeedId | None = None
-        self._trouble: TroubleWatch
+        self.faults: TroubleWatch
         self._verifies_all = False
         self._is_deciding = False
         self._on_audit: Callable[[AuditNews], None] = _drop_notice
@@ -126,7 +126,7 @@ class Store:
         """
         store = cls(directory, formats)
         store._clock_ms = clock_ms
-        store._trouble = TroubleWatch(clock_ms, on_trouble)
+        store.faults = TroubleWatch(clock_ms, on_trouble)
         store._verifies_all = verify == "all"
         store._on_audit = on_audit or _drop_notice
         with ExitStack() as opened:
@@ -200,11 +200,7 @@ class Store:
     @property
     def trouble(self) -> Trouble | None:
         """Return why and since when writing fails, None while it works."""
-        return self._trouble.now
-
-    def quick_check(self) -> str:
-        """Read the whole log and return what is damaged in it, nothing if all is well."""
-        return self.log.damage()
+        return self.faults.now
 
     # Views
 
@@ -256,7 +252,7 @@ class Store:
         claims = [task.asked for task in tasks]
         self._is_deciding = True
         try:
-            with self._trouble.watching(is_proof=False), writing():
+            with self.faults.watching(is_proof=False), writing():
                 decided = decide(claims, self._formats, log, self._threads, self._own)
                 log.append(
                     decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms()
@@ -264,7 +260,7 @@ class Store:
         finally:
             self._is_deciding = False
         if decided.messages:
-            self._trouble.note(None)
+            self.faults.note(None)
         self._auditor.grew(decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
@@ -283,7 +279,7 @@ class Store:
         )
         for task in ready:
             if task.asked.contents:
-                self._trouble.note(task.future.exception())
+                self.faults.note(task.future.exception())
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -322,7 +318,7 @@ class Store:
 
     def _submit_write(self, job: Job) -> Future[None]:
         def write() -> None:
-            with self._trouble.watching(), writing():
+            with self.faults.watching(), writing():
                 job()
 
         return self._submit(write)
@@ -355,14 +351,16 @@ class Store:
                 on_notice("This log is not the one this folder had; publishing waits for peers.")
                 self.local.note_replaced_log()
             # What goes wrong with views.db itself is mended, so that a fault here is the log's.
-            self._engine = FoldEngine(directory / VIEWS_FILE, self.log, views, on_notice, self.own)
+            self._engine = FoldEngine(
+                directory / VIEWS_FILE, self.log, views, on_notice, self.own, self.faults.note_fault
+            )
         opened.callback(self._engine.close)
         self.views = Views(self.log, self._engine, self._views_damaged)
 
     def _open_log(self, binding: Binding, opened: ExitStack) -> None:
         db = open_for_writing(self.directory / LOG_FILE, LOG_SCHEMA)
         opened.callback(db.close, True)
-        self.log = Log(self.directory / LOG_FILE)
+        self.log = Log(self.directory / LOG_FILE, self.faults.note_fault)
         opened.callback(self.log.close)
         self._log_writer = LogWriter(db, self.log)
         check_binding(self.directory, self._log_writer, binding)
@@ -371,7 +369,7 @@ class Store:
     def _open_local(self, opened: ExitStack) -> None:
         db = open_for_writing(self.directory / LOCAL_FILE, LOCAL_SCHEMA)
         opened.callback(db.close, True)
-        readers = Readers(self.directory / LOCAL_FILE)
+        readers = Readers(self.directory / LOCAL_FILE, self.faults.note_fault)
         opened.callback(readers.close)
         self.local = Local(db, readers, self._submit_write, self._flush_log)
 

@@ -143,6 +143,8 @@ class Application:
                     else page.function(visit)
                 )
             except (ApiError, StoreError) as error:
+                if isinstance(error, StoreError):
+                    visit.service.store.faults.note_fault(error)
                 answer = _fault_page(error, visit)
             return await self._show(answer, visit, request)
 

@@ -5,6 +5,7 @@ Language and look are settings of this machine; a browser's wish counts where no
 
 import time
 from collections.abc import Mapping
+from functools import partial
 
 import msgspec
 from starlette.requests import Request
@@ -67,7 +68,8 @@ class Framing:
             contrast=self._choice(CONTRAST_SETTING),
             text_size=self._choice(TEXT_SIZE_SETTING),
             state=line_state(self._service, visit.words),
-            folding=folding_state(self._service, visit.words),
+            is_checked=self._service.store.log.is_checked,
+            folding=partial(folding_state, self._service, visit.words),
         )
 
     def _own_face(self) -> Face:
@@ -94,13 +96,16 @@ class Framing:
 def line_state(service: Service, words: Words) -> dict[str, JsonValue]:
     """Return in words, and as a mood for the eye, how this peer is connected.
 
-    ``mood`` is ``on``, ``wait`` (catching up) or ``off`` (nobody near).
+    ``mood`` is ``on``, ``wait`` (catching up) or ``off`` (nobody near, or the disk is at fault).
     """
     trouble = service.store.trouble
     if trouble is not None:
         reason = words.tell(phrase_of(trouble.reason))
         text = words.gettext("Nothing can be written: {reason}").format(reason=reason)
-        return {"text": text, "mood": "off"}
+        return {"text": text, "mood": "off", "place": "/status"}
+    if service.store.faults.damage:
+        text = words.gettext("Something on the disk is damaged")
+        return {"text": text, "mood": "off", "place": "/status"}
     status = service.shell.brain.snapshot()
     count = len(status.peers)
     if count == 0:
@@ -116,9 +121,12 @@ async def watch_state(visit: Visit) -> JsonValue:
     return line_state(visit.service, visit.words)
 
 
-def folding_state(service: Service, words: Words) -> JsonValue:
-    """Return in words, and as value and max, what pages do not show yet; None if all is in."""
-    behind = service.store.views.behind()
+def folding_state(service: Service, words: Words, *views: str) -> JsonValue:
+    """Return in words, and as value and max, what pages do not show yet; None if all is in.
+
+    ``views``: those that the page is read from; by default all.
+    """
+    behind = service.store.views.behind(*views)
     if behind is None or behind.messages < limits.BEHIND_TOLD_MIN:
         return None
     folded = behind.total - behind.messages
@@ -126,15 +134,15 @@ def folding_state(service: Service, words: Words) -> JsonValue:
         have=words.number(folded), all=words.number(behind.total)
     )
     if behind.left_s is not None:
-        text += " " + words.gettext("{rate} a second, {left} left at this pace.").format(
-            rate=words.number(round(behind.rate)), left=words.duration(behind.left_s)
-        )
+        left = words.duration(behind.left_s)
+        text += " " + words.gettext("About {left} left.").format(left=left)
     return {"text": text, "value": folded, "max": behind.total}
 
 
 async def watch_folding(visit: Visit) -> JsonValue:
-    """Tell what pages do not show yet; null if all is in."""
-    return folding_state(visit.service, visit.words)
+    """Tell what pages do not show yet, by ``views`` if they are named; null if all is in."""
+    views = filter(None, visit.query.get("views", "").split(","))
+    return folding_state(visit.service, visit.words, *views)
 
 
 FRAME_WATCHES = (Watch("web.state", watch_state), Watch("web.folding", watch_folding))

@@ -2,7 +2,8 @@
 
 A page names its questions (``watch=NAME?ARGUMENTS``). They are asked when it opens the line and
 again whenever the log has grown or something happened to the peer; an answer is sent when it is
-another one than before. In a flood, and while views are being folded, that is once a second. They
+another one than before. In a flood, and while views are being folded or signatures audited, that is
+once a second. They
 are asked once the views hold what came last: else an answer would be old, and nothing would be left
 to say so.
 """
@@ -75,6 +76,7 @@ class Live:
         try:
             while not self._is_closed:
                 changed, asked_at = self._changed, loop.time()
+                is_unsettled = self._is_unsettled()  # before it asks: what settles then is told
                 await self._folded()
                 for text, (watch, visit) in questions.items():
                     answer = await _ask(watch, visit)
@@ -83,22 +85,23 @@ class Live:
                     if answer is not None and told.get(text) != answer:
                         told[text] = answer
                         yield encode_event(text, answer)
-                while not await _is_set_soon(changed, self._patience_s()):
+                while not await _is_set_soon(changed, _patience_s(is_unsettled)):
                     if not is_let_in():
                         return
-                    if self._service.store.views.behind() is not None:
-                        break
+                    if is_unsettled:
+                        break  # also when it has just settled: that is the last thing to say
                     yield PING
+                    is_unsettled = self._is_unsettled()
                 # Counted from when it last asked: after a quiet moment an answer is not kept back.
                 calm_s = asked_at + limits.LIVE_CALM_S_MIN - loop.time()
                 await asyncio.sleep(limits.LIVE_FLOOD_S_MIN if self._is_flood else calm_s)
         finally:
             self._open_count -= 1
 
-    def _patience_s(self) -> float:
-        """Return after how long something is said although nothing has happened."""
-        is_behind = self._service.store.views.behind() is not None
-        return limits.LIVE_FLOOD_S_MIN if is_behind else limits.PING_S
+    def _is_unsettled(self) -> bool:
+        """Tell whether answers change by themselves: views are folded, signatures audited."""
+        store = self._service.store
+        return store.views.behind() is not None or store.log.unaudited_count() > 0
 
     async def _folded(self) -> None:
         folded = asyncio.wrap_future(self._service.store.wait_newest())
@@ -121,6 +124,11 @@ async def _ask(watch: Watch, visit: Visit) -> bytes | None:
     except (ApiError, StoreError) as error:
         log.warning("web-watch-failed", watch=watch.name, reason=type(error).__name__)
         return None
+
+
+def _patience_s(is_unsettled: bool) -> float:
+    """Return after how long something is said although nothing has happened."""
+    return limits.LIVE_FLOOD_S_MIN if is_unsettled else limits.PING_S
 
 
 async def _is_set_soon(event: asyncio.Event, patience_s: float) -> bool:

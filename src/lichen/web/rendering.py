@@ -5,7 +5,7 @@ Templates of an app lie in its own folder and are named ``APP/FILE``; those of t
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from lichen.feed.canonical import JsonValue, encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.node.app import App
 from lichen.node.paths import segment_of
+from lichen.store.log import Stored
 from lichen.web.forms import draw_once
 from lichen.web.map import label_of
 from lichen.web.text.links import PATHS
@@ -35,8 +36,9 @@ SHORT_ID_CHARACTERS = 7
 class Frame(msgspec.Struct, frozen=True):
     """What every page shows around its own matter.
 
-    ``state`` is the line's, for the bar; ``folding`` tells what is not sorted in yet, None if
-    everything is.
+    ``state`` is the line's, for the bar; ``folding`` tells what is not sorted into the views of
+    these names yet, or into any, None if everything is. ``is_checked`` tells of a message in the
+    log whether its signature was.
     """
 
     words: Words
@@ -48,7 +50,8 @@ class Frame(msgspec.Struct, frozen=True):
     contrast: str
     text_size: str
     state: Mapping[str, JsonValue]
-    folding: JsonValue = None
+    is_checked: Callable[[Stored], bool]
+    folding: Callable[..., JsonValue]
 
 
 class Renderer:

@@ -1,5 +1,6 @@
 """Pages to read: home, threads, channels, messages; of friendly, empty and hostile worlds."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from typing import Any
@@ -7,8 +8,12 @@ from urllib.parse import quote
 
 import pytest
 
+from lichen.apps.social.pages.reading import watch_unchecked
 from lichen.feed.refs import msg_id_from_bytes
+from lichen.node.page import Visit as Visiting
 from lichen.node.paths import segment_of
+from lichen.store.views.cursors import ViewProgress
+from lichen.words import words_for
 
 Visit = Callable[[Any], None]
 NOWHERE = msg_id_from_bytes(b"\x11" * 32)
@@ -52,6 +57,59 @@ def test_home_goes_on_where_it_ended_and_nothing_is_shown_twice(visit: Visit, wr
             older = re.search(r'href="(/\?before=\d+)" rel="next"', page)
             path = older[1] if older else ""
         assert seen == [f"post {number}" for number in reversed(range(30))]
+
+    visit(scene)
+
+
+UNCHECKED = re.compile(r'data-each="social.unchecked" data-id="([\w-]+)"')
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_a_message_whose_signature_is_not_checked_yet_says_so(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        root = anna.write(type="post", text="bread, the first")
+        reply = anna.write(type="post", text="bread, the second", root=root, branch=root)
+        anna.write(type="post", text="more bréad", root=root, branch=reply)
+        anna.write(type="vote", vote={"link": root, "value": 1})
+        await house.receive_unfolded(anna, verifies_all=False)
+        await be_at_home(house, anna)
+        waiting = {segment_of(key) for key in (root, reply)}
+        places = {
+            "/": waiting,
+            f"/thread/{segment_of(root)}": waiting,
+            f"/people/{segment_of(anna.id)}": waiting,
+            "/search?q=bread": waiting,
+            f"/message/{segment_of(root)}": {segment_of(root)},
+        }
+        for path, marked in places.items():
+            page = (await house.get(path)).text
+            assert set(UNCHECKED.findall(page)) == marked, path
+            assert page.count("not checked yet") == len(marked), path
+        await asyncio.wrap_future(house.service.store.wait_audited())
+        for path in places:
+            assert "not checked yet" not in (await house.get(path)).text, path
+        assert "checked, and right" in (await house.get(f"/message/{segment_of(root)}")).text
+
+    visit(scene)
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_open_pages_are_told_what_became_of_a_signature(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        keys = [anna.write(type="post", text=f"{number}") for number in range(3)]
+        await house.receive_unfolded(anna, verifies_all=False)
+        first, second, newest = map(segment_of, keys)
+        query = {"of": ",".join((first, newest, segment_of(NOWHERE), "nonsense", ""))}
+        visit = Visiting(house.service, words_for("en"), 0.0, query=query)
+        told = await watch_unchecked(visit)
+        assert set(told) == {newest, segment_of(NOWHERE)}, "what still waits is left out"
+        assert told[newest] is None
+        assert told[segment_of(NOWHERE)]["text"] == "taken back"
+        await asyncio.wrap_future(house.service.store.wait_audited())
+        assert (await watch_unchecked(visit))[first] is None
+        assert second not in await watch_unchecked(visit), "it was not asked for"
 
     visit(scene)
 
@@ -406,24 +464,41 @@ def test_pages_tell_what_is_not_sorted_in_yet(
         root = anna.write(type="post", text="first", channel="garden")
         await house.receive(anna)
         paths = ("/", "/channel/garden", "/people", f"/people/{segment_of(anna.id)}")
-        paths += (f"/thread/{segment_of(root)}",)
+        paths += (f"/thread/{segment_of(root)}", "/search?q=nowhere")
         # Nothing to tell: the place where it will be told is there, and hidden.
         for path in paths:
             page = await house.get(path)
-            assert 'data-watch="web.folding" hidden' in page.text, path
+            assert re.search(r'data-watch="web.folding[^"]*" hidden', page.text), path
         monkeypatch.setattr("lichen.web.limits.BEHIND_TOLD_MIN", 1)
         monkeypatch.setattr("lichen.store.store.NEWEST_ROWS", 1)
         house.service.store.hold_folding()
         for number in range(9):
             anna.write(type="post", text=f"post {number}", channel="garden")
         await house.receive_unfolded(anna)
-        for path in paths:
+        for path in paths[:-1]:
             page = await house.get(path)
             assert told in page.text, path
             assert 'data-watch="web.folding">' in page.text, path
         assert "3 of 11 messages are sorted in." in page.text
         # What came last is shown all the same.
         assert texts_of((await house.get("/")).text)[:2] == ["post 8", "first"]
+
+    visit(scene)
+
+
+def test_home_is_not_said_to_be_empty_while_much_is_not_sorted_in(
+    visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: Any) -> None:
+        await be_at_home(house)
+        views = house.service.store.views.__class__
+        behind = ViewProgress("social_threads", 7, 12_345)
+        monkeypatch.setattr(views, "progress", lambda _views: [behind])
+        assert "Nothing here yet" in (await house.get("/")).text, "nobody is followed"
+        await house.call("social.follow", {"id": writer(1).id})
+        page = (await house.get("/")).text
+        assert "What came in is being sorted in." in page
+        assert "Nothing here yet" not in page
 
     visit(scene)
 

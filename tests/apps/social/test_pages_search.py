@@ -6,13 +6,17 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import parse_qs, quote
 
 import pytest
 
 from lichen.apps.social.pages import finding
+from lichen.apps.social.search.view import SearchView
 from lichen.node.errors import ApiError
 from lichen.node.paths import segment_of
+from lichen.store.views.cursors import ViewProgress
+from lichen.web.framing import folding_state
+from lichen.words import words_for
 
 Visit = Callable[[Any], None]
 Play = Callable[[Any], None]
@@ -49,6 +53,32 @@ def test_messages_are_found_by_their_words(visit: Visit, writer: Any) -> None:
         assert "Anna Ofen" in people
         assert "Nothing fits" in await page_of(house, "unheard")
         assert "Nothing fits" in await page_of(house, "author:anna unheard")
+
+    visit(scene)
+
+
+def test_nothing_is_said_to_be_all_while_much_is_not_sorted_in(
+    visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        anna.write(type="post", text="stone")
+        await house.receive(anna)
+        assert "No message that you keep" in await page_of(house, "unheard")
+        behind = ViewProgress(SearchView.name, 7, 12_345)
+        views = house.service.store.views.__class__
+        monkeypatch.setattr(views, "progress", lambda _views: [behind])
+        page = await page_of(house, "unheard")
+        assert "Nothing fits so far" in page
+        assert "No message that you keep" not in page
+        watched = re.search(r'data-watch="(web.folding[^"]*)">', page)
+        assert watched is not None
+        assert "7 of 12,345 messages are sorted in." in page
+        views_asked = parse_qs(watched[1].partition("?")[2])["views"][0]
+        monkeypatch.setattr(views, "progress", lambda _views: [ViewProgress("index", 7, 12_345)])
+        assert folding_state(house.service, words_for("en"), *views_asked.split(",")) is None, (
+            "what the search is not read from may be behind"
+        )
 
     visit(scene)
 

@@ -359,11 +359,12 @@ def test_care_is_asked_for_before_the_text(desk: Any, anna: Any) -> None:
 def test_an_answer_says_what_is_not_in_yet(desk: Any, anna: Any, monkeypatch: Any) -> None:
     say(anna, 1, "stone")
     desk.receive(anna)
-    assert asked(desk, "stone").notes == ()
+    answer = asked(desk, "stone").answer
+    assert (answer.folded, answer.total) == (1, 1)
     behind = SimpleNamespace(name=SearchView.name, folded=0, total=1)
     monkeypatch.setattr(type(desk.store.views), "progress", lambda _views: [behind])
-    (note,) = asked(desk, "stone").notes
-    assert note.startswith("Searched so far: 0 of 1 ")
+    answer = asked(desk, "stone").answer
+    assert (answer.folded, answer.total) == (0, 1)
 
 
 # People and channels

@@ -75,6 +75,6 @@ def test_any_damage_is_healed(peer: Peer, seed: int) -> None:
     for who in (peer.me, peer.ada, peer.bob):
         store.ingest(who.sent).result(30)
         assert store.log.received(who.id) == 60
-    assert store.quick_check() == ""
+    assert store.log.damage() == ""
     store.wait_folded().result(30)
     assert store.views.read("SELECT count(*) FROM messages") == [(store.log.last_no,)]

@@ -23,7 +23,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id, normalize_channel
 from lichen.node.app import Call, Encoded, Method, Send
 from lichen.node.errors import ApiError
-from lichen.node.net.runs import encode_key_value
+from lichen.node.net.runs import encode_for_program
 from lichen.words import N_, N_many, Phrase
 
 BRANCH_MAX = 20
@@ -53,7 +53,7 @@ async def thread(call: Call) -> AsyncIterator[JsonValue | Encoded]:
         if isinstance(item, Gap):
             yield {"key": item.key, "isMissing": True}
         elif _relation(call, item.stored.feed) != BLOCKS:
-            yield Encoded(encode_key_value(item.stored))
+            yield Encoded(encode_for_program(store.log, item.stored))
 
 
 async def name(call: Call) -> JsonValue:
@@ -107,12 +107,12 @@ async def timeline(call: Call) -> AsyncIterator[JsonValue | Encoded]:
     if not isinstance(limit, int) or not 0 <= limit <= TIMELINE_MAX:
         raise ApiError("usage", N_("limit is a whole number up to {most}.", most=TIMELINE_MAX))
     await _folded(call)
-    sent = 0
-    for stored in threads.newest_roots(call.service.store):
+    sent, store = 0, call.service.store
+    for stored in threads.newest_roots(store):
         if sent >= limit:
             break
         if _relation(call, stored.feed) != BLOCKS:
-            yield Encoded(encode_key_value(stored))
+            yield Encoded(encode_for_program(store.log, stored))
             sent += 1
 
 
@@ -239,9 +239,10 @@ async def _publish(
     if call.options().get("dryRun"):
         return {"content": content}
     (message,) = await call.service.publish([content])
-    stored = call.service.store.log.get(message.key)
+    messages = call.service.store.log
+    stored = messages.get(message.key)
     assert stored is not None, "a published message is in the log"
-    return {"message": parse_json(encode_key_value(stored))}
+    return {"message": parse_json(encode_for_program(messages, stored))}
 
 
 def _check_size(call: Call, content: dict[str, JsonValue]) -> None:

@@ -23,6 +23,7 @@ from lichen.feed.canonical import JsonValue
 from lichen.feed.message import MsgId
 from lichen.store.log import feed_mark, message_mark
 from lichen.store.views import FoldRow
+from lichen.words import N_
 
 BEGINS, ANSWERS, BESIDE = 0, 1, 2
 """What a message is to a thread: its root, in it by ``root``, or in a side thread of it."""
@@ -60,6 +61,7 @@ class ThreadsView:
     """
 
     name = "social_threads"
+    title = N_("Threads")
     version = 4
     schema = """
     CREATE TABLE social_threads(
@@ -90,6 +92,7 @@ class ChannelsView:
     """Normalized channel to the posts that are in it, each with the thread it belongs to."""
 
     name = "social_channels"
+    title = N_("Channels")
     version = 2
     types = frozenset({"post"})
     schema = """
@@ -118,6 +121,7 @@ class NamesView:
     """Subject, field and author to the latest value; NULL where it was taken back."""
 
     name = "social_abouts"
+    title = N_("Names and pictures of people")
     version = 2
     types = frozenset({"about"})
     is_early = True
@@ -150,6 +154,7 @@ class VotesView:
     """Target and author to the latest vote; one that takes an earlier one back is kept as 0."""
 
     name = "social_votes"
+    title = N_("Likes")
     version = 2
     types = frozenset({"vote"})
     schema = """

@@ -8,9 +8,9 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import TYPE_CHECKING, BinaryIO, cast
 
 import click
 
@@ -23,6 +23,9 @@ from lichen.cli.terminal import short_id
 from lichen.cli.words import _, ngettext
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
+
+if TYPE_CHECKING:
+    from lichen.node.client import Client
 
 PROGRESS_S_TERMINAL = 0.2
 PROGRESS_S_PLAIN = 5.0
@@ -209,14 +212,14 @@ async def export_command(session: Session, file: Path | None, force: bool) -> No
     """
     if file is None:
         async with session.client() as client:
-            async for item in client.source("createLogStream", {"keys": True, "values": True}):
+            async for item in _messages(client):
                 session.out.line_of_json(item)
         return
     count = 0
     try:
         with _new_file(file, is_replacing=force) as lines:
             async with session.client() as client:
-                async for item in client.source("createLogStream", {"keys": True, "values": True}):
+                async for item in _messages(client):
                     lines.write((encode_compact(item) + "\n").encode("utf-8", "replace"))
                     count += 1
                     if count % 1000 == 0:
@@ -233,6 +236,14 @@ async def export_command(session: Session, file: Path | None, force: bool) -> No
             "{count} message written to {path}", "{count} messages written to {path}", count
         ).format(count=count, path=file),
     )
+
+
+async def _messages(client: "Client") -> AsyncIterator[JsonValue]:
+    """Yield the whole log, without what is known of it on this machine only."""
+    async for item in client.source("createLogStream", {"keys": True, "values": True}):
+        if isinstance(item, dict):
+            item.pop("audited", None)
+        yield item
 
 
 @contextlib.contextmanager

@@ -16,6 +16,8 @@ from lichen.words import parse_phrase
 
 PROGRESS_S_TERMINAL = 0.2
 PROGRESS_S_PLAIN = 5.0
+ASIDE = "aside"
+"""The stage in which a running peer lets go of its folder."""
 RATE_S_MIN = 1.0
 """A rate is told once it was measured over so long."""
 SHOWN_MAX = 20
@@ -59,6 +61,8 @@ class Meter:
             if self._out.is_json:
                 self._out.line_of_json(record)
                 self._out.flush()
+            elif text_member(record, "stage") == ASIDE:
+                self._out.words(_("Something is damaged. The peer steps aside while it is healed."))
             elif not member(record, "done"):
                 self._show(record)
         self._out.end_progress()
@@ -95,7 +99,7 @@ def progress_words(stage: str, done: int, total: int, elapsed_s: float) -> str:
     examples=(
         "lichen fsck",
         "lichen fsck --full                   # every signature and every picture, too",
-        "lichen fsck --heal                   # with the peer stopped",
+        "lichen fsck --heal                   # a running peer steps aside for it",
         "lichen fsck --json | tail -n 1 | jq .report.damages",
     ),
     exits=(*OPENS_DATA, Exit.PARTLY_DONE, Exit.NO_IDENTITY),
@@ -109,9 +113,10 @@ def progress_words(stage: str, done: int, total: int, elapsed_s: float) -> str:
 async def fsck_command(session: Session, depth: str | None, blobs: bool | None, heal: bool) -> int:
     """Check the data on disk: files, every message's text, id and place, signatures, forks.
 
-    Works beside a running peer, gently, and on the folder of a stopped one. With --heal, which
-    needs a stopped peer, a damaged feed ends before its first damaged message, and peers give the
-    rest again; what is taken out stays in the folder "damaged", and the old log with it.
+    Works beside a running peer, gently, and on the folder of a stopped one. With --heal a damaged
+    feed ends before its first damaged message, and peers give the rest again; what is taken out
+    stays in the folder "damaged", and the old log with it. If anything is damaged, a running peer
+    serves nobody while it is healed, and comes back by itself.
 
     Exit code 0: all is whole, or was healed without loss; 14: something is damaged; 3: healed, and
     messages were laid aside.
@@ -121,17 +126,21 @@ async def fsck_command(session: Session, depth: str | None, blobs: bool | None, 
     options: dict[str, JsonValue] = {"depth": depth or "chain", "heal": heal}
     if blobs is not None:
         options["blobs"] = blobs
-    async with session.keeper() as keeper:
+    async with session.keeper(heals=heal) as keeper:
         last = await Meter(session.out).watch(keeper.source("lichen.fsck", options))
     report, healed = member(last, "report"), member(last, "healed")
     if not session.out.is_json:
         _show_report(session.out, report)
         if healed is not None:
             _show_healed(session.out, healed)
+        if member(last, "isPeerBack") is True:
+            session.out.words(_("The peer is back."))
+        elif member(last, "isPeerBack") is False:
+            session.out.words(_("The peer did not come back. Start it: lichen start"))
     if not _list(report, "damages"):
         return Exit.DONE
     if healed is None:
-        session.out.words(_("To keep what holds, stop the peer, then: lichen fsck --heal"))
+        session.out.words(_("To keep what holds: lichen fsck --heal"))
         return Exit.DAMAGED
     is_lossless = not number_member(healed, "aside") and not number_member(healed, "unread")
     return Exit.DONE if is_lossless else Exit.PARTLY_DONE
@@ -187,7 +196,7 @@ def _show_healed(out: Output, healed: JsonValue) -> None:
             )
         )
     if member(healed, "are_views_dropped"):
-        out.words(_("The views are made anew when the peer starts."))
+        out.words(_("The views are made anew by the peer."))
     if text_member(healed, "kept"):
         out.words(_("What was taken out lies in {path}").format(path=text_member(healed, "kept")))
     if member(healed, "is_guarded"):

@@ -2,6 +2,7 @@
 
 import click
 
+from lichen.cli.again import giving_back
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.commands.writing import dry_run_option, report_published
 from lichen.cli.exits import Exit
@@ -9,7 +10,7 @@ from lichen.cli.ids import ANY, FEED, resolve
 from lichen.cli.session import Session
 from lichen.cli.words import _
 
-EXITS = (*OPENS_DATA, Exit.NOT_FOUND)
+EXITS = (*OPENS_DATA, Exit.NOT_FOUND, Exit.UNREACHABLE)
 
 
 @command("follow", examples=("lichen follow @8UlX9W", "lichen follow @anna"), exits=EXITS)
@@ -52,18 +53,20 @@ async def block_command(session: Session, who: str, is_dry_run: bool) -> None:
 @dry_run_option
 async def name_command(session: Session, who: str, name: str, is_dry_run: bool) -> None:
     """Give somebody, yourself or a message a name. Everybody can read it."""
-    async with session.client() as client:
-        subject = await resolve(client, who, ANY)
-        answer = await client.call(
-            "social.setName", {"id": subject, "name": name, "dryRun": is_dry_run}
-        )
+    with giving_back(session, "name", who, name, is_dry_run=is_dry_run):
+        async with session.client() as client:
+            subject = await resolve(client, who, ANY)
+            answer = await client.call(
+                "social.setName", {"id": subject, "name": name, "dryRun": is_dry_run}
+            )
     report_published(session.out, answer, "")
 
 
 async def _relate(
     session: Session, method: str, who: str, is_dry_run: bool, next_step: str
 ) -> None:
-    async with session.client() as client:
-        feed = await resolve(client, who, FEED)
-        answer = await client.call(method, {"id": feed, "dryRun": is_dry_run})
+    with giving_back(session, method.removeprefix("social."), who, is_dry_run=is_dry_run):
+        async with session.client() as client:
+            feed = await resolve(client, who, FEED)
+            answer = await client.call(method, {"id": feed, "dryRun": is_dry_run})
     report_published(session.out, answer, next_step)

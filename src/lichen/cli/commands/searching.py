@@ -7,7 +7,7 @@ from lichen.cli.exits import Exit
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.rendering import INDENT, refs_shown, render_head
-from lichen.cli.session import Session, member, text_member
+from lichen.cli.session import Session, member, number_member, text_member
 from lichen.cli.terminal import clean_block, clean_line
 from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue
@@ -92,6 +92,10 @@ def _say_what_else(out: Output, answer: JsonValue) -> None:
         phrase = parse_phrase(plain)
         if phrase is not None:
             out.words(WORDS.tell(phrase))
+    folded, total = (int(number_member(answer, name)) for name in ("folded", "total"))
+    if folded < total:
+        words = _("Searched so far: {folded} of {total} messages. The rest is being sorted in.")
+        out.words(words.format(folded=f"{folded:,}", total=f"{total:,}"))
     after = text_member(answer, "after")
     if after:
         out.words(_("There is more; add: --after {cursor}").format(cursor=after))

@@ -4,6 +4,7 @@ import sys
 
 import click
 
+from lichen.cli.again import giving_back
 from lichen.cli.command import OPENS_DATA, command, usage_error
 from lichen.cli.exits import Exit
 from lichen.cli.ids import MESSAGE, resolve
@@ -31,7 +32,7 @@ dry_run_option = click.option(
         "lichen post --channel gardening - < letter.md",
         'lichen post --root %Kwa6Ey "I agree"        # reply',
     ),
-    exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.INVALID),
+    exits=(*OPENS_DATA, Exit.NOT_FOUND, Exit.INVALID, Exit.UNREACHABLE),
 )
 @click.argument("text")
 @click.option("--root", metavar="ID", help=_("Reply in the thread of this message."))
@@ -42,18 +43,27 @@ async def post_command(
 ) -> None:
     """Publish a text, in Markdown, for everybody; - reads it from standard input.
 
-    Prints the id of the new message.
+    Prints the id of the new message. What cannot be published, for a full disk or a read-only
+    folder, is given back on standard error as the command that publishes it ("again" with --json).
     """
-    body = _read_stdin().decode("utf-8", "replace").strip() if text == "-" else text
+    is_piped = text == "-"
+    body = _read_stdin().decode("utf-8", "replace").strip() if is_piped else text
     if not body.strip():
         raise usage_error(_("There is no text to publish."))
-    async with session.client() as client:
-        request: dict[str, JsonValue] = {"text": body, "dryRun": is_dry_run}
-        if root is not None:
-            request["root"] = await resolve(client, root, MESSAGE)
-        if channel is not None:
-            request["channel"] = channel
-        answer = await client.call("social.post", request)
+    words = [
+        *(["--root", root] if root is not None else []),
+        *(["--channel", channel] if channel is not None else []),
+        *(["-"] if is_piped else ["--", body] if body.startswith("-") else [body]),
+    ]
+    piped = body if is_piped else None
+    with giving_back(session, "post", *words, piped=piped, is_dry_run=is_dry_run):
+        async with session.client() as client:
+            request: dict[str, JsonValue] = {"text": body, "dryRun": is_dry_run}
+            if root is not None:
+                request["root"] = await resolve(client, root, MESSAGE)
+            if channel is not None:
+                request["channel"] = channel
+            answer = await client.call("social.post", request)
         report_published(session.out, answer, _("Next: lichen log --follow"))
 
 
@@ -63,21 +73,24 @@ async def post_command(
         """echo '{"type":"post","text":"Hello"}' | lichen publish""",
         "lichen publish --dry-run < contents.jsonl",
     ),
-    exits=(*OPENS_DATA, Exit.INVALID),
+    exits=(*OPENS_DATA, Exit.INVALID, Exit.UNREACHABLE),
 )
 @dry_run_option
 async def publish_command(session: Session, is_dry_run: bool) -> None:
     """Publish JSON contents from standard input, one object a line.
 
-    All lines become messages in one durable step, or none does. Prints the ids.
+    All lines become messages in one durable step, or none does. Prints the ids. What cannot be
+    published is given back on standard error, as lichen post does.
     """
-    contents = _parse_contents(_read_stdin())
+    data = _read_stdin()
+    contents = _parse_contents(data)
     if is_dry_run:
         for content in contents:
             report_published(session.out, {"content": content, "published": False}, "")
         return
-    async with session.client() as client:
-        published = await client.call("lichen.publishMany", list(contents))
+    with giving_back(session, "publish", piped=data.decode("utf-8", "replace").rstrip()):
+        async with session.client() as client:
+            published = await client.call("lichen.publishMany", list(contents))
     for item in published if isinstance(published, list) else []:
         session.out.value(item, text_member(item, "key"))
     session.out.words(

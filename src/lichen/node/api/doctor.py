@@ -15,7 +15,9 @@ import apsw
 import msgspec
 
 from lichen import __version__
+from lichen.feed.message import FeedId
 from lichen.node.net.lan import ANNOUNCE, LISTEN, OFF
+from lichen.store.errors import DAMAGED, DAMAGES, HEAL, StoreReadFailed
 from lichen.words import N_, N_many, phrase_of
 
 if TYPE_CHECKING:
@@ -26,12 +28,16 @@ CLOCK_YEAR_MIN = 2026
 
 
 class Finding(msgspec.Struct, frozen=True):
-    """One thing examined, in phrases. ``verdict``: ``ok``, ``warn`` or ``fail``."""
+    """One thing examined, in phrases, and whom it is about.
+
+    ``verdict``: ``ok``, ``warn`` or ``fail``.
+    """
 
     check: str
     verdict: str
     words: str
     remedy: str = ""
+    feeds: tuple[FeedId, ...] = ()
 
 
 async def examine(service: "Service", *, is_thorough: bool = True) -> list[Finding]:
@@ -100,7 +106,7 @@ def _disk(service: "Service") -> Iterator[Finding]:
     remedy = N_("Make room; without it nothing new can be kept.")
     if trouble is not None:
         failing = N_("Nothing can be written: {reason}.", reason=phrase_of(trouble.reason))
-        yield Finding("disk", "fail", failing, remedy)
+        yield Finding("disk", "fail", failing, HEAL if trouble.reason in DAMAGES else remedy)
     elif free < FREE_BYTES_LOW:
         yield Finding("disk", "warn", words, remedy)
     else:
@@ -115,14 +121,13 @@ def _log(service: "Service", *, is_thorough: bool = True) -> Iterator[Finding]:
         messages=store.log.count(),
         feeds=len(store.log.clock()),
     )
-    damage = store.quick_check() if is_thorough else ""
+    damage = store.log.damage() if is_thorough else ""
     if damage:
-        yield Finding(
-            "log",
-            "fail",
-            N_("The log is damaged: {words}", words=damage),
-            N_("Stop the peer, then: lichen fsck --heal. It keeps what holds."),
-        )
+        store.faults.note_fault(StoreReadFailed(DAMAGED))
+    damage = damage or phrase_of(store.faults.damage)
+    if damage:
+        words = N_("Something on the disk is damaged: {words}.", words=damage)
+        yield Finding("log", "fail", words, HEAL)
     elif forked:
         yield Finding(
             "log",
@@ -155,6 +160,30 @@ def _signatures(service: "Service") -> Iterator[Finding]:
     yield Finding("signatures", "ok", words)
 
 
+def _trust(service: "Service") -> Iterator[Finding]:
+    doubted = distrusted_peers(service)
+    if doubted:
+        words = N_many(
+            "{n} peer once passed on what its author had not signed."
+            " All that it sends is checked whole since then, so that nothing false gets in.",
+            "{n} peers once passed on what its author had not signed."
+            " All that they send is checked whole since then, so that nothing false gets in.",
+            len(doubted),
+        )
+        remedy = N_(
+            "A disk or a program may be broken there: tell the person. If you think it was meant"
+            " to deceive, block them."
+        )
+        yield Finding("trust", "warn", words, remedy, doubted)
+
+
+def distrusted_peers(service: "Service") -> tuple[FeedId, ...]:
+    """Return the peers that once passed on what was not signed, but for those blocked since."""
+    brain = service.shell.brain
+    said = brain.graph.edges(service.keyring.id)
+    return tuple(peer for peer in brain.snapshot().distrusted if said.get(peer) != -1)
+
+
 def _views(service: "Service") -> Iterator[Finding]:
     for progress in service.store.views.progress():
         behind = progress.total - progress.folded
@@ -164,7 +193,7 @@ def _views(service: "Service") -> Iterator[Finding]:
                 "warn",
                 N_(
                     "{view}: {count} messages are not sorted in yet.",
-                    view=progress.name,
+                    view=progress.title,
                     count=behind,
                 ),
                 N_("Wait: a running peer does it by itself."),
@@ -240,6 +269,7 @@ TITLES = {
     "disk": N_("Disk"),
     "log": N_("Log"),
     "signatures": N_("Signatures"),
+    "trust": N_("Trust"),
     "views": N_("Tables"),
     "blobs": N_("Pictures"),
     "publishing": N_("Writing"),
@@ -255,6 +285,7 @@ CHECKS: tuple[Callable[["Service"], Iterator[Finding]], ...] = (
     _disk,
     _log,
     _signatures,
+    _trust,
     _views,
     _blobs,
     _guard,

@@ -20,12 +20,13 @@ from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import Home, Settings
 from lichen.store.binding import read_binding
 from lichen.store.checking.signatures import SignatureThreads
-from lichen.store.errors import StoreError
+from lichen.store.errors import DAMAGED, StoreError, StoreReadFailed
 from lichen.store.keeping.backup import Backup
 from lichen.store.keeping.check import Check
 from lichen.store.keeping.heal import Heal, settle_audit
 from lichen.store.keeping.report import Depth, Progress, Report
 from lichen.store.keeping.restore import Restore
+from lichen.store.lock import HEALER_FILE, is_locked
 from lichen.words import N_, Phrase
 
 GENTLE_ROWS = 100
@@ -42,13 +43,32 @@ async def fsck(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> Non
     if options.get("heal"):
         raise ApiError(
             "refused",
-            N_("A running peer is not healed: it is writing to what would be replaced."),
-            N_("Stop it, then: lichen fsck --heal"),
+            N_("A running peer does not heal itself: it is writing to what would be replaced."),
+            N_("It steps aside for the command: lichen fsck --heal"),
         )
     service = call.service
     formats = {service.format.name: service.format}
     async for record in check(service.home.directory, formats, options, is_gentle=True):
+        if needs_healing(record):
+            service.store.faults.note_fault(StoreReadFailed(DAMAGED))
         await send(record)
+
+
+def needs_healing(record: JsonValue) -> bool:
+    """Tell whether a record is of a check that has found damage."""
+    report = record.get("report") if isinstance(record, dict) else None
+    return isinstance(report, dict) and bool(report.get("damages"))
+
+
+async def step_aside(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
+    """Close the data directory for the program that calls, and open it again when that is done.
+
+    The program holds the lock ``HEALER_FILE`` meanwhile; should it die, the system lets go of it.
+    """
+    if not is_locked(call.service.home.directory, HEALER_FILE):
+        raise ApiError("refused", N_("Nobody is about to heal this directory."))
+    await send(True)
+    call.service.step_aside()
 
 
 async def backup(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
@@ -232,6 +252,7 @@ def store_faults() -> Iterator[None]:
 
 METHODS: dict[str, Method] = {
     "lichen.fsck": Method("source", fsck),
+    "lichen.stepAside": Method("async", step_aside),
     "lichen.backup": Method("source", backup),
     "lichen.rebuild": Method("source", rebuild),
 }

@@ -13,13 +13,13 @@ from lichen.feed.message import FeedId, Message, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 from lichen.feed.uris import from_uri
 from lichen.node.api import blobs, keeping, nearby, people, streams
-from lichen.node.api.doctor import examine, free_bytes
+from lichen.node.api.doctor import distrusted_peers, examine, free_bytes
 from lichen.node.api.files import import_file
 from lichen.node.api.keeping import phrase_json
 from lichen.node.app import Call, Encoded, Method, Send, to_json
 from lichen.node.errors import ApiError
 from lichen.node.hub import content_of
-from lichen.node.net.runs import encode_key_value
+from lichen.node.net.runs import encode_for_program
 from lichen.store.log import Stored
 from lichen.words import N_, phrase_of
 
@@ -72,7 +72,7 @@ async def publish_many(call: Call, inbound: Inbound, send: Send) -> None:
 def _key_value(call: Call, message: Message) -> Encoded:
     stored = call.service.store.log.get(message.key)
     assert stored is not None, "a published message is in the log"
-    return Encoded(encode_key_value(stored))
+    return Encoded(encode_for_program(call.service.store.log, stored))
 
 
 async def get(call: Call, inbound: Inbound, send: Send) -> None:
@@ -81,7 +81,7 @@ async def get(call: Call, inbound: Inbound, send: Send) -> None:
     wanted = first.get("id") if isinstance(first, dict) else first
     stored = find_message(call, wanted)
     if isinstance(first, dict) and first.get("meta"):
-        await send(Encoded(encode_key_value(stored)))
+        await send(Encoded(encode_for_program(call.service.store.log, stored)))
     else:
         await send(Encoded(stored.data))
 
@@ -162,6 +162,8 @@ async def status(call: Call, inbound: Inbound, send: Send) -> None:
             },
             "freeBytes": free_bytes(service),
             "writeTrouble": to_json(service.store.trouble),
+            "damage": service.store.faults.damage or None,
+            "distrustedPeers": [*distrusted_peers(service)],
             "forkedFeeds": [*sorted(service.store.log.forked())],
             "isGuarded": service.shell.is_guarded,
             "lan": to_json(service.lan),
@@ -199,6 +201,7 @@ async def doctor(call: Call, inbound: Inbound, send: Send) -> None:
                 "verdict": finding.verdict,
                 "words": str(finding.words),
                 "remedy": str(finding.remedy),
+                "feeds": [*finding.feeds],
                 "phrases": {
                     "words": phrase_json(finding.words),
                     "remedy": phrase_json(finding.remedy),

@@ -122,6 +122,8 @@ class LocalSession:
             caller = self._service.keyring.id
             await method.function(Call(self._service, args, caller), _items(inbound), send)
         except (ApiError, StoreError, JsonError) as error:
+            if isinstance(error, StoreError):
+                self._service.store.faults.note_fault(error)
             end = _end_with(event.call, error)
         except asyncio.CancelledError:
             end = EndCall(event.call)

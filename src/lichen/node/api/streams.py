@@ -3,7 +3,8 @@
 Options are those of ``ssb-db`` (createLogStream, createUserStream, createHistoryStream,
 messagesByType, links): ``limit``, ``reverse``, ``live``, ``old``, ``keys``, ``values``, ``gt``,
 ``gte``, ``lt``, ``lte``. Bounds of the log are receive times (ms), those of a feed are sequences.
-``createLogStream`` also takes ``type`` and ``author``.
+``createLogStream`` also takes ``type`` and ``author``. A message whose signature is not checked yet
+says ``audited: false`` beside its key.
 """
 
 import asyncio
@@ -20,8 +21,8 @@ from lichen.feed.refs import is_feed_id
 from lichen.node import limits
 from lichen.node.app import Call, Encoded, Send
 from lichen.node.errors import ApiError
-from lichen.node.net.runs import encode_key_value
-from lichen.store.log import Stored
+from lichen.node.net.runs import encode_for_program
+from lichen.store.log import Log, Stored
 from lichen.store.views.queries import EVERYTHING, Page
 from lichen.words import N_
 
@@ -39,11 +40,11 @@ class _Wish(msgspec.Struct, frozen=True):
     keys: bool
     values: bool
 
-    def encode(self, stored: Stored) -> JsonValue | Encoded:
+    def encode(self, messages: Log, stored: Stored) -> JsonValue | Encoded:
         """Return a message in the form asked for."""
         if not self.values:
             return stored.key
-        return Encoded(encode_key_value(stored) if self.keys else stored.data)
+        return Encoded(encode_for_program(messages, stored) if self.keys else stored.data)
 
 
 def _wish(options: dict[str, JsonValue]) -> _Wish:
@@ -111,7 +112,7 @@ async def _stream(call: Call, send: Send, fetch: Fetch, *, is_folded: bool) -> N
         page = msgspec.structs.replace(page, limit=min(left, limits.LOCAL_STREAM_ITEMS))
         found = await _read(partial(fetch, page), is_quick=is_caught_up)
         for stored in found:
-            await send(wish.encode(stored))
+            await send(wish.encode(call.service.store.log, stored))
         left -= len(found)
         is_caught_up = not found
         if found:
@@ -198,7 +199,7 @@ async def _stream_feed(call: Call, send: Send, first: int, last: int) -> None:
         found = await _read(partial(log.run, feed, start, end, EVERYTHING), is_quick=is_caught_up)
         is_caught_up = not found
         for stored in reversed(found) if is_reverse else found:
-            await send(wish.encode(stored))
+            await send(wish.encode(log, stored))
         left -= len(found)
         if is_reverse:
             last = start - 1
@@ -240,6 +241,8 @@ async def links(call: Call, inbound: Inbound, send: Send) -> None:
             }
             if with_value:
                 item["value"] = msgspec.json.decode(stored.data)
+            if not store.log.is_checked(stored):
+                item["audited"] = False
             await send(item)
         name = "before" if page.newest_first else "after"
         page = msgspec.structs.replace(page, **{name: found[-1].source.received_no})

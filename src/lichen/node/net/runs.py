@@ -62,3 +62,15 @@ def encode_key_value(stored: Stored) -> bytes:
         stored.data,
         orjson.dumps(stored.received_ms),
     )
+
+
+def encode_for_program(messages: Log, stored: Stored) -> bytes:
+    """Return ``encode_key_value`` for a program of this machine.
+
+    ``"audited": false`` is added while its signature is not checked yet; other peers are never
+    sent such a message.
+    """
+    encoded = encode_key_value(stored)
+    if messages.is_checked(stored):
+        return encoded
+    return encoded[:-1] + b',"audited":false}'

@@ -27,7 +27,7 @@ from lichen.store.keeping.manifest import (
     sync,
 )
 from lichen.store.keeping.report import Progress
-from lichen.store.lock import LOCK_FILE, DirectoryLock
+from lichen.store.lock import HEALER_FILE, LOCK_FILE, DirectoryLock
 from lichen.words import N_
 
 BLOBS_AT_ONCE = 20
@@ -81,7 +81,8 @@ class Restore:
             raise BackupDamaged(self._backup / LOG_FILE)
 
     def _refuse_unless_empty(self) -> None:
-        found = [path.name for path in self._directory.iterdir() if path.name != LOCK_FILE]
+        locks = {LOCK_FILE, HEALER_FILE}
+        found = [path.name for path in self._directory.iterdir() if path.name not in locks]
         if found:
             raise BackupRefused(
                 N_("The folder {path} is not empty.", path=self._directory),

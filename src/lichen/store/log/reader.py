@@ -18,7 +18,7 @@ from lichen.store.ingest.values import Unaudited
 from lichen.store.log.marks import feed_mark, message_mark
 from lichen.store.log.stretches import Stretches, count, with_stretches
 from lichen.store.log.values import Stored, StoredFork
-from lichen.store.schema import Readers
+from lichen.store.schema import OnFault, Readers
 
 _COLUMNS = "received_no, feed_no, sequence, m.key, received_ms, data"
 _BY_KEY = "substr(key, 1, 8) = substr(?1, 1, 8) AND key = ?1"
@@ -37,8 +37,8 @@ class Log:
         "_unaudited",
     )  # fmt: skip
 
-    def __init__(self, path: Path) -> None:
-        self._readers = Readers(path)
+    def __init__(self, path: Path, on_fault: OnFault | None = None) -> None:
+        self._readers = Readers(path, on_fault)
         self._clock: dict[FeedId, int] = {}
         self._feeds: dict[int, tuple[FeedId, str]] = {}
         self._feed_nos: dict[FeedId, int] = {}
@@ -109,10 +109,12 @@ class Log:
 
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message in the log was checked. Never blocks."""
-        stretches = self._unaudited.get(feed)
-        if not stretches:
-            return True
+        stretches = self._unaudited.get(feed, ())
         return not any(each.first <= sequence <= each.last for each in stretches)
+
+    def is_checked(self, stored: Stored) -> bool:
+        """Tell whether a signature was checked: by the audit, or, beyond ASCII, on receipt."""
+        return self.is_audited(stored.feed, stored.sequence) or not stored.data.isascii()
 
     @property
     def cuts(self) -> int:

@@ -10,6 +10,7 @@ from lichen.feed.content import contact_of
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
 from lichen.store.log import feed_mark, link_mark
 from lichen.store.views.rows import FoldRow, View
+from lichen.words import N_
 
 PRIVATE = ""
 """Stands for the type of a private message, which nobody knows; no content has it."""
@@ -32,6 +33,7 @@ class IndexView:
     """
 
     name = "index"
+    title = N_("Kinds of messages, and links")
     version = 3
     schema = """
         CREATE TABLE messages(
@@ -74,6 +76,7 @@ class ContactsView:
     """
 
     name = "contacts"
+    title = N_("Who follows and blocks whom")
     version = 3
     types = frozenset({"contact"})
     is_early = True

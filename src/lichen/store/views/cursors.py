@@ -12,12 +12,15 @@ import apsw
 import msgspec
 
 from lichen.store.views.intervals import Interval, count, with_interval
-from lichen.store.views.rows import EarlyView, TypedView, View
+from lichen.store.views.rows import EarlyView, TitledView, TypedView, View
 
 PACE_S = 10.0
 """Over how long the pace of folding is measured: short enough to follow what else is going on."""
 SAMPLE_S = 0.2
 """How far apart the samples of a pace are."""
+
+GROWTH_PARTS = 10
+"""The time left is told while the log grows by less than this part of what is left to fold."""
 
 Keys = Mapping[int, bytes]
 """Number to the key found there; empty for a number that no message has."""
@@ -27,7 +30,7 @@ class ViewProgress(msgspec.Struct, frozen=True):
     """How much of the log a view shows: ``folded`` of ``total`` messages.
 
     ``rate``: messages folded a second, 0.0 while nothing is folded; ``left_s``: seconds left at
-    that pace, None if it is not known.
+    that pace, None if it is not known, as while many messages come in.
     """
 
     name: str
@@ -35,6 +38,8 @@ class ViewProgress(msgspec.Struct, frozen=True):
     total: int
     rate: float = 0.0
     left_s: float | None = None
+    title: str = ""
+    """The view's name for people; the technical one where it has none."""
 
     @property
     def behind(self) -> int:
@@ -50,20 +55,21 @@ class Cursor:
     """
 
     __slots__ = (
-        *("_has_new", "_keys", "_samples", "changes", "folded", "is_early", "reached", "types"),
-        "view",
+        *("_has_new", "_keys", "_samples", "changes", "folded", "is_early", "reached", "title"),
+        *("types", "view"),
     )
 
     def __init__(self, view: View) -> None:
         self.view = view
         self.types = view.types if isinstance(view, TypedView) else None
+        self.title = view.title if isinstance(view, TitledView) else view.name
         self.is_early = isinstance(view, EarlyView) and view.is_early
         self.folded: tuple[Interval, ...] = ()
         self.reached: tuple[Interval, ...] = ()
         self.changes = 0
         self._has_new = False
         self._keys: dict[int, bytes] = {}
-        self._samples: tuple[tuple[float, int], ...] = ()
+        self._samples: tuple[tuple[float, int, int], ...] = ()
 
     def restart(self, intervals: tuple[Interval, ...] = (), keys: Keys | None = None) -> None:
         """Begin with these intervals; ``keys`` are those of their ends."""
@@ -95,8 +101,8 @@ class Cursor:
             [(name, first, self._keys[first], last, self._keys[last]) for first, last in come],
         )
 
-    def written(self) -> None:
-        """Let readers know what was written."""
+    def written(self, total: int) -> None:
+        """Let readers know what was written, while the log has ``total`` messages."""
         self.folded = self.reached
         self.changes += self._has_new
         self._has_new = False
@@ -105,7 +111,7 @@ class Cursor:
         now = time.monotonic()
         if not self._samples or now - self._samples[-1][0] >= SAMPLE_S:
             recent = tuple(sample for sample in self._samples if now - sample[0] < PACE_S)
-            self._samples = (*recent, (now, count(self.folded)))
+            self._samples = (*recent, (now, count(self.folded), total))
 
     def holds_any(self, numbers: Sequence[int]) -> bool:
         """Tell whether any of these messages is folded."""
@@ -128,14 +134,18 @@ class Cursor:
         """Return how far the view is. From any thread."""
         folded, samples = min(count(self.folded), total), self._samples
         if folded == total or not samples:
-            return ViewProgress(self.view.name, folded, total)
-        since, had = samples[0]
+            return ViewProgress(self.view.name, folded, total, title=self.title)
+        since, had, was_total = samples[0]
         now = time.monotonic()
         # A pace needs two samples; and a view that has stood still for long has none.
         is_moving = len(samples) > 1 and now - samples[-1][0] < PACE_S
         rate = (folded - had) / (now - since) if is_moving else 0.0
-        left_s = (total - folded) / rate if rate > 0 else None
-        return ViewProgress(self.view.name, folded, total, round(max(rate, 0.0), 1), left_s)
+        left = total - folded
+        # While more comes in than is soon folded nobody knows how long it takes.
+        is_known = rate > 0 and (total - was_total) * GROWTH_PARTS <= left
+        left_s = left / rate if is_known else None
+        rate = round(max(rate, 0.0), 1)
+        return ViewProgress(self.view.name, folded, total, rate, left_s, self.title)
 
 
 def agreed(

@@ -76,10 +76,12 @@ class FoldEngine:
         views: Sequence[View],
         on_notice: Callable[[str], None],
         own: Callable[[], FeedId | None] = _nobody,
+        on_fault: Callable[[StoreError], None] | None = None,
     ) -> None:
         self._path = path
         self._log = log
         self._on_notice = on_notice
+        self._on_fault = on_fault
         self._cursors = {view.name: Cursor(view) for view in views}
         assert len(self._cursors) == len(views), "two views share a name"
         self._order = Order(tuple(self._cursors.values()), log, own)
@@ -104,7 +106,10 @@ class FoldEngine:
         """Return how far each view is, and at what pace. From any thread."""
         total = self._log.last_no
         if self.is_doubted:
-            return [ViewProgress(name, 0, total) for name in self._cursors]
+            return [
+                ViewProgress(name, 0, total, title=cursor.title)
+                for name, cursor in self._cursors.items()
+            ]
         return [cursor.progress(total) for cursor in self._cursors.values()]
 
     def changes(self, name: str) -> int:
@@ -148,6 +153,8 @@ class FoldEngine:
             # The log itself cannot be read here: nobody shall wait for what may never come.
             self._fall_back()
             self._on_notice(f"Views cannot be brought up to date: {error}")
+            if self._on_fault is not None:
+                self._on_fault(error)
             waiters, self._waiting = self._waiting, []
             for _, future in waiters:
                 if future.set_running_or_notify_cancel():
@@ -266,7 +273,7 @@ class FoldEngine:
         self._is_cache_full = self._is_cache_full or self._unwritten > COMMIT_ROWS // 2
         self._unwritten = 0
         for cursor in self._cursors.values():
-            cursor.written()
+            cursor.written(self._log.last_no)
 
     def _fall_back(self) -> None:
         """Give up what is folded and could not be written."""

@@ -13,8 +13,9 @@ import apsw
 import msgspec
 import orjson
 
-from lichen.feed.canonical import JsonValue, parse_json
+from lichen.feed.canonical import JsonError, JsonValue, parse_json
 from lichen.feed.message import FeedId, MsgId
+from lichen.store.errors import DAMAGED, StoreReadFailed
 from lichen.store.log import Stored
 
 # In canonical text the only escapes with these digits are surrogates that stand alone.
@@ -72,6 +73,16 @@ class TypedView(View, Protocol):
 
 
 @runtime_checkable
+class TitledView(View, Protocol):
+    """A view that people are told of by more than its technical name."""
+
+    @property
+    def title(self) -> str:
+        """What it holds, in a few plain words: a phrase."""
+        ...
+
+
+@runtime_checkable
 class UnfoldingView(View, Protocol):
     """A view that can take messages out of its tables again; others are made anew for that."""
 
@@ -91,23 +102,29 @@ class EarlyView(TypedView, Protocol):
 
 
 def decode_row(stored: Stored) -> FoldRow:
-    """Read a message of the log for the views."""
+    """Read a message of the log for the views. Raises ``StoreReadFailed``: it is none any more."""
     value: dict[str, Any] = decode_value(stored.data)
-    content = value["content"]
-    return FoldRow(
-        stored.received_no,
-        stored.key,
-        stored.feed,
-        stored.sequence,
-        float(value["timestamp"]),
-        stored.received_ms,
-        content,
-        content["type"] if isinstance(content, dict) else None,
-    )
+    try:
+        content = value["content"]
+        return FoldRow(
+            stored.received_no,
+            stored.key,
+            stored.feed,
+            stored.sequence,
+            float(value["timestamp"]),
+            stored.received_ms,
+            content,
+            content["type"] if isinstance(content, dict) else None,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise StoreReadFailed(DAMAGED) from error
 
 
 def decode_value(data: bytes) -> dict[str, JsonValue]:
-    """Read a message of the log whole, with the same care for surrogates."""
+    """Read a message of the log whole, with the same care for surrogates.
+
+    Raises ``StoreReadFailed``: only valid messages come into the log, so the disk has changed it.
+    """
     try:
         value: dict[str, JsonValue] = orjson.loads(data)
     except orjson.JSONDecodeError:
@@ -120,6 +137,10 @@ def _decode_odd(data: bytes) -> dict[str, JsonValue]:
     try:
         value: JsonValue = orjson.loads(text)
     except orjson.JSONDecodeError:
-        value = parse_json(text)
-    assert isinstance(value, dict), "only valid messages are in the log"
+        try:
+            value = parse_json(text)
+        except JsonError as error:
+            raise StoreReadFailed(DAMAGED) from error
+    if not isinstance(value, dict):
+        raise StoreReadFailed(DAMAGED)
     return value

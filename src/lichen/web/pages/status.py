@@ -1,7 +1,7 @@
 """How the peer does: what the doctor finds, and how far the views are."""
 
 from lichen import __version__
-from lichen.apps.social.pages.shared import digest_of
+from lichen.apps.social.pages.shared import digest_of, known_faces
 from lichen.feed.canonical import JsonValue
 from lichen.node.api.doctor import TITLES, examine
 from lichen.node.page import Answer, Shown, Visit
@@ -19,6 +19,7 @@ async def show_status(visit: Visit) -> Answer:
         {
             "findings": findings,
             "titles": TITLES,
+            "faces": await known_faces(visit, {one for each in findings for one in each.feeds}),
             "version": __version__,
             "is_thorough": is_thorough,
             "views": service.store.views.progress(),

@@ -2,17 +2,28 @@
 //
 // An element with data-watch="NAME?ARGUMENTS" asks a question of the peer, which answers again
 // whenever the answer has changed:
-//   null                         the element is hidden
+//   null                         the element is hidden; one that has a part [data-done] and is in sight
+//                                shows that instead of its part [data-during]
 //   {text, mood}                 [data-text] (or the element) says the text, [data-mood] shows it
 //   {version}, for data-refresh  when it is not the element's data-version, the element is fetched
 //                                anew with the page, unless somebody is at work in it
+//
+// Elements with data-each="NAME" and data-id="ID" ask one question of all their ids. The answer says
+// of each id: null, it is settled (the element goes, or says its data-settled); {text, title}, what
+// became of it; nothing, it is as it was.
 
 const watched = () => document.querySelectorAll("[data-watch]");
+
+function eachAsked() {
+  const ids = {};
+  for (const { dataset } of document.querySelectorAll("[data-each]")) (ids[dataset.each] ??= []).push(dataset.id);
+  return Object.entries(ids).map(([name, of]) => `${name}?of=${[...new Set(of)].join(",")}`);
+}
 
 let line = null;
 
 function openLine() {
-  const questions = new Set([...watched()].map((element) => element.dataset.watch));
+  const questions = new Set([...watched()].map((element) => element.dataset.watch).concat(eachAsked()));
   if (questions.size === 0 || line !== null || document.hidden) return;
   const query = new URLSearchParams([...questions].map((question) => ["watch", question]));
   line = new EventSource(`/live?${query}`);
@@ -36,10 +47,27 @@ function hear({ watch, answer }) {
     if ("refresh" in element.dataset) refresh(element, answer.version);
     else say(element, answer);
   }
+  for (const element of document.querySelectorAll("[data-each]")) {
+    if (watch.startsWith(`${element.dataset.each}?`)) settle(element, answer[element.dataset.id]);
+  }
+}
+
+function settle(element, told) {
+  if (told === undefined) return;
+  if (told === null && !element.dataset.settled) return element.remove();
+  element.textContent = told?.text ?? element.dataset.settled;
+  element.title = told?.title ?? "";
+  delete element.dataset.each;
 }
 
 function say(element, answer) {
-  element.hidden = answer === null;
+  // What was told of stays in sight when it is over, so that nothing that is being read moves.
+  const done = element.querySelector("[data-done]");
+  if (done && !element.hidden) {
+    if (answer === null) element.style.minBlockSize = `${element.getBoundingClientRect().height}px`;
+    done.hidden = answer !== null;
+    element.querySelector("[data-during]").hidden = answer === null;
+  } else element.hidden = answer === null;
   if (answer === null) return;
   (element.querySelector("[data-text]") ?? element).textContent = answer.text;
   const mood = element.querySelector("[data-mood]");

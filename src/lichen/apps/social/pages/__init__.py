@@ -16,6 +16,7 @@ from lichen.apps.social.pages.reading import (
     watch_fresh,
     watch_near,
     watch_replies,
+    watch_unchecked,
 )
 from lichen.apps.social.pages.welcome import (
     leave_welcome,
@@ -49,5 +50,6 @@ WATCHES: tuple[Watch, ...] = (
     Watch("social.fresh", watch_fresh),
     Watch("social.near", watch_near),
     Watch("social.replies", watch_replies),
+    Watch("social.unchecked", watch_unchecked),
     Watch("social.welcome", watch_welcome),
 )

@@ -8,7 +8,7 @@ from lichen.apps.social.pages.shared import known_faces, viewer_of
 from lichen.apps.social.search.asking import Asked
 from lichen.apps.social.search.people import channels_beginning, people_called
 from lichen.apps.social.search.query import ALIASES, EXAMPLES, OPERATORS, Complaint
-from lichen.apps.social.search.service import answer
+from lichen.apps.social.search.service import VIEWS, answer
 from lichen.feed.message import FeedId
 from lichen.feed.refs import (
     RefError,
@@ -50,6 +50,7 @@ async def search(visit: Visit) -> Answer:
         "complaint": None,
         "is_slow": False,
         "examples": EXAMPLES,
+        "views": VIEWS,
         "people": {},
         "channels": [],
         "messages": [],

@@ -13,6 +13,7 @@ from lichen.apps.social.pages.shared import (
 )
 from lichen.apps.social.pages.writing import composer_of
 from lichen.apps.social.reading import cards, threads, timeline
+from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.reading.entries import Entry, Hidden, Item
 from lichen.apps.social.reading.faces import reactions
 from lichen.feed.canonical import JsonValue, encode_indented, parse_json
@@ -20,8 +21,11 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_msg_id, normalize_channel
 from lichen.node.errors import ApiError
 from lichen.node.page import Answer, Moved, Shown, Visit
+from lichen.node.paths import message_of
 
 WELCOMED_SETTING = "welcomed"
+UNCHECKED_ASKED_MAX = 300
+"""Messages of whose signatures one open page asks: more than any shows."""
 
 
 async def show_home(visit: Visit) -> Answer:
@@ -32,12 +36,14 @@ async def show_home(visit: Visit) -> Answer:
     await folded(visit)
     before = number_in(visit, "before")
     page = await asyncio.to_thread(timeline.home_page, store, own, before=before)
+    circle = await asyncio.to_thread(circle_of, store, own)
     near = near_of(visit)
     return Shown(
         "social/home.html",
         {
             "page": page,
             "is_first": before is None,
+            "has_people": bool(circle.follows),
             "faces": await known_faces(visit, {*cards.people_of(page), *near}),
             "near": near,
             "near_version": digest_of(near),
@@ -66,6 +72,33 @@ async def watch_replies(visit: Visit) -> JsonValue:
     store, own = visit.service.store, viewer_of(visit)
     count = await asyncio.to_thread(threads.count_replies_after, store, own, MsgId(thread), after)
     return _new_words(visit, count, threads.FRESH_MAX)
+
+
+async def watch_unchecked(visit: Visit) -> JsonValue:
+    """Tell by id what became of messages whose signatures were not checked yet.
+
+    null: the signature holds. Words: the message was taken back. What still waits is left out.
+    """
+    asked = visit.query.get("of", "").split(",")[:UNCHECKED_ASKED_MAX]
+    return await asyncio.to_thread(_settled, visit, asked)
+
+
+def _settled(visit: Visit, asked: list[str]) -> dict[str, JsonValue]:
+    log, words = visit.service.store.log, visit.words
+    told: dict[str, JsonValue] = {}
+    for segment in asked:
+        try:
+            stored = log.get(message_of(segment))
+        except ValueError:
+            continue
+        if stored is None:
+            told[segment] = {
+                "text": words.gettext("taken back"),
+                "title": words.gettext("Its author has not signed this: it is here no longer."),
+            }
+        elif log.is_checked(stored):
+            told[segment] = None
+    return told
 
 
 def _new_words(visit: Visit, count: int, count_max: int) -> JsonValue:

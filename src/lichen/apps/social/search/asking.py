@@ -83,9 +83,3 @@ def _notes(
         yield N_("The best of the newest {n} that fit.", n=BEST_WINDOW)
     elif answer.count is not None and not answer.is_count_whole:
         yield N_("More than {n} fit. A further word or operator narrows it down.", n=WINDOW)
-    if answer.folded < answer.total:
-        yield N_(
-            "Searched so far: {folded} of {total} messages. The rest is being sorted in.",
-            folded=answer.folded,
-            total=answer.total,
-        )

@@ -13,8 +13,9 @@ from lichen.apps.social.view import NamesView
 from lichen.feed.canonical import JsonValue, parse_json
 from lichen.node.app import Call, Method, Send, to_json
 from lichen.node.errors import ApiError
-from lichen.node.net.runs import encode_key_value
+from lichen.node.net.runs import encode_for_program
 from lichen.node.service import Service
+from lichen.store.log import Log
 from lichen.words import N_
 
 FOLD_S_MAX = 1.0
@@ -57,12 +58,12 @@ async def search(call: Call, _inbound: AsyncIterator[JsonValue], send: Send) -> 
     asked = await answer(call.service, text, after=after, limit=limit)
     if isinstance(asked, Complaint):
         raise ApiError("usage", asked.message, asked.hint)
-    await send(_encode(asked))
+    await send(_encode(call.service.store.log, asked))
 
 
-def _encode(asked: Asked) -> JsonValue:
+def _encode(messages: Log, asked: Asked) -> JsonValue:
     return {
-        "found": [_encode_found(one) for one in asked.answer.found],
+        "found": [_encode_found(messages, one) for one in asked.answer.found],
         "after": asked.answer.after,
         "count": asked.answer.count,
         "isCountWhole": asked.answer.is_count_whole,
@@ -73,9 +74,9 @@ def _encode(asked: Asked) -> JsonValue:
     }
 
 
-def _encode_found(found: Found) -> JsonValue:
+def _encode_found(messages: Log, found: Found) -> JsonValue:
     return {
-        "message": parse_json(encode_key_value(found.entry.stored)),
+        "message": parse_json(encode_for_program(messages, found.entry.stored)),
         "excerpt": to_json(found.excerpt),
         "care": found.care,
         "thread": found.entry.place.root or found.entry.key,

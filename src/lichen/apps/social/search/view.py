@@ -22,6 +22,7 @@ from lichen.apps.social.search.words import TOKENIZER, facets_of, indexed_text, 
 from lichen.feed.message import FeedId
 from lichen.feed.refs import feed_key_bytes
 from lichen.store.views import FoldRow
+from lichen.words import N_
 
 AUTOMERGE = 8
 """Segments of one level that are merged in passing: half the writing of the usual 4."""
@@ -43,6 +44,7 @@ class SearchView:
     """Words and facets to messages. Private messages are not folded here."""
 
     name = "social_search"
+    title = N_("Words, for searching")
     version = 2
     schema = f"""
     CREATE VIRTUAL TABLE search USING fts5(

@@ -218,6 +218,14 @@ def _store_works(_notice: JsonValue, _names: Names) -> str:
     return _("messages can be written again")
 
 
+def _damaged(notice: JsonValue, _names: Names) -> str:
+    return _("damaged: {reason}. Mend it with: lichen fsck --heal").format(reason=_detail(notice))
+
+
+def _aside(_notice: JsonValue, _names: Names) -> str:
+    return _("stepping aside while the data is healed; then this peer goes on")
+
+
 def _blob(notice: JsonValue, _names: Names) -> str:
     return _("fetched {blob}").format(blob=short_id(text_member(notice, "detail")))
 
@@ -240,4 +248,6 @@ _TOPICS: dict[str, Words] = {
     "store-failed": _store_failed,
     "store-works": _store_works,
     "blob": _blob,
+    "aside": _aside,
+    "damaged": _damaged,
 }

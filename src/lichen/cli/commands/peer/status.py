@@ -67,6 +67,17 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
             waiting,
         )
         rows.append((_("signatures"), words.format(n=f"{waiting:,}", rate=f"{rate:,}")))
+    doubted = member(answer, "distrustedPeers")
+    if isinstance(doubted, list) and doubted:
+        words = ngettext(
+            "{n} peer once passed on what its author had not signed; all that it sends is checked"
+            " whole. What to do: lichen doctor",
+            "{n} peers once passed on what its author had not signed; all that they send is checked"
+            " whole. What to do: lichen doctor",
+            len(doubted),
+        )
+        rows.append((_("doubted"), words.format(n=len(doubted))))
+        rows += [("", str(peer)) for peer in doubted]
     if isinstance(addresses, list):
         rows += [(_("address"), str(address)) for address in addresses]
     if member(answer, "isRunning"):
@@ -75,6 +86,10 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
     if member(answer, "writeTrouble"):
         reason = WORDS.tell(phrase_of(text_member(answer, "writeTrouble", "reason")))
         rows.append((_("disk"), _("nothing can be written: {reason}").format(reason=reason)))
+    damage = text_member(answer, "damage")
+    if damage:
+        words = _("damaged: {reason}. Mend it with: lichen fsck --heal")
+        rows.append((_("disk"), words.format(reason=WORDS.tell(phrase_of(damage)))))
     if member(answer, "isGuarded"):
         rows.append((_("publishing"), _("waits until other peers were asked for the own feed")))
     forked = member(answer, "forkedFeeds")
@@ -186,6 +201,7 @@ def _told(finding: JsonValue) -> JsonValue:
     return {
         "check": text_member(finding, "check"),
         "verdict": text_member(finding, "verdict"),
+        **({"feeds": member(finding, "feeds")} if member(finding, "feeds") else {}),
         **{
             name: WORDS.tell(
                 parse_phrase(member(finding, "phrases", name)) or text_member(finding, name)
@@ -205,3 +221,6 @@ def _show_finding(out: Output, finding: JsonValue) -> None:
     remedy = text_member(finding, "remedy")
     if remedy:
         out.text(f"      {remedy}")
+    feeds = member(finding, "feeds")
+    for feed in feeds if isinstance(feeds, list) else []:
+        out.text(f"      {feed}")
