@@ -9,10 +9,13 @@ const readline = require("readline")
 
 const BATCH = 1000
 
-function open (path, ...plugins) {
+// A peer of its own, or that of the secret's file, in the folder asked.path.
+function open (asked, ...plugins) {
+  const ssbKeys = require("ssb-keys")
   const stack = require("secret-stack")({ caps: require("ssb-caps") })
   for (const plugin of ["ssb-db2/core", "ssb-classic", "ssb-box", ...plugins]) stack.use(require(plugin))
-  return stack.call(null, { path, keys: require("ssb-keys").generate() })
+  const keys = asked.secret ? ssbKeys.loadSync(asked.secret) : ssbKeys.generate()
+  return stack.call(null, { path: asked.path, keys })
 }
 
 async function load (ssb, lines) {

@@ -22,7 +22,7 @@ function size (folder) {
 }
 
 async function load () {
-  const ssb = asking.open(asked.path)
+  const ssb = asking.open(asked)
   await asking.load(ssb, asked.lines)
   await new Promise((resolve) => ssb.close(true, resolve))
   return {}
@@ -33,7 +33,7 @@ async function fold () {
   const before = process.cpuUsage()
   const began = Date.now()
   const plugins = asked.words ? ["ssb-search2"] : []
-  const ssb = asking.open(asked.path, "ssb-db2/full-mentions", ...plugins)
+  const ssb = asking.open(asked, "ssb-db2/full-mentions", ...plugins)
   await new Promise((resolve) => ssb.db.onDrain(resolve))
   let found = 0
   for (const question of Object.values(questions(asked.questions))) found += await ask(ssb, question)

@@ -1,28 +1,74 @@
 "use strict"
 
-// ssb-db2 on a file of messages: reads {"path", "lines", "own", "author", "root", "liked", "runs"}
-// from its argument, answers one JSON object: seconds to load, and for each question the
-// milliseconds of each run, when it was asked once before (indexes are made then).
+// ssb-db2 on a file of messages: reads {"path", "secret", "lines", "own", "author", "root", "liked",
+// "runs"} from its argument, answers one JSON object: seconds to load, greatest memory, and for each
+// question the milliseconds of each run, when it was asked once before (indexes are made then).
+//
+// Questions for messages go to ssb-db2 alone. Pages are made by ssb-threads, as Manyverse has it,
+// with ssb-friends to leave out the blocked and ssb-about-self for what somebody says of themselves.
 
+const pull = require("pull-stream")
 const asking = require("./asking")
 const { ask, questions } = require("./questions")
 
 const asked = JSON.parse(process.argv[2])
-const ssb = asking.open(asked.path, "ssb-db2/full-mentions")
-const QUESTIONS = questions(asked)
+const plugins = ["ssb-db2/full-mentions", "ssb-friends", "ssb-about-self", "ssb-threads"]
+const ssb = asking.open(asked, ...plugins)
+
+const PAGE = 12
+const POSTS = { allowlist: ["post"] }
+const CARD = { ...POSTS, threadMaxSize: 3 }
+
+const PAGES = {
+  "a page of 12 threads": threads(() => ssb.threads.public({ ...CARD, following: true })),
+  "a page of a thread": threads(() => ssb.threads.thread({ ...POSTS, root: asked.root })),
+  "a page of a profile": profile,
+  "a page of a channel": threads(() => ssb.threads.hashtagSummary({ ...POSTS, hashtag: "gardening" }))
+}
+
+function threads (source) {
+  return () => new Promise((resolve, reject) => {
+    pull(source(), pull.take(PAGE), pull.collect((error, found) => {
+      if (error) reject(error)
+      else resolve(found.length)
+    }))
+  })
+}
+
+// Their threads, what they say of themselves, and how they and I see each other.
+async function profile () {
+  const them = asked.author
+  const both = [{ source: asked.own, dest: them }, { source: them, dest: asked.own }]
+  const answers = [told((done) => ssb.aboutSelf.get(them, done))]
+  for (const ways of both) {
+    answers.push(told((done) => ssb.friends.isFollowing(ways, done)))
+    answers.push(told((done) => ssb.friends.isBlocking(ways, done)))
+  }
+  await Promise.all(answers)
+  return threads(() => ssb.threads.profile({ ...CARD, id: them }))()
+}
+
+function told (call) {
+  return new Promise((resolve, reject) => {
+    call((error, answer) => (error ? reject(error) : resolve(answer)))
+  })
+}
 
 asking.tell(async () => {
   const began = Date.now()
   await asking.load(ssb, asked.lines)
   const loaded = Date.now()
   await new Promise((resolve) => ssb.db.onDrain(resolve))
-  for (const question of Object.values(QUESTIONS)) await ask(ssb, question)
+  const all = { ...PAGES }
+  for (const [name, question] of Object.entries(questions(asked))) all[name] = () => ask(ssb, question)
+  for (const question of Object.values(all)) await question()
   const answers = {}
-  for (const [name, question] of Object.entries(QUESTIONS)) {
-    answers[name] = await asking.ask(() => ask(ssb, question), asked.runs)
+  for (const [name, question] of Object.entries(all)) {
+    answers[name] = await asking.ask(question, asked.runs)
   }
   return {
     load_s: (loaded - began) / 1000,
+    memory_mib: process.resourceUsage().maxRSS / 1024,
     answers
   }
 })

@@ -12,8 +12,8 @@ const { paginate, toCallback, type, votesFor, where } = operators
 function questions (about) {
   return {
     "the latest 10 posts": [and(type("post"), isPublic()), 10],
-    "a page of 12 threads": [and(type("post"), isRoot(), isPublic()), 12],
-    "a thread": [hasRoot(about.root), 1000],
+    "the roots of 12 threads": [and(type("post"), isRoot(), isPublic()), 12],
+    "the replies of a thread": [hasRoot(about.root), 1000],
     "the latest 50 of an author": [author(about.author), 50],
     "the latest 50 of a type": [type("contact"), 50],
     "the latest 50 posts of an author": [and(author(about.author), type("post")), 50],

@@ -11,7 +11,7 @@ const asking = require("./asking")
 const PAGE = 20
 
 const asked = JSON.parse(process.argv[2])
-const ssb = asking.open(asked.path, "ssb-search2")
+const ssb = asking.open(asked, "ssb-search2")
 
 function ask (question) {
   const words = ssb.search2.operator(question.words)

@@ -1,14 +1,17 @@
 """Measure full-text search: words, phrases, a person's words, beside ssb-db2 with ssb-search2.
 
-python bench/search.py                              100,000 messages of the generator, both programs
-python bench/search.py --log DIR --lines FILE       a log that is there, and the file it came from
-python bench/search.py --log DIR                    the same without the rival
+python bench/search.py                         100,000 messages beside ssb-search2, then 1,000,000
+python bench/search.py --log DIR --lines FILE  a log that is there, and the file it came from
+python bench/search.py --log DIR --large 0     one log, without the rival
 
-Every question is asked as a page does it, from what was typed to excerpts with marks, the first 20
-newest; ssb-search2 gives the same 20 messages without excerpts, order of phrases or a wider count.
+Every question is asked as a page does it, from what was typed to excerpts with marks, titles of
+threads and notes, the first 20 newest. "messages alone" ends with the messages read, which is what
+ssb-search2 gives: the same 20, without the order of phrases or a wider count. "growth" is our
+median at the larger log, for the same words, by that at the smaller.
 """
 
 import argparse
+import datetime as dt
 import json
 import os
 import statistics
@@ -16,7 +19,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -25,35 +30,40 @@ import apsw
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
-import corpora
 import figures
 import install
-from batches import read_messages
+import queries
 
+from lichen.apps.social.reading.circle import circle_of
 from lichen.apps.social.search.asking import Asked, ask
+from lichen.apps.social.search.people import people_meant
+from lichen.apps.social.search.query import Query, parse_query
+from lichen.apps.social.search.reading import Answer, Matched, find
 from lichen.apps.social.search.view import SearchView
 from lichen.apps.social.view import NamesView
 from lichen.feed.formats.classic import ClassicFormat
 from lichen.feed.message import FeedId
-from lichen.lab.corpus import generate_corpus
 from lichen.store.schema import delete_database
-from lichen.store.store import Binding, Store, read_binding
+from lichen.store.store import Store, read_binding
 from lichen.store.views.base import ContactsView
 
 MESSAGES = 100_000
-RUNS = 40
-BATCH = 1_000
+LARGE = 1_000_000
+RUNS = 100
 RARE_MESSAGES = 10
 """In how many messages a rare word is, about."""
-NETWORK_KEY = bytes(32)
+
+_Timed = tuple[list[float], float, int]
 
 
 def main() -> None:
     """Measure what was asked for."""
     parser = argparse.ArgumentParser(description="Measure full-text search.")
     parser.add_argument("--messages", type=int, default=MESSAGES, help="to generate")
+    parser.add_argument("--large", type=int, default=LARGE, help="of the larger log; 0 for none")
     parser.add_argument("--log", type=Path, help="a data directory; its views are made anew")
     parser.add_argument("--lines", type=Path, help="the same messages as JSON lines, for the rival")
+    parser.add_argument("--large-log", type=Path, help="a data directory of the larger log")
     parser.add_argument("--runs", type=int, default=RUNS)
     parser.add_argument("--json", action="store_true", help="write a line of JSON for each row")
     chosen = parser.parse_args()
@@ -61,65 +71,78 @@ def main() -> None:
     tell([figures.machine()])
     with tempfile.TemporaryDirectory(prefix="lichen-bench-") as name:
         folder = Path(name)
-        log, lines = chosen.log, chosen.lines
+        log, lines, large = chosen.log, chosen.lines, chosen.large_log
         if log is None:
-            generate_corpus(chosen.messages, corpora.AUTHORS, corpora.SEED, folder / "corpus")
-            lines = folder / "corpus" / "corpus.jsonl.gz"
-            log = folder / "peer"
-        for rows in measure(folder, log, lines, chosen.runs):
+            log, lines = queries.prepare(folder / "small", chosen.messages)
+        if large is None and chosen.large:
+            large, _ = queries.prepare(folder / "large", chosen.large)
+        for rows in measure(folder, log, lines, large, chosen.runs):
             tell(rows)
 
 
-def measure(folder: Path, log: Path, lines: Path | None, runs: int) -> list[list[figures.Row]]:
+def measure(
+    folder: Path, log: Path, lines: Path | None, large: Path | None, runs: int
+) -> list[list[figures.Row]]:
     """Return the rows of folding, and those of each question."""
-    store = open_store(log)
-    try:
-        if store.log.last_no == 0:
-            assert lines is not None, "an empty log is filled from lines"
-            fill(store, lines)
+    with closing(open_store(log)) as store:
+        total = store.log.last_no
         folding = fold(store)
         questions, me = choose_questions(store)
-        answers = {
-            name: timed(lambda q=text: ask_once(store, me, q), runs)  # type: ignore[misc]
-            for name, text in questions.items()
-        }
-        rival = ask_rival(folder, lines, questions, runs) if lines is not None else None
-    finally:
-        store.close()
-    if rival is not None:
-        per_message = round(rival["index_bytes"] / store.log.last_no, 1)
-        seconds = {"seconds": rival["index_s"], "bytes_per_message": per_message}
+        mine = ask_all(store, me, questions, runs)
+    theirs: dict[str, Any] = {}
+    if lines is not None:
+        told = ask_rival(folder, lines, questions, runs)
+        theirs = told["answers"]
+        per_message = round(told["index_bytes"] / total, 1)
+        seconds = {"seconds": told["index_s"], "bytes_per_message": per_message}
         folding.append(figures.Row(folding[0].bench, "ssb-search2", seconds, "after loading"))
+    grown: dict[tuple[str, str], _Timed] = {}
+    if large is not None:
+        with closing(open_store(large)) as store:
+            size = store.log.last_no
+            folding += fold(store)
+            grown = ask_all(store, me, questions, runs)
     tables = [folding]
     for name, text in questions.items():
         bench = f"search, {name}: {text if len(text) < 50 else '…'}"
-        rows = [row_of(bench, "lichen", *answers[name])]
-        if rival is not None and name in rival["answers"]:
-            theirs = rival["answers"][name]
+        rows = []
+        for kind in KINDS:
+            rows.append(row_of(bench, f"lichen, {total:,}{kind}", *mine[name, kind]))
+            if grown:
+                row = row_of(bench, f"lichen, {size:,}{kind}", *grown[name, kind])
+                row.figures["growth"] = row.figures["median_ms"] / rows[-1].figures["median_ms"]
+                rows.append(row)
+        if name in theirs:
+            of = theirs[name]
             rows.append(
-                row_of(bench, "ssb-search2", theirs["taken"], theirs["cpu_ms"], theirs["found"])
+                row_of(bench, f"ssb-search2, {total:,}", of["taken"], of["cpu_ms"], of["found"])
             )
         tables.append(rows)
     return tables
 
 
+def ask_all(
+    store: Store, me: FeedId, questions: Mapping[str, str], runs: int
+) -> dict[tuple[str, str], _Timed]:
+    """Ask everything as a page does, and for the messages alone."""
+    answers = {}
+    for name, text in questions.items():
+        for kind, work in KINDS.items():
+            answers[name, kind] = timed(partial(work, store, me, text), runs)
+    return answers
+
+
 def open_store(log: Path) -> Store:
-    """Open a data directory, whatever it was bound to, without what was folded from it."""
+    """Open a data directory without what was folded from it."""
     delete_database(log / "views.db")
+    binding = read_binding(log)
+    assert binding is not None, "the log was made by an import"
     return Store.open(
         log,
-        binding=read_binding(log) or Binding(NETWORK_KEY),
-        formats={"classic": ClassicFormat()},
+        binding=binding,
+        formats={"classic": ClassicFormat(binding.hmac_key)},
         views=[ContactsView(), NamesView(), SearchView()],
     )
-
-
-def fill(store: Store, lines: Path) -> None:
-    """Bring messages into an empty log."""
-    store.hold_folding()
-    raws = read_messages(lines)
-    for start in range(0, len(raws), BATCH):
-        assert not store.ingest(raws[start : start + BATCH]).result().rejected
 
 
 def fold(store: Store) -> list[figures.Row]:
@@ -164,7 +187,7 @@ def choose_questions(store: Store) -> tuple[dict[str, str], FeedId]:
     common, second = (term for term, _ in found[:2])
     rare = min(found, key=lambda one: abs(one[1] - RARE_MESSAGES))[0]
     longest = max(store.log.clock().items(), key=lambda one: one[1])[0]
-    excerpt = ask_once(store, longest, common).answer.found[0].excerpt.text.split()
+    excerpt = ask_once(store, longest, common).found[0].excerpt.text.split()
     pair = next(
         (f"{a} {b}" for a, b in pairwise(excerpt) if (a + b).isalpha()),
         f"{common} {second}",
@@ -181,22 +204,36 @@ def choose_questions(store: Store) -> tuple[dict[str, str], FeedId]:
     }, longest
 
 
-def ask_once(store: Store, me: FeedId, text: str) -> Asked:
+def ask_once(store: Store, me: FeedId, text: str) -> Answer:
     """Ask as a page does."""
     asked = ask(store, me, text, time.time())
     assert isinstance(asked, Asked), asked
-    return asked
+    return asked.answer
 
 
-def timed(work: Callable[[], Asked], runs: int) -> tuple[list[float], float, int]:
+def find_once(store: Store, me: FeedId, text: str) -> Matched:
+    """Ask for the messages alone."""
+    query = parse_query(text, dt.datetime.now())  # noqa: DTZ005 (as a page)
+    assert isinstance(query, Query), query
+    people = {typed: people_meant(store, me, typed) for typed in query.people()}
+    return find(store, query, people, circle_of(store, me))
+
+
+KINDS: dict[str, Callable[[Store, FeedId, str], Answer | Matched]] = {
+    "": ask_once,
+    ", messages alone": find_once,
+}
+
+
+def timed(work: Callable[[], Answer | Matched], runs: int) -> _Timed:
     """Return the milliseconds of each run, the CPU time of one, and how many were found."""
     taken = []
     cpu = time.process_time()
     for _ in range(runs):
         began = time.perf_counter()
-        asked = work()
+        answer = work()
         taken.append(1000 * (time.perf_counter() - began))
-    return taken, 1000 * (time.process_time() - cpu) / runs, asked.answer.count or 0
+    return taken, 1000 * (time.process_time() - cpu) / runs, answer.count or 0
 
 
 def row_of(

@@ -14,7 +14,7 @@ import pytest
 import lichen
 from lichen.apps import all_apps
 from lichen.store.log import LOG_SCHEMA
-from lichen.store.log.reader import _BY_KEY
+from lichen.store.log.reader import _BY_HEX, _BY_KEY, _COLUMNS
 from lichen.store.views import base_views
 
 SOURCE = Path(lichen.__file__).parent
@@ -25,13 +25,14 @@ FILLINGS = {
     "direction": "DESC",
     "marks": "?,?",
     "condition": "NOT IN",
-    "_COLUMNS": "received_no, feed_no, sequence, key, received_ms, data",
+    "_COLUMNS": _COLUMNS,
     "where": f"WHERE {_BY_KEY}",
     "_BY_KEY": _BY_KEY,
+    "_BY_HEX": _BY_HEX,
     "sieve": "AND instr(data, ?)",
     "'>' if found else '>='": ">=",
     "'bm25(search)' if is_best else '0'": "0",
-    "source": "search_times t WHERE t.received_no <= :top",
+    "source": "search_times t WHERE t.received_no BETWEEN :bottom AND :top",
     "'search.rowid' if has_words else 't.received_no'": "t.received_no",
 }
 """What stands in the braces of a query."""

@@ -91,11 +91,11 @@ def test_keys_that_begin_alike_are_told_apart(tmp_path: Path, author: MakeAuthor
         assert log.missing(keys) == log.missing(keys, after=2) == [keys[3]]
         assert log.ids_with_prefix(keys[0][:6], 9) == keys[:3]
         assert log.ids_with_prefix(keys[1], 9) == [keys[1]]
-        for key in keys[:3]:
-            stored = log.marked(message_mark(key))
-            assert stored is not None
-            assert stored.key == key
-        assert log.marked(message_mark(keys[3])) is None
+        found = log.with_marks([message_mark(key) for key in keys])
+        assert {mark: stored.key for mark, stored in found.items()} == {
+            message_mark(key): key for key in keys[:3]
+        }
+        assert [*log.with_keys(keys)] == keys[:3]
         plan = " ".join(
             str(row) for row in db.execute(f"EXPLAIN QUERY PLAN {BY_KEY}", (b"x" * 32,))
         )

@@ -39,6 +39,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "log": ("reading", _("Show messages, the newest last.")),
         "thread": ("reading", _("Show a thread, causes before effects.")),
         "search": ("searching", _("Find messages by their words.")),
+        "people": ("listing", _("List whom you follow, your followers and others.")),
     },
     _("Write"): {
         "post": ("writing", _("Publish a text.")),

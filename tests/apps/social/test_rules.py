@@ -24,8 +24,9 @@ from lichen.apps.social.rules import (
     roots,
     sort_thread,
 )
+from lichen.feed.canonical import encode_compact
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import feed_id_from_bytes, msg_id_from_bytes
+from lichen.feed.refs import feed_id_from_bytes, is_msg_id, msg_id_from_bytes
 
 VECTORS = Path(__file__).parents[2] / "vectors" / "tangle" / "thread-sort.json"
 CASES = json.loads(VECTORS.read_text())["cases"]
@@ -44,7 +45,10 @@ def message(
 
 def from_vector(item: Any) -> ThreadMessage:
     return ThreadMessage(
-        item["key"], message_links(item["value"]), item["timestamp"], item["value"]["timestamp"]
+        item["key"],
+        message_links(encode_compact(item["value"]).encode()),
+        item["timestamp"],
+        item["value"]["timestamp"],
     )
 
 
@@ -84,7 +88,30 @@ def test_a_circle_loses_no_message() -> None:
 
 def test_links_are_found_anywhere_in_a_value() -> None:
     value = {"content": {"branch": [key(1), {"link": key(2)}], "text": key(3) + " "}, "x": None}
-    assert message_links(value) == {key(1), key(2)}
+    assert message_links(encode_compact(value).encode()) == {key(1), key(2)}
+
+
+KEYS = st.integers(1, 4).map(key)
+TEXTS = (
+    st.lists(st.sampled_from(['"', ",", ":", "[", "\\", "%", "é", key(5), f'"{key(6)}"', "="]))
+    .map("".join)
+)  # fmt: skip
+VALUES = st.recursive(
+    KEYS | TEXTS | st.none() | st.integers(0, 9),
+    lambda inner: st.lists(inner) | st.dictionaries(KEYS | TEXTS, inner),
+)
+
+
+@given(VALUES)
+def test_links_are_found_without_reading_the_text(value: Any) -> None:
+    def walk(value: Any) -> set[Any]:
+        if isinstance(value, str):
+            return {value} if is_msg_id(value) else set()
+        inner = value.values() if isinstance(value, dict) else value
+        return set().union(*map(walk, inner)) if isinstance(value, dict | list) else set()
+
+    data = encode_compact({"previous": None, "content": value}).encode()
+    assert message_links(data) == walk(value)
 
 
 @st.composite

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.apps.social.search import reading
+from lichen.apps.social.search import reading, view
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.people import channels_beginning, people_called, people_meant
 from lichen.apps.social.search.query import Complaint
@@ -107,6 +107,7 @@ def folded(slices: Sequence[Sequence[FoldRow]]) -> tuple[list[Any], ...]:
         db.execute("SELECT term, doc, offset FROM words ORDER BY 2, 3, 1").fetchall(),
         db.execute("SELECT term, doc, offset FROM names ORDER BY 2, 3, 1").fetchall(),
         db.execute("SELECT * FROM search_times ORDER BY 1").fetchall(),
+        db.execute("SELECT * FROM search_spans ORDER BY 1").fetchall(),
     )
 
 
@@ -266,10 +267,31 @@ def test_much_that_may_not_be_shown_is_looked_through_in_steps(
         say(bert, day, "stone")
     desk.receive(anna, bert)
     desk.relate("block", bert)
-    monkeypatch.setattr(reading, "author_number", lambda _feed: -1)
+    monkeypatch.setattr(reading, "_numbers_listed", lambda _feeds: "[-1]")
     steps = list(pages(desk, "stone", 10))
     assert len(steps) > 1
     assert joined(steps) == [key]
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_dates_are_found_in_whatever_order_messages_came(
+    desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch, seed: int
+) -> None:
+    for module in (view, reading):
+        monkeypatch.setattr(module, "SPAN_BITS", 2)
+    monkeypatch.setattr(reading, "WINDOW", 10)
+    rng = random.Random(seed)
+    days = {
+        say(rng.choice([anna, bert]), day := rng.randrange(40), "stone"): day for _ in range(60)
+    }
+    desk.receive(anna, bert)
+    for _ in range(8):
+        first, last = sorted(rng.sample(range(42), 2))
+        dates = [time.strftime("%Y-%m-%d", time.localtime(BEGAN_MS / 1000 + 86_400 * day))
+                 for day in (first, last)]  # fmt: skip
+        steps = list(pages(desk, f"stone after:{dates[0]} before:{dates[1]}", 7))
+        assert len(set(joined(steps))) == len(joined(steps))
+        assert set(joined(steps)) == {key for key, day in days.items() if first <= day < last}
 
 
 # What is not shown

@@ -373,3 +373,49 @@ def test_a_text_too_long_is_told_by_how_much(play: Play) -> None:
         assert await village.own_count() == 2
 
     play(scene)
+
+
+def test_people_are_listed_page_by_page(play: Play, anna: Any, bert: Any, carl: Any) -> None:
+    async def scene(village: Any) -> None:
+        own = (await village.call("whoami"))["id"]
+        anna.write(type="about", about=anna.id, name="Anna")
+        anna.write(type="contact", contact=own, following=True)
+        anna.write(type="contact", contact=carl.id, following=True)
+        await village.receive(*anna.messages)
+        for person in (bert, anna):
+            await village.call("social.follow", {"id": person.id})
+        first = await village.call("social.people", {"limit": 1})
+        assert first["people"] == [
+            {
+                "id": anna.id,
+                "name": "Anna",
+                "mine": "follows",
+                "theirs": "follows",
+                "introducedBy": [],
+            }
+        ]
+        rest = await village.call("social.people", {"limit": 1, "before": first["before"]})
+        assert ([each["id"] for each in rest["people"]], rest["before"]) == ([bert.id], None)
+        (near,) = (await village.call("social.people", {"kind": "nearby"}))["people"]
+        assert (near["id"], near["introducedBy"]) == (carl.id, [anna.id])
+        for wrong in ({"kind": "all"}, {"limit": 0}, {"limit": True}, {"before": "x"}):
+            with pytest.raises(ApiError):
+                await village.call("social.people", wrong)
+
+    play(scene)
+
+
+def test_namesakes_are_paged_by_id(play: Play, anna: Any, bert: Any) -> None:
+    async def scene(village: Any) -> None:
+        for person in (anna, bert):
+            person.write(type="about", about=person.id, name="Kim")
+        await village.receive(*anna.messages, *bert.messages)
+        low, high = sorted([anna.id, bert.id])
+        both = await village.call("social.byName", "kim")
+        assert both == [{"id": low, "name": "Kim"}, {"id": high, "name": "Kim"}]
+        assert await village.call("social.byName", "kim", {"limit": 1}) == both[:1]
+        assert await village.call("social.byName", "kim", {"limit": 1, "after": low}) == both[1:]
+        with pytest.raises(ApiError):
+            await village.call("social.byName", "kim", {"limit": 0})
+
+    play(scene)

@@ -277,8 +277,9 @@ def test_entry_keeps_both_times_and_shows_the_believable_one() -> None:
 
 
 def test_circles_and_self_references_lose_nothing() -> None:
-    own = read_entry(stored({"type": "post", "root": ELSEWHERE, "branch": ELSEWHERE}))
-    other = msgspec.structs.replace(own, key=NOWHERE, links=frozenset({ELSEWHERE}))
+    itself = stored({"type": "post", "root": ELSEWHERE, "branch": ELSEWHERE})
+    own = read_entry(itself)
+    other = read_entry(msgspec.structs.replace(itself, key=NOWHERE))
     ordered = threads._in_order([own, other])
     assert {entry.key for entry in ordered} == {NOWHERE, ELSEWHERE}
     assert threads._outer(own) is None

@@ -237,7 +237,7 @@ def test_what_arrives_between_pages_shifts_nothing(desk: Any, anna: Any) -> None
 def test_silent_people_are_found_however_long_ago_they_wrote(
     desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(timeline, "SPAN_FIRST", 2)
+    monkeypatch.setattr(timeline, "ROWS_FIRST", 2)
     desk.relate("follow", anna)
     old = post(anna)
     desk.receive(anna)

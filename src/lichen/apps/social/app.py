@@ -1,5 +1,6 @@
 """The social app as the peer takes it: its views, its methods, its pages."""
 
+from lichen.apps.social.listing import PEOPLE_METHODS
 from lichen.apps.social.pages import PAGES, WATCHES
 from lichen.apps.social.search.service import SEARCH_METHODS
 from lichen.apps.social.search.view import SearchView
@@ -10,7 +11,7 @@ from lichen.node.app import App
 SOCIAL_APP = App(
     name="social",
     views=(ThreadsView(), ChannelsView(), NamesView(), VotesView(), SearchView()),
-    methods={**METHODS, **SEARCH_METHODS},
+    methods={**METHODS, **PEOPLE_METHODS, **SEARCH_METHODS},
     pages=PAGES,
     watches=WATCHES,
 )

@@ -7,7 +7,7 @@ reference, or an object whose ``link`` is one.
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import msgspec
 
@@ -23,6 +23,7 @@ _REFERENCE = r"[@%&][A-Za-z0-9+/]{43}=\.(?:ed25519|sha256)"
 _MARKDOWN_LINK = re.compile(rf"\[([^\[\]]*)\]\(({_REFERENCE})\)")
 _BARE_REFERENCE = re.compile(rf"(?<![\w+/=(]){_REFERENCE}")
 _HASHTAG = re.compile(r"(?:^|(?<=[\s(]))#(\w[\w-]{0,29})")
+_IS_REF: dict[str, Callable[[object], bool]] = {"%": is_msg_id, "@": is_feed_id, "&": is_blob_id}
 _CODE = re.compile(r"```.*?(?:```|\Z)|`[^`\n]*`", re.DOTALL)
 
 
@@ -67,8 +68,14 @@ class Place(msgspec.Struct, frozen=True):
     branch: tuple[MsgId, ...] = ()
 
 
+NOWHERE = Place()
+"""The place of what belongs to no thread but its own."""
+
+
 def parse_place(content: Mapping[str, JsonValue]) -> Place:
     """Read root, fork and branch of a content of any type."""
+    if not ("root" in content or "fork" in content or "branch" in content):
+        return NOWHERE
     return Place(
         root=_message_link(content.get("root")),
         fork=_message_link(content.get("fork")),
@@ -235,16 +242,20 @@ def post_size(content: Mapping[str, JsonValue], sequence: int = 9_999_999) -> tu
 
 
 def _is_link(text: str) -> bool:
-    return is_msg_id(text) or is_feed_id(text) or is_blob_id(text)
+    is_ref = _IS_REF.get(text[:1])
+    return is_ref is not None and is_ref(text)
 
 
 def _message_link(value: JsonValue) -> MsgId | None:
-    link = link_of(value)
-    return MsgId(link) if link is not None and is_msg_id(link) else None
+    text = value.get("link") if isinstance(value, dict) else value
+    return text if is_msg_id(text) else None
 
 
 def _message_links(value: JsonValue) -> tuple[MsgId, ...]:
-    links = [_message_link(item) for item in (value if isinstance(value, list) else [value])]
+    if not isinstance(value, list):
+        link = _message_link(value)
+        return () if link is None else (link,)
+    links = map(_message_link, value)
     return tuple(dict.fromkeys(link for link in links if link is not None))
 
 

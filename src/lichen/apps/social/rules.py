@@ -11,13 +11,11 @@ import heapq
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Container, Iterable, Sequence
 
 import msgspec
 
-from lichen.feed.canonical import JsonValue
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import is_msg_id
 
 NAME_CHARACTERS_MAX = 120
 """Characters of a name: the longest real ones are full names with a title."""
@@ -31,10 +29,14 @@ NETWORK_BEGAN_MS = 1_388_534_400_000.0
 EXPRESSION_CHARACTERS_MAX = 32
 """Characters of a vote's expression that are kept: real ones are a word or an emoji."""
 
+_find_id_values = re.compile(
+    rb'"(%[A-Za-z0-9+/]{42}[AEIMQUYcgkosw048]=\.sha256)"(?!:)(?<=[:,\[].{54})', re.DOTALL
+).findall
 _PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
 _JOINERS = "\u200c\u200d"
+_NO_JOINERS = str.maketrans("", "", _JOINERS)
 # Letters and digits that most typefaces draw nearly alike, each as the one it is compared by.
 _LOOKS_LIKE = str.maketrans(
     {
@@ -62,9 +64,13 @@ class Claim(msgspec.Struct, frozen=True):
     value: str | None
 
 
-def message_links(value: JsonValue) -> frozenset[MsgId]:
-    """Return every message id anywhere in a JSON value."""
-    return frozenset(_walk(value))
+def message_links(data: bytes) -> frozenset[MsgId]:
+    """Return every message id that is a value, anywhere in a message's canonical text.
+
+    Nothing is parsed: an id has one spelling there, a quotation mark within a text stands behind a
+    backslash, and one that opens a value behind a colon, a comma or a bracket.
+    """
+    return frozenset(MsgId(key.decode()) for key in _find_id_values(data))
 
 
 def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
@@ -72,6 +78,8 @@ def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
     by_key = {message.key: message for message in messages}
     ranked = sorted(by_key.values(), key=lambda message: message.key, reverse=True)
     ranked.sort(key=lambda message: (message.received_ms, message.timestamp))
+    if _has_causes_first(ranked, by_key):
+        return ranked  # as nearly all threads were received
     rank = {message.key: place for place, message in enumerate(ranked)}
     waiting_for = {
         message.key: {link for link in message.links if link in rank and link != message.key}
@@ -94,6 +102,15 @@ def sort_thread(messages: Iterable[ThreadMessage]) -> list[ThreadMessage]:
     # A circle of hashes cannot be made; if one is given all the same, nothing may get lost.
     placed = {message.key for message in ordered}
     return ordered + [message for message in ranked if message.key not in placed]
+
+
+def _has_causes_first(ranked: Sequence[ThreadMessage], keys: Container[MsgId]) -> bool:
+    placed: set[MsgId] = set()
+    for message in ranked:
+        placed.add(message.key)
+        if any(link not in placed and link in keys for link in message.links):
+            return False
+    return True
 
 
 def heads(messages: Collection[ThreadMessage]) -> list[MsgId]:
@@ -143,7 +160,7 @@ def clean_line(text: str, characters_max: int) -> str:
     if len(text) <= characters_max and text.isprintable() and "  " not in text:
         return text.strip(" ")  # as nearly all are; a joiner is not printable
     line = " ".join(text[: 8 * characters_max].split())
-    if not line.isprintable():
+    if not line.translate(_NO_JOINERS).isprintable() or line.strip(_JOINERS) != line:
         line = "".join(sign for sign in line if sign.isprintable() or sign in _JOINERS)
         line = " ".join(line.split()).strip(_JOINERS)
     return line if len(line) <= characters_max else f"{line[: characters_max - 1].rstrip()}…"
@@ -179,16 +196,3 @@ def plain_expression(expression: str) -> str:
     """Return a vote's expression, empty for the words by which clients mean a plain like."""
     cleaned = clean_line(expression, EXPRESSION_CHARACTERS_MAX)
     return "" if cleaned.casefold() in _PLAIN_LIKES else cleaned
-
-
-def _walk(value: JsonValue) -> Iterator[MsgId]:
-    pending = [value]
-    while pending:
-        item = pending.pop()
-        if isinstance(item, str):
-            if is_msg_id(item):
-                yield MsgId(item)
-        elif isinstance(item, dict):
-            pending.extend(item.values())
-        elif isinstance(item, list):
-            pending.extend(item)

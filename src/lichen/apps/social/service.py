@@ -11,6 +11,7 @@ from contextlib import suppress
 
 from lichen.apps.social import content as social
 from lichen.apps.social.fields import profile_fields, profile_name
+from lichen.apps.social.reading import names as known_names
 from lichen.apps.social.reading import threads
 from lichen.apps.social.reading.circle import BLOCKS, FOLLOWS
 from lichen.apps.social.reading.entries import Gap
@@ -60,7 +61,7 @@ async def name(call: Call) -> JsonValue:
     subject = _ref_argument(call, _is_ref, N_("feed or message"))
     await _folded(call)
     store = call.service.store
-    return threads.names_of(store, call.service.keyring.id, [subject]).get(subject)
+    return known_names.names_of(store, call.service.keyring.id, [subject]).get(subject)
 
 
 async def names(call: Call) -> JsonValue:
@@ -74,17 +75,29 @@ async def names(call: Call) -> JsonValue:
             ),
         )
     wanted = [ref for ref in ids if isinstance(ref, str) and _is_ref(ref)]
-    found = threads.names_of(call.service.store, call.service.keyring.id, wanted)
+    found = known_names.names_of(call.service.store, call.service.keyring.id, wanted)
     return dict(found)
 
 
 async def by_name(call: Call) -> JsonValue:
-    """Return the feeds known by a name, ``[{id, name}]``; one that you named so counts alone."""
+    """Return the feeds known by a name, ``[{id, name}]``; one that you named so counts alone.
+
+    After the name may stand ``{limit, after}``: they come in the order of their ids, so many after
+    this one.
+    """
     wanted = call.args[0] if call.args else None
+    options = call.args[1] if len(call.args) > 1 and isinstance(call.args[1], dict) else {}
     if not isinstance(wanted, str):
         raise ApiError("usage", N_("{method} takes a name.", method="byName"))
+    after, limit = options.get("after", ""), options.get("limit", known_names.NAMESAKES_MAX)
+    if not isinstance(limit, int) or not 1 <= limit <= known_names.NAMESAKES_MAX:
+        raise ApiError(
+            "usage", N_("limit is a whole number up to {most}.", most=known_names.NAMESAKES_MAX)
+        )
     await _folded(call)
-    found = threads.feeds_named(call.service.store, call.service.keyring.id, wanted)
+    found = known_names.feeds_named(
+        call.service.store, call.service.keyring.id, wanted, after=str(after), limit=limit
+    )
     return [{"id": feed, "name": known_as} for feed, known_as in found.items()]
 
 
@@ -192,7 +205,7 @@ async def set_name(call: Call) -> JsonValue:
     new_name = profile_name(call.options().get("name"))
     await _folded(call)
     own = call.service.keyring.id
-    is_already = threads.own_name_for(call.service.store, own, subject) == new_name
+    is_already = known_names.own_name_for(call.service.store, own, subject) == new_name
     content = social.encode_name(subject, new_name)
     return await _publish(call, content, is_already=is_already)
 
@@ -207,7 +220,7 @@ async def set_profile(call: Call) -> JsonValue:
     subject = _ref_argument(call, _is_ref, N_("feed or message")) if "id" in options else own
     wanted = profile_fields(options)
     await _folded(call)
-    said = threads.own_fields_for(call.service.store, own, subject)
+    said = known_names.own_fields_for(call.service.store, own, subject)
     changed = {
         key: value
         for key, value in wanted.items()

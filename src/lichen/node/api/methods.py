@@ -134,7 +134,7 @@ async def resolve(call: Call, inbound: Inbound, send: Send) -> None:
 async def _known_feeds(call: Call, prefix: str) -> list[FeedId]:
     wanted = "@" + prefix.removeprefix("@")
     known = set(call.service.store.log.feeds_with_prefix(prefix, CANDIDATES_MAX))
-    known.update(feed for feed in await people.known_people(call) if feed.startswith(wanted))
+    known |= await people.known_people(call, wanted, CANDIDATES_MAX)
     return sorted(known)[:CANDIDATES_MAX]
 
 

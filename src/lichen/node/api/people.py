@@ -55,11 +55,13 @@ async def _contacts(call: Call) -> list[Contact]:
     return await asyncio.get_running_loop().run_in_executor(None, call.service.store.contacts)
 
 
-async def known_people(call: Call) -> set[FeedId]:
-    """Return everyone who is in the follow graph or connected."""
-    found = {contact.target for contact in await _contacts(call)}
-    found.update(peer.peer for peer in call.service.shell.brain.snapshot().peers)
-    return found
+async def known_people(call: Call, beginning: str, limit: int) -> set[FeedId]:
+    """Return whose ids begin like this, of those in the follow graph and those connected."""
+    await asyncio.wrap_future(call.service.store.wait_folded("contacts"))
+    ask = call.service.store.views.contacts_with_prefix
+    found = set(await asyncio.to_thread(ask, beginning, limit))
+    peers = (peer.peer for peer in call.service.shell.brain.snapshot().peers)
+    return found | {peer for peer in peers if peer.startswith(beginning)}
 
 
 async def connect(call: Call, inbound: Inbound, send: Send) -> None:

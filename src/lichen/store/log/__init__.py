@@ -6,7 +6,8 @@ of one feed with the same sequence are kept apart, as proof of a fork, and end t
 """
 
 from lichen.store.log.marks import feed_mark, link_mark, message_mark
-from lichen.store.log.reader import Log, Stored, StoredFork
+from lichen.store.log.reader import Log
+from lichen.store.log.values import Stored, StoredFork
 from lichen.store.log.writer import LOG_SCHEMA, LogWriter
 
 __all__ = [

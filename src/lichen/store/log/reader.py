@@ -5,48 +5,28 @@
 from binascii import Error as Base64Error
 from binascii import a2b_base64
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
-import msgspec
+import orjson
 
 from lichen.feed.canonical import encode_string
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
-from lichen.store.log.marks import feed_mark
+from lichen.store.log.marks import feed_mark, message_mark
 from lichen.store.log.stretches import Stretches, count, with_stretches
+from lichen.store.log.values import Stored, StoredFork
 from lichen.store.schema import OnFault, Readers
 
-_COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
+_COLUMNS = "received_no, feed_no, sequence, m.key, received_ms, data"
 _BY_KEY = "substr(key, 1, 8) = substr(?1, 1, 8) AND key = ?1"
 """The index holds the first bytes of keys only: written in no order at all, it has to be small. In
 files that have one of whole keys the same question finds that."""
+_BY_HEX = "substr(m.key, 1, 8) = unhex(substr(k.value, 1, 16)) AND m.key = unhex(k.value)"
+"""The same for keys written in hexadecimal digits, as a list can hold them."""
 LogRow = tuple[int, int, int, bytes, float, bytes]
-
-
-class Stored(msgspec.Struct, frozen=True):
-    """A message as it lies in the log. ``received_no`` counts up in the order of receipt."""
-
-    received_no: int
-    key: MsgId
-    feed: FeedId
-    sequence: int
-    received_ms: float
-    data: bytes
-    format: str = "classic"
-
-
-class StoredFork(msgspec.Struct, frozen=True):
-    """Two messages of one feed that cannot both be: the one in the log, and the other one."""
-
-    feed: FeedId
-    sequence: int
-    first_key: MsgId
-    first: bytes
-    second_key: MsgId
-    second: bytes
 
 
 class Log:
@@ -79,18 +59,13 @@ class Log:
             self._forked.update(
                 self._feeds[no][0] for (no,) in db.execute("SELECT feed_no FROM forks")
             )
-            self._unaudited.update(
-                with_stretches(
-                    {},
-                    (
-                        Unaudited(self._feeds[no][0], first, last, source)
-                        for no, first, last, source in db.execute(
-                            "SELECT feed_no, first, last, source FROM unaudited"
-                            " ORDER BY feed_no, first"
-                        )
-                    ),
+            waiting = (
+                Unaudited(self._feeds[no][0], first, last, source)
+                for no, first, last, source in db.execute(
+                    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first"
                 )
             )
+            self._unaudited.update(with_stretches({}, waiting))
             # Numbers of messages that were cut off again are not given to others.
             self._last_no = db.execute(
                 "SELECT max(ifnull((SELECT max(received_no) FROM messages), 0),"
@@ -184,11 +159,9 @@ class Log:
             ).fetchone()
         if row is None:
             return None
-        sequence, first_key, first, second_key, second = row
-        return StoredFork(
-            feed, sequence, msg_id_from_bytes(first_key), first,
-            msg_id_from_bytes(second_key), second,
-        )  # fmt: skip
+        sequence, first, first_data, second, second_data = row
+        first_key, second_key = msg_id_from_bytes(first), msg_id_from_bytes(second)
+        return StoredFork(feed, sequence, first_key, first_data, second_key, second_data)
 
     def get(self, key: MsgId) -> Stored | None:
         """Return a message by its id."""
@@ -252,13 +225,34 @@ class Log:
 
     def at_numbers(self, numbers: Sequence[int]) -> list[Stored]:
         """Return the messages with these ``received_no``, in the order asked for."""
-        found: list[Stored] = []
+        if not numbers:
+            return []
+        # One statement for all costs a quarter of one for each.
         with self._readers.lend() as db:
-            for number in numbers:
-                found += self._stored(
-                    db.execute(f"SELECT {_COLUMNS} FROM messages WHERE received_no = ?", (number,))
-                )
-        return found
+            rows = db.execute(
+                f"SELECT {_COLUMNS} FROM json_each(?) n"
+                " CROSS JOIN messages m ON received_no = n.value",
+                (orjson.dumps(numbers).decode(),),
+            )
+            return list(self._stored(rows))
+
+    def with_keys(self, keys: Collection[MsgId]) -> dict[MsgId, Stored]:
+        """Return those messages with these ids that are in the log."""
+        found = self.with_marks(list(map(message_mark, keys))).values()
+        return {stored.key: stored for stored in found if stored.key in keys}
+
+    def with_marks(self, marks: Collection[bytes]) -> dict[bytes, Stored]:
+        """Return those messages with these marks (``marks.py``) that are in the log."""
+        if not marks:
+            return {}
+        with self._readers.lend() as db:
+            rows: Iterable[LogRow] = db.execute(
+                f"SELECT {_COLUMNS} FROM json_each(?) k CROSS JOIN messages m"
+                " ON substr(m.key, 1, 8) = unhex(substr(k.value, 1, 16))"
+                " AND substr(m.key, 1, 16) = unhex(k.value)",
+                (orjson.dumps([mark.hex() for mark in marks]).decode(),),
+            )
+            return {message_mark(stored.key): stored for stored in self._stored(rows)}
 
     def between(
         self, first: int, last: int, types: Sequence[str] | None = None
@@ -277,7 +271,7 @@ class Log:
         with self._readers.lend() as db:
             yield from self._stored(
                 db.execute(
-                    f"SELECT {_COLUMNS} FROM messages"
+                    f"SELECT {_COLUMNS} FROM messages m"
                     f" WHERE received_no BETWEEN ? AND ? {sieve} ORDER BY received_no",
                     (first, last, *marks),
                 )
@@ -315,27 +309,28 @@ class Log:
                 )
             ]
 
-    def missing(self, keys: Sequence[MsgId], after: int = 0) -> list[MsgId]:
+    def missing(self, keys: Sequence[MsgId], *, after: int | None = None) -> list[MsgId]:
         """Return those ids whose messages are not in the log.
 
-        They are looked for first among the messages received after the number ``after``.
+        With ``after`` they are looked for first among the messages received after that number.
         """
-        if not keys:
+        wanted = {msg_key_bytes(key).hex().upper(): key for key in keys}
+        if not wanted:
             return []
+        # One step of the database for all of them: between two, another thread may compute.
         with self._readers.lend() as db:
-            # One step of the database for all of them: between two, another thread may compute.
-            recent: str | None = db.execute(
-                "SELECT group_concat(hex(key)) FROM messages WHERE received_no > ?", (after,)
-            ).get
-            held = set((recent or "").split(","))
-            return [
-                key
-                for key in keys
-                if msg_key_bytes(key).hex().upper() not in held
-                and not db.execute(
-                    f"SELECT 1 FROM messages WHERE {_BY_KEY}", (msg_key_bytes(key),)
+            if after is not None:
+                recent: str | None = db.execute(
+                    "SELECT group_concat(hex(key)) FROM messages WHERE received_no > ?", (after,)
                 ).get
-            ]
+                for held in (recent or "").split(","):
+                    wanted.pop(held, None)
+            rows = db.execute(
+                "SELECT k.value FROM json_each(?) k"
+                f" WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE {_BY_HEX})",
+                (orjson.dumps([*wanted]).decode(),),
+            )
+            return [wanted[key] for (key,) in rows]
 
     def last_no_at(self, received_ms: float) -> int:
         """Return the ``received_no`` of the last message received at or before a time, or 0."""
@@ -383,14 +378,6 @@ class Log:
             self._marked = {feed_mark(feed): feed for feed, _ in self._feeds.copy().values()}
         return self._marked.get(mark)
 
-    def marked(self, mark: bytes) -> Stored | None:
-        """Return the message in the log that has a mark (``marks.py``)."""
-        found = self._select(
-            "WHERE substr(key, 1, 8) = substr(?1, 1, 8) AND key BETWEEN ?1 AND ?2",
-            (mark, mark.ljust(32, b"\xff")),
-        )
-        return found[0] if found else None
-
     def damage(self) -> str:
         """Read the whole file and return what is damaged in it, nothing if all is well."""
         with self._readers.lend() as db:
@@ -404,7 +391,7 @@ class Log:
     def _select(self, where: str, bindings: tuple[object, ...]) -> list[Stored]:
         with self._readers.lend() as db:
             return list(
-                self._stored(db.execute(f"SELECT {_COLUMNS} FROM messages {where}", bindings))
+                self._stored(db.execute(f"SELECT {_COLUMNS} FROM messages m {where}", bindings))
             )
 
     def _stored(self, rows: Iterable[LogRow]) -> Iterator[Stored]:

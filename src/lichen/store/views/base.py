@@ -8,7 +8,7 @@ import orjson
 from lichen.feed.canonical import JsonValue
 from lichen.feed.content import contact_of
 from lichen.feed.refs import is_blob_id, is_feed_id, is_msg_id
-from lichen.store.log import link_mark
+from lichen.store.log import feed_mark, link_mark
 from lichen.store.views.rows import FoldRow, View
 from lichen.words import N_
 
@@ -69,34 +69,47 @@ class IndexView:
 
 
 class ContactsView:
-    """Who follows and blocks whom: the latest contact message of each source about each target."""
+    """Who follows and blocks whom: the latest contact message of each source about each target.
+
+    With its number of receipt, so that whom somebody follows, and who follows somebody, are pages
+    of an order: what was said last comes first. A source stands by its mark; it has messages here.
+    """
 
     name = "contacts"
     title = N_("Who follows and blocks whom")
-    version = 2
+    version = 3
     types = frozenset({"contact"})
     is_early = True
     schema = """
         CREATE TABLE contacts(
-            source TEXT NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
-            sequence INTEGER NOT NULL, PRIMARY KEY(source, target)) WITHOUT ROWID;
-        CREATE INDEX contacts_by_target ON contacts(target, value);
+            source INTEGER NOT NULL, target TEXT NOT NULL, value INTEGER NOT NULL,
+            sequence INTEGER NOT NULL, received_no INTEGER NOT NULL,
+            PRIMARY KEY(source, target)) WITHOUT ROWID;
+        CREATE INDEX contacts_by_target ON contacts(target, value, received_no);
+        CREATE INDEX contacts_by_source ON contacts(source, value, received_no);
         """
 
     def fold(self, db: apsw.Connection, rows: Sequence[FoldRow]) -> None:
         """Keep what the later message says."""
         contacts = [
-            contact_of(row.feed, row.sequence, row.content)
+            (contact_of(row.feed, row.sequence, row.content), row.received_no)
             for row in rows
             if not isinstance(row.content, str)
         ]
         db.executemany(
-            "INSERT INTO contacts VALUES(?,?,?,?) ON CONFLICT DO UPDATE"
-            " SET value = excluded.value, sequence = excluded.sequence"
+            "INSERT INTO contacts VALUES(?,?,?,?,?) ON CONFLICT DO UPDATE SET"
+            " value = excluded.value, sequence = excluded.sequence,"
+            " received_no = excluded.received_no"
             " WHERE excluded.sequence > contacts.sequence",
             [
-                (contact.source, contact.target, contact.value, contact.sequence)
-                for contact in contacts
+                (
+                    feed_mark(contact.source),
+                    contact.target,
+                    contact.value,
+                    contact.sequence,
+                    number,
+                )
+                for contact, number in contacts
                 if contact is not None
             ],
         )

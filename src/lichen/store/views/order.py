@@ -13,7 +13,7 @@ import apsw
 import msgspec
 
 from lichen.feed.message import FeedId
-from lichen.store.log import Log
+from lichen.store.log import Log, feed_mark
 from lichen.store.views.cursors import Cursor
 from lichen.store.views.intervals import Interval, first_gap, last_gap
 
@@ -132,7 +132,7 @@ class Order:
             return []
         rings, known = [[own]], {own}
         for _ in range(2):
-            asked = "[" + ",".join(f'"{feed}"' for feed in rings[-1]) + "]"
+            asked = "[" + ",".join(str(feed_mark(feed)) for feed in rings[-1]) + "]"
             ring = [
                 FeedId(str(target))
                 for (target,) in db.execute(_FOLLOWED, (asked, 2 * NEAR_FEEDS_MAX))

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import apsw
 import msgspec
+import orjson
 
 from lichen.feed.content import Contact
 from lichen.feed.message import FeedId
@@ -23,8 +24,9 @@ SqlValue = None | int | float | str | bytes
 """What a column may hold."""
 EVERYTHING = 2**62
 """Above every ``received_no``."""
-AUTHOR_NUMBERS = 1_000
-"""How many of an author's messages are looked up at once when asked for one type."""
+AUTHOR_NUMBERS_FIRST = 200
+AUTHOR_NUMBERS_MAX = 3_200
+"""Messages of an author that are looked up at once when asked for one type: each time more."""
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -102,11 +104,21 @@ class Views:
     def contacts(self) -> list[Contact]:
         """Return the contacts as folded so far; ``Store.contacts`` waits for all of them."""
         return [
-            Contact(FeedId(str(source)), FeedId(str(target)), _int(value), _int(sequence))
-            for source, target, value, sequence in self.read(
+            Contact(source, FeedId(str(target)), _int(value), _int(sequence))
+            for mark, target, value, sequence in self.read(
                 "SELECT source, target, value, sequence FROM contacts"
             )
+            if (source := self._log.feed_of(_int(mark))) is not None
         ]
+
+    def contacts_with_prefix(self, prefix: str, limit: int) -> list[FeedId]:
+        """Return up to ``limit`` feeds whose ids begin so that somebody follows or blocks."""
+        rows = self.read(
+            "SELECT DISTINCT target FROM contacts INDEXED BY contacts_by_target"
+            " WHERE target >= ? AND target < ? ORDER BY target LIMIT ?",
+            (prefix, f"{prefix}\x7f", limit),
+        )
+        return [FeedId(str(target)) for (target,) in rows]
 
     def by_type(self, kind: str, page: Page) -> list[Stored]:
         """Return messages of one content type."""
@@ -124,16 +136,18 @@ class Views:
         if kind is None:
             return self._log.at_numbers(self._numbers_of(feed, page, page.limit))
         found: list[int] = []
+        count = AUTHOR_NUMBERS_FIRST
         while len(found) < page.limit:
-            numbers = self._numbers_of(feed, page, AUTHOR_NUMBERS)
+            numbers = self._numbers_of(feed, page, count)
             of_kind = self._of_type(numbers, kind)
             found += [number for number in numbers if number in of_kind]
-            if len(numbers) < AUTHOR_NUMBERS:
+            if len(numbers) < count:
                 break
             if page.newest_first:
                 page = msgspec.structs.replace(page, before=numbers[-1])
             else:
                 page = msgspec.structs.replace(page, after=numbers[-1])
+            count = min(2 * count, AUTHOR_NUMBERS_MAX)
         return self._log.at_numbers(found[: page.limit])
 
     def by_link(self, target: str, page: Page, *, rel: str | None = None) -> list[Stored]:
@@ -191,12 +205,12 @@ class Views:
         )
 
     def _of_type(self, numbers: list[int], kind: str) -> set[int]:
-        marks = ",".join("?" * len(numbers))
         return {
             _int(number)
             for (number,) in self.read(
-                f"SELECT received_no FROM messages WHERE type = ? AND received_no IN ({marks})",
-                (kind, *numbers),
+                "SELECT received_no FROM json_each(?) n CROSS JOIN messages"
+                " ON messages.type = ? AND received_no = n.value",
+                (orjson.dumps(numbers).decode(), kind),
             )
         }
 

@@ -11,7 +11,7 @@ from lichen.apps.social.pages.shared import (
     viewer_of,
 )
 from lichen.apps.social.pictures import prepare_face
-from lichen.apps.social.reading import cards, profiles, timeline
+from lichen.apps.social.reading import cards, people, profiles, timeline
 from lichen.apps.social.reading.circle import circle_of
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import blob_id_from_bytes
@@ -21,7 +21,7 @@ from lichen.node.page import Answer, Moved, Shown, Visit
 from lichen.node.paths import segment_of
 
 RELATIONS = {"follow": "social.follow", "unfollow": "social.unfollow", "block": "social.block"}
-KINDS: dict[str, profiles.PeopleKind] = {
+KINDS: dict[str, people.PeopleKind] = {
     "follows": "follows",
     "followers": "followers",
     "nearby": "nearby",
@@ -37,10 +37,10 @@ async def show_people(visit: Visit) -> Answer:
     store, own = visit.service.store, viewer_of(visit)
     await folded(visit)
     kind = KINDS.get(visit.query.get("kind", ""), "follows")
-    after = number_in(visit, "after") or 0
-    page = await asyncio.to_thread(profiles.people, store, own, kind, after=after)
+    before = number_in(visit, "before")
+    page = await asyncio.to_thread(people.people, store, own, kind, before=before)
     feeds = {person.feed for person in page.people}
-    feeds.update(feed for person in page.people for feed in person.introduced_by.feeds)
+    feeds.update(feed for person in page.people for feed in person.introduced_by)
     return Shown(
         "social/people.html",
         {"kind": kind, "page": page, "faces": await known_faces(visit, feeds)},

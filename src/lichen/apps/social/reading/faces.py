@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from lichen.apps.social.reading.circle import Circle, as_hex, as_list, as_marks, circle_of
+from lichen.apps.social.reading.circle import Circle, as_hex, as_list, circle_of
 from lichen.apps.social.rules import (
     EXPRESSION_CHARACTERS_MAX,
     NAME_CHARACTERS_MAX,
@@ -34,8 +34,8 @@ CLAIMS_MAX = 20_000
 """Claims read for one page: a hundred feeds, each named and pictured by a hundred others."""
 NAMERS_MAX = 3
 """Feeds that a face names as those who call somebody so."""
-LOOKALIKES_MAX = 20
-"""Feeds with a confusable name that are told of."""
+LOOKALIKES_MAX = 10
+"""Feeds with a confusable name that are looked at."""
 VOTES_MAX = 20_000
 """Votes read for one page."""
 VOTERS_MAX = 30
@@ -169,7 +169,8 @@ def lookalikes(
 ) -> list[Lookalike]:
     """Return other known feeds whose name, as the viewer sees it, can be mistaken for this one's.
 
-    Capitals, compatibility forms, accents and the commonest twins of letters do not count.
+    Capitals, compatibility forms, accents and the commonest twins of letters do not count. Were
+    there very many, those are looked at who call themselves so, or whom the viewer does.
     """
     circle = circle or circle_of(store, viewer)
     name = faces(store, viewer, [feed], circle=circle)[feed].name
@@ -177,18 +178,18 @@ def lookalikes(
     if not skeleton:
         return []
     rows = store.views.read(
-        "SELECT DISTINCT subject FROM social_abouts WHERE field = 'name' AND skeleton = ?"
-        " AND subject != ? ORDER BY subject LIMIT ?",
-        (skeleton, feed, 4 * LOOKALIKES_MAX),
+        "SELECT subject FROM social_abouts WHERE field = 'name' AND skeleton = ?"
+        " AND subject != ? GROUP BY subject"
+        " ORDER BY min(author != subject AND author != ?), subject LIMIT ?",
+        (skeleton, feed, viewer, LOOKALIKES_MAX),
     )
     others = [subject for (subject,) in rows if is_feed_id(subject)]
     seen = faces(store, viewer, others, circle=circle)
-    alike = [
+    return [
         Lookalike(other, known_as)
         for other in nearest(others, circle)
         if (known_as := seen[other].name) is not None and name_skeleton(known_as) == skeleton
     ]
-    return alike[:LOOKALIKES_MAX]
 
 
 def reactions(
@@ -205,7 +206,7 @@ def reactions(
         "SELECT target, author, expression FROM social_votes"
         " WHERE target IN (SELECT unhex(value) FROM json_each(?)) AND value > 0"
         " AND author NOT IN (SELECT value FROM json_each(?)) LIMIT ?",
-        (as_hex(marks), as_marks(circle.blocks), VOTES_MAX),
+        (as_hex(marks), circle.blocks_marked, VOTES_MAX),
     ):
         author = store.log.feed_of(mark) if isinstance(mark, int) else None
         if author is not None and isinstance(target, bytes):

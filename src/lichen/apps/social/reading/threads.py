@@ -1,20 +1,18 @@
-"""Reading threads and names from the views, for one viewer: the person whose peer this is."""
+"""Reading threads from the views, for one viewer: the person whose peer this is."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
-import orjson
 
 from lichen.apps.social.content import Place
 from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
 from lichen.apps.social.reading.entries import Entry, Gap, Hidden, Item, read_entry
-from lichen.apps.social.rules import Claim, choose_value, first_words, heads, sort_thread
+from lichen.apps.social.rules import first_words, heads, sort_thread
+from lichen.apps.social.view import BEGINS
 from lichen.feed.message import FeedId, MsgId
-from lichen.feed.refs import is_feed_id, is_msg_id
-from lichen.store.log import Stored, message_mark
-from lichen.store.views.queries import Page
+from lichen.store.log import Stored, feed_mark, message_mark
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -33,8 +31,8 @@ WINDOW_MAX = 500
 """Items of a thread shown at once, at most: a page of some megabytes."""
 FRESH_MAX = 100
 """Fresh replies that are counted; a page says 99+."""
-PAGE_MESSAGES = 200
-NAMESAKES_MAX = 1000
+ROOTS_AT_ONCE = 30
+"""Posts that begin a thread, read in one go: what a terminal shows at first."""
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -93,9 +91,7 @@ def open_thread(
     circle = circle or circle_of(store, viewer)
     limit = max(1, min(limit, WINDOW_MAX))
     blocks: frozenset[FeedId] = frozenset() if shows_hidden else circle.blocks
-    thread = key if is_side else thread_root(store, key)
-    first = store.log.get(thread)
-    root = None if first is None else read_entry(first)
+    thread, root = _root_of(store, key, is_side=is_side)
     replies, hidden_count, reply_count = _read_replies(store, thread, blocks)
     ordered = _in_order([*replies, root] if root else replies)
     items = list(_fold_hidden(with_gaps(store, thread, ordered, blocks), thread, blocks))
@@ -157,6 +153,16 @@ def thread_root(store: "Store", key: MsgId) -> MsgId:
     return key if stored is None else read_entry(stored).place.root or key
 
 
+def _root_of(store: "Store", key: MsgId, *, is_side: bool) -> tuple[MsgId, Entry | None]:
+    """Return the thread of a message, or the one that begins there, and its root if it is here."""
+    stored = store.log.get(key)
+    asked = None if stored is None else read_entry(stored)
+    if is_side or asked is None or asked.place.root is None:
+        return key, asked
+    first = store.log.get(asked.place.root)
+    return asked.place.root, None if first is None else read_entry(first)
+
+
 def read_thread(store: "Store", root: MsgId) -> list[Entry]:
     """Return the messages of a thread that are here, in reading order."""
     replies, _hidden, _count = _read_replies(store, root, frozenset())
@@ -213,76 +219,19 @@ def reply_place(
 
 def newest_roots(store: "Store") -> Iterator[Stored]:
     """Yield the posts that begin a thread, newest first."""
-    page = Page(limit=PAGE_MESSAGES)
-    while posts := store.views.by_type("post", page):
-        yield from (stored for stored in posts if read_entry(stored).place == Place())
-        page = msgspec.structs.replace(page, before=posts[-1].received_no)
-
-
-def names_of(store: "Store", viewer: FeedId, subjects: Sequence[str]) -> dict[str, str]:
-    """Return the names that count for the viewer, of those subjects that have one."""
-    claims: dict[str, list[Claim]] = {}
-    for subject, author, value in store.views.read(
-        "SELECT subject, author, value FROM social_abouts"
-        " WHERE field = 'name' AND subject IN (SELECT value FROM json_each(?))",
-        (orjson.dumps(list(subjects)).decode(),),
-    ):
-        claim = Claim(FeedId(str(author)), None if value is None else str(value))
-        claims.setdefault(str(subject), []).append(claim)
-    chosen = {
-        subject: choose_value(said, viewer, _owner(store, subject))
-        for subject, said in claims.items()
-    }
-    return {subject: name for subject, name in chosen.items() if name is not None}
-
-
-def feeds_named(store: "Store", viewer: FeedId, name: str) -> dict[FeedId, str]:
-    """Return the feeds that the viewer knows by this name: the one so named by the viewer, if any.
-
-    Capitals do not count. What only others call somebody does not, where another name counts.
-    """
-    said = [
-        (subject, author)
-        for subject, author in store.views.read(
-            "SELECT subject, author FROM social_abouts"
-            " WHERE field = 'name' AND value = ? COLLATE NOCASE LIMIT ?",
-            (name, NAMESAKES_MAX),
+    before = store.log.last_no + 1
+    while numbers := [
+        number
+        for (number,) in store.views.read(
+            "SELECT received_no FROM social_threads INDEXED BY social_threads_newest"
+            " WHERE is_post = 1 AND role < 2 AND role = ? AND received_no < ?"
+            " ORDER BY received_no DESC LIMIT ?",
+            (BEGINS, before, ROOTS_AT_ONCE),
         )
-        if is_feed_id(subject)
-    ]
-    mine = [subject for subject, author in said if author == viewer]
-    subjects = mine or list(dict.fromkeys(subject for subject, _author in said))
-    names = names_of(store, viewer, subjects)
-    return {
-        subject: names[subject]
-        for subject in subjects
-        if names.get(subject, "").casefold() == name.casefold()
-    }
-
-
-def own_name_for(store: "Store", viewer: FeedId, subject: str) -> str | None:
-    """Return what the viewer calls a subject; None for nothing."""
-    return own_fields_for(store, viewer, subject).get("name")
-
-
-def own_fields_for(store: "Store", viewer: FeedId, subject: str) -> dict[str, str | None]:
-    """Return what the viewer says of a subject, field by field; None where it was taken back."""
-    return {
-        str(field): None if value is None else str(value)
-        for field, value in store.views.read(
-            "SELECT field, value FROM social_abouts WHERE subject = ? AND author = ?"
-            " AND field IN ('name', 'description', 'image')",
-            (subject, viewer),
-        )
-    }
-
-
-def _owner(store: "Store", subject: str) -> FeedId | None:
-    """Return who speaks for a subject: a feed for itself, an author for a message."""
-    if is_feed_id(subject):
-        return subject
-    stored = store.log.get(MsgId(subject)) if is_msg_id(subject) else None
-    return None if stored is None else stored.feed
+        if isinstance(number, int)
+    ]:
+        yield from store.log.at_numbers(numbers)
+        before = numbers[-1]
 
 
 def _in_order(entries: Sequence[Entry]) -> list[Entry]:
@@ -297,21 +246,49 @@ def _read_replies(
 
     The newest ones are read if there are too many, and those of blocked feeds take nobody's place.
     """
-    blocked = as_marks(blocks)
-    numbers: list[int] = []
-    for condition, rows_max in (("NOT IN", THREAD_MESSAGES_MAX), ("IN", HIDDEN_MESSAGES_MAX)):
-        numbers += [
-            number
-            for (number,) in store.views.read(
-                "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
-                f" AND feed {condition} (SELECT value FROM json_each(?))"
-                " ORDER BY received_no DESC LIMIT ?",
-                (message_mark(thread), blocked, rows_max),
-            )
-            if isinstance(number, int)
-        ]
-    hidden, total = _count_replies(store, thread, blocked)
-    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden, total
+    rows_max = THREAD_MESSAGES_MAX + HIDDEN_MESSAGES_MAX
+    rows = _replies(store, thread, rows_max)
+    marks = set(map(feed_mark, blocks))
+    shown = [number for number, feed in rows if feed not in marks]
+    hidden = [number for number, feed in rows if feed in marks]
+    hidden_count, count = len(hidden), len(rows)
+    if count == rows_max:
+        # Those of one kind may stand behind very many of the other.
+        blocked = as_marks(blocks)
+        shown = _replies_of(store, thread, blocked, "NOT IN", THREAD_MESSAGES_MAX)
+        hidden = _replies_of(store, thread, blocked, "IN", HIDDEN_MESSAGES_MAX)
+        hidden_count, count = _count_replies(store, thread, blocked)
+    numbers = shown[:THREAD_MESSAGES_MAX] + hidden[:HIDDEN_MESSAGES_MAX]
+    return [read_entry(one) for one in store.log.at_numbers(numbers)], hidden_count, count
+
+
+def _replies(store: "Store", thread: MsgId, rows_max: int) -> list[tuple[int, object]]:
+    """Return the newest replies of a thread, each with the mark of who wrote it."""
+    return [
+        (number, feed)
+        for number, feed in store.views.read(
+            "SELECT received_no, feed FROM social_threads WHERE thread = ? AND role > 0"
+            " ORDER BY received_no DESC LIMIT ?",
+            (message_mark(thread), rows_max),
+        )
+        if isinstance(number, int)
+    ]
+
+
+def _replies_of(
+    store: "Store", thread: MsgId, blocked: str, condition: str, rows_max: int
+) -> list[int]:
+    """Return the newest replies of a thread by feeds that are, or are not, blocked."""
+    return [
+        number
+        for (number,) in store.views.read(
+            "SELECT received_no FROM social_threads WHERE thread = ? AND role > 0"  # noqa: S608
+            f" AND feed {condition} (SELECT value FROM json_each(?))"
+            " ORDER BY received_no DESC LIMIT ?",
+            (message_mark(thread), blocked, rows_max),
+        )
+        if isinstance(number, int)
+    ]
 
 
 def _count_replies(store: "Store", thread: MsgId, blocked: str) -> tuple[int, int]:
@@ -372,6 +349,8 @@ def _outer(root: Entry | None) -> MsgId | None:
 def _side_threads(store: "Store", thread: MsgId, entries: Sequence[Entry]) -> dict[MsgId, int]:
     """Return which replies are roots themselves, and how many messages their threads have."""
     keys = {message_mark(entry.key): entry.key for entry in entries if entry.key != thread}
+    if not keys:
+        return {}
     return {
         keys[mark]: count
         for mark, count in store.views.read(

@@ -6,8 +6,8 @@ on one page only: a page takes a thread if nothing that lifts it came after the 
 threads are threads of their own here. A channel's page is the same with the posts in that channel,
 a profile's page has the threads that somebody began.
 
-A page goes on before a ``received_no``, so what arrives meanwhile shifts nothing. Only the posts of
-those who count are looked at, by index and in spans that grow, so silence costs little.
+A page goes on before a ``received_no``, so what arrives meanwhile shifts nothing. What is looked at
+grows step by step, first of all posts and then of those who count alone, so silence costs little.
 """
 
 from collections.abc import Collection, Iterator, Sequence
@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.apps.social.reading.cards import Found, Reason, Sketch, Timeline, make_page
-from lichen.apps.social.reading.circle import Circle, as_hex, as_marks, circle_of
+from lichen.apps.social.reading.circle import Circle, as_hex, as_numbers, circle_of
 from lichen.feed.message import FeedId
 from lichen.feed.refs import normalize_channel
 from lichen.store.log import feed_mark
@@ -27,11 +27,12 @@ if TYPE_CHECKING:
 
 REPLIERS_NAMED = 3
 """Feeds that the line above a card names."""
-SPAN_FIRST = 300
-"""Messages of the log looked through first; each further span is four times as long."""
-SPAN_PER_FEED = 4
-"""In a span of up to so many messages for each feed that counts, all posts are looked at; in a
-longer one those of each feed."""
+ROWS_FIRST = 60
+"""Newest posts looked at first: in them are a page's threads, mostly."""
+ROWS_PER_FEED = 4
+"""While no more than so many for each feed that counts were looked at, all posts are."""
+GROWTH = 4
+"""Each step looks at so many times as much as the one before."""
 CHUNK_ROWS = 200
 """Posts of a channel, or threads of a feed, looked at in one go."""
 FRESH_MAX = 100
@@ -48,7 +49,7 @@ def home_page(
 ) -> Timeline:
     """Return the threads in which the viewer or somebody followed posted, latest activity first."""
     circle = circle or circle_of(store, viewer)
-    found = _threads_of(store, circle.mine, before)
+    found = _threads_of(store, circle, before)
     return make_page(store, circle, found, limit, _why_home)
 
 
@@ -90,61 +91,81 @@ def count_fresh(store: "Store", viewer: FeedId, after: int, *, circle: Circle | 
     The viewer's own posts do not count. Stops at ``FRESH_MAX``.
     """
     circle = circle or circle_of(store, viewer)
-    end = store.log.last_no + 1
-    posts = _posts(store, circle.follows, after + 1, end)
+    posts = (post for part in _parts(store, circle.follows_marks, None, after) for post in part)
     fresh = list(islice(dict.fromkeys(thread for thread, _ in posts), FRESH_MAX))
-    roots = (store.log.marked(thread) for thread in fresh)
-    return sum(root is None or root.feed not in circle.blocks for root in roots)
+    roots = store.log.with_marks(fresh)
+    return len(fresh) - sum(root.feed in circle.blocks for root in roots.values())
 
 
 # Which threads, newest first
 
 
-def _threads_of(store: "Store", feeds: Collection[FeedId], before: int | None) -> Iterator[Found]:
-    """Yield the threads of posts by these feeds, each at its newest, by spans of the log."""
-    whose = as_marks(feeds)
-    end = store.log.last_no + 1 if before is None else before
-    span = SPAN_FIRST
+def _threads_of(store: "Store", circle: Circle, before: int | None) -> Iterator[Found]:
+    """Yield the threads in which those who count posted, each at its newest such post."""
     seen: set[bytes] = set()
-    while end > 0:
-        first = max(0, end - span)
-        found = [pair for pair in _posts(store, feeds, first, end) if pair[0] not in seen]
-        if before is not None and found:
-            later = store.views.read(
-                "SELECT DISTINCT thread FROM json_each(?) t"
-                " CROSS JOIN social_threads ON thread = unhex(t.value)"
-                " WHERE is_post = 1 AND role < 2 AND received_no >= ?"
-                " AND feed IN (SELECT value FROM json_each(?))",
-                (as_hex([thread for thread, _ in found]), before, whose),
-            )
-            seen.update(thread for (thread,) in later if isinstance(thread, bytes))
-        yield from (pair for pair in found if pair[0] not in seen)
+    for found in _parts(store, circle.mine_marks, before):
+        fresh = {thread: number for thread, number in found if thread not in seen}
+        if before is not None and fresh:
+            for thread in _lifted_later(store, circle, fresh, before):
+                del fresh[thread]
+        yield from fresh.items()
         seen.update(thread for thread, _ in found)
-        end, span = first, span * 4
 
 
-def _posts(store: "Store", feeds: Collection[FeedId], first: int, end: int) -> Iterator[Found]:
-    """Return the threads that these feeds posted in, in a span, each at the newest such post."""
-    if end - first <= SPAN_PER_FEED * len(feeds):
-        rows = store.views.read(
+def _parts(
+    store: "Store", feeds: frozenset[int], before: int | None, after: int = 0
+) -> Iterator[list[Found]]:
+    """Yield the threads of posts by these feeds, each at its newest, by parts of the log.
+
+    First all posts are looked at, some more each time; then those of each feed.
+    """
+    end = top = store.log.last_no + 1 if before is None else before
+    rows, looked_at = ROWS_FIRST, 0
+    while looked_at < max(ROWS_FIRST, ROWS_PER_FEED * len(feeds)):
+        posts = store.views.read(
             "SELECT thread, received_no, feed FROM social_threads"
             " INDEXED BY social_threads_newest"
-            " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
-            " ORDER BY received_no DESC",
-            (first, end),
+            " WHERE is_post = 1 AND role < 2 AND received_no > ? AND received_no < ?"
+            " ORDER BY received_no DESC LIMIT ?",
+            (after, end, rows),
         )
         newest: dict[bytes, int] = {}
-        marks = set(map(feed_mark, feeds))
-        for thread, number, feed in rows:
-            if feed in marks:
+        for thread, number, feed in posts:
+            if feed in feeds:
                 newest.setdefault(*_found((thread, number)))
-        return iter(newest.items())
+        yield list(newest.items())
+        if len(posts) < rows:
+            return
+        # No message has two rows here: it is a side thread's besides, but of one thread alone.
+        end = _found(posts[-1][:2])[1]
+        looked_at, rows = looked_at + rows, rows * GROWTH
+    span = GROWTH * (top - end)
+    while end > after + 1:
+        yield list(_posts(store, feeds, max(after + 1, end - span), end))
+        end, span = end - span, span * GROWTH
+
+
+def _lifted_later(
+    store: "Store", circle: Circle, threads: Collection[bytes], before: int
+) -> list[bytes]:
+    """Return those threads that stand on an earlier page."""
+    rows = store.views.read(
+        "SELECT t.value FROM json_each(?) t WHERE EXISTS ("
+        " SELECT 1 FROM social_threads WHERE thread = unhex(t.value) AND received_no >= ?"
+        " AND is_post = 1 AND role < 2 AND feed IN (SELECT value FROM json_each(?)))",
+        (as_hex(threads), before, circle.mine_marked),
+    )
+    return [bytes.fromhex(str(thread)) for (thread,) in rows]
+
+
+def _posts(store: "Store", feeds: Collection[int], first: int, end: int) -> Iterator[Found]:
+    """Return the threads that such feeds posted in, in a span, each at the newest such post."""
     rows = store.views.read(
         "SELECT thread, max(received_no) AS newest FROM json_each(?) f"
         " CROSS JOIN social_threads INDEXED BY social_threads_by_feed ON feed = f.value"
         " WHERE is_post = 1 AND role < 2 AND received_no >= ? AND received_no < ?"
         " GROUP BY thread ORDER BY newest DESC",
-        (as_marks(feeds), first, end),
+        (as_numbers(feeds), first, end),
     )
     return map(_found, rows)
 
@@ -153,7 +174,7 @@ def _threads_in(
     store: "Store", channel: str, circle: Circle, before: int | None
 ) -> Iterator[Found]:
     """Yield the threads of posts in a channel, each at its newest."""
-    blocked = as_marks(circle.blocks)
+    blocked = circle.blocks_marked
     end = store.log.last_no + 1 if before is None else before
     seen: set[bytes] = set()
     while True:
@@ -215,7 +236,7 @@ def _why_home(circle: Circle, sketch: Sketch) -> Reason:
 
 
 def _why_profile(circle: Circle, sketch: Sketch) -> Reason:
-    return Reason("wrote", () if sketch.root is None else (sketch.root.feed,))
+    return Reason("wrote", () if sketch.root_feed is None else (sketch.root_feed,))
 
 
 def _why_channel(circle: Circle, sketch: Sketch) -> Reason:

@@ -24,9 +24,11 @@ MARKS_MAX = 20
 """Places that are marked in one excerpt."""
 
 _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+|-{3,}")
+_LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+")
+_ANY_SIGN = re.compile(r"[*`~|_#>+\-\n\[=]")
+_RULE = re.compile(r"-{3,}")
 _UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
-_NO_SIGNS = str.maketrans("", "", "*`~|")
+_SIGNS = "*`~|"
 _BETWEEN = " · "
 _ELLIPSIS = "…"
 
@@ -54,9 +56,16 @@ def plain_text(markdown: str) -> str:
     Paragraphs are kept apart, so that a heading does not run into the first sentence.
     """
     text = markdown[:TEXT_CHARACTERS_MAX]
+    if _ANY_SIGN.search(text) is None:
+        return clean_line(text, TEXT_CHARACTERS_MAX)
     if "](" in text:
         text = _LINK.sub(r"\1", text)
-    text = _LINE_BEGIN.sub("", without_references(text).translate(_NO_SIGNS))
+    text = without_references(text)
+    for sign in _SIGNS:
+        text = text.replace(sign, "")
+    text = _LINE_BEGIN.sub("", text)
+    if "---" in text:
+        text = _RULE.sub("", text)
     if "_" in text:
         text = _UNDERLINES.sub("", text)
     if "\n\n" not in text:
@@ -68,15 +77,32 @@ def plain_text(markdown: str) -> str:
 def excerpt_of(markdown: str, said: Sequence[Said]) -> Excerpt:
     """Return the part of a text around the first word that was looked for; else its beginning."""
     text = plain_text(markdown)
-    places = find_said(text, said)
-    first = _start(text, places[0][0] if places else 0)
+    first = _start(text, _place_of(text, said)) if len(text) > EXCERPT_CHARACTERS else 0
     last = _end(text, first + EXCERPT_CHARACTERS)
     before, after = (_ELLIPSIS if cut else "" for cut in (first > 0, last < len(text)))
+    # A sign on each side shows whether a word begins and ends there.
+    begin = max(0, first - 1)
+    places = [
+        (begin + one, begin + other) for one, other in find_said(text[begin : last + 1], said)
+    ]
     shift = len(before) - first
     return Excerpt(
         before + text[first:last].rstrip() + after,
-        tuple((begin + shift, end + shift) for begin, end in places[:MARKS_MAX] if end <= last),
+        tuple(
+            (one + shift, other + shift)
+            for one, other in places[:MARKS_MAX]
+            if one >= first and other <= last
+        ),
     )
+
+
+def _place_of(text: str, said: Sequence[Said]) -> int:
+    """Return where the words stand first: as they were written if they do, else folded."""
+    found = [match.start() for one in said if (match := _plain_pattern(one).search(text))]
+    if found:
+        return min(found)
+    places = find_said(text, said)
+    return places[0][0] if places else 0
 
 
 def find_said(text: str, said: Sequence[Said]) -> list[tuple[int, int]]:
@@ -95,6 +121,13 @@ def find_said(text: str, said: Sequence[Said]) -> list[tuple[int, int]]:
         if not kept or begin >= kept[-1][1]:
             kept.append((begin, end))
     return kept
+
+
+@lru_cache(maxsize=200)
+def _plain_pattern(said: Said) -> re.Pattern[str]:
+    """Return what finds words in a text that is not folded."""
+    begin = "" if is_dense(said.text) else r"(?<![^\W_])"
+    return re.compile(begin + _pattern(said).pattern, re.IGNORECASE)
 
 
 @lru_cache(maxsize=200)

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from lichen.apps.social.content import parse_about
 from lichen.apps.social.reading.circle import Circle, circle_of
 from lichen.apps.social.reading.entries import read_entry
-from lichen.apps.social.reading.threads import feeds_named, names_of
+from lichen.apps.social.reading.names import feeds_named, names_of
 from lichen.apps.social.search.excerpts import find_said
 from lichen.apps.social.search.query import Query, Said, matching
 from lichen.apps.social.search.words import fold_text, is_sayable

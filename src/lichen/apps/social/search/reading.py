@@ -13,6 +13,8 @@ description for which the same author gave another one later.
 import re
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
+from operator import itemgetter
 from typing import TYPE_CHECKING, cast
 
 import msgspec
@@ -24,9 +26,9 @@ from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
 from lichen.apps.social.search.query import BEST, NEWEST, Query, matching
-from lichen.apps.social.search.view import SearchView, author_number
+from lichen.apps.social.search.view import SPAN_BITS, SearchView, author_number
 from lichen.apps.social.search.words import TEXT_MEMBERS
-from lichen.feed.message import FeedId, MsgId
+from lichen.feed.message import FeedId
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -38,11 +40,10 @@ BEST_WINDOW = 1_000
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 200
 """Messages of one answer."""
-READ_AT_ONCE = 25
-"""Messages read from the log in one go."""
 WINDOWS_MAX = 5
 """Windows looked through for one answer, where most of what fits may not be shown."""
 
+_SHOWN = tuple(key for key in TEXT_MEMBERS if key not in {"contentWarning", "channel"})
 _CURSOR = re.compile(r"([nb])(\d{1,18})-(\d{1,12})-(\d{1,18})")
 _KINDS = {NEWEST: "n", BEST: "b"}
 FAR_S = 10**12
@@ -93,6 +94,15 @@ class Answer(msgspec.Struct, frozen=True):
     total: int = 0
 
 
+class Matched(msgspec.Struct, frozen=True):
+    """The messages of a page, where the next one begins, and how many fit, as in ``Answer``."""
+
+    entries: tuple[Entry, ...]
+    after: Cursor | None
+    count: int | None
+    is_count_whole: bool
+
+
 class _Window(msgspec.Struct, frozen=True):
     """Numbers of messages in the order of the answer, each with its second, and what is below."""
 
@@ -118,51 +128,75 @@ def search(
     limit: int = LIMIT_DEFAULT,
     circle: Circle | None = None,
 ) -> Answer:
-    """Return the messages that fit a question; ``people``: whom its names mean."""
+    """Return the messages that fit a question, as shown; ``people``: whom its names mean."""
     circle = circle or circle_of(store, viewer)
     (progress,) = (one for one in store.views.progress() if one.name == SearchView.name)
+    matched = find(store, query, people, circle, after=after, limit=limit)
+    return Answer(
+        found=tuple(_shown(store, query, circle, matched.entries)),
+        after=None if matched.after is None else str(matched.after),
+        count=matched.count,
+        is_count_whole=matched.is_count_whole,
+        folded=progress.folded,
+        total=progress.total,
+    )
+
+
+def find(
+    store: "Store",
+    query: Query,
+    people: Mapping[str, Sequence[FeedId]],
+    circle: Circle,
+    *,
+    after: Cursor | None = None,
+    limit: int = LIMIT_DEFAULT,
+) -> Matched:
+    """Return the messages that fit a question."""
     if query.is_private or query.is_empty or any(not feeds for feeds in people.values()):
-        return Answer(count=0, folded=progress.folded, total=progress.total)
+        return Matched((), None, 0, is_count_whole=True)
     asked = _Asked(store, query, matching(query, people), circle)
     begin = Cursor(_KINDS[query.order], store.log.last_no, *_BEGIN)
     start = begin if after is None or after.kind != begin.kind else after
     first = asked.window(start.top)
-    found: list[Found] = []
+    entries: list[Entry] = []
     last = start
     goes_on_after: Cursor | None = None
-    for cursor, entry in asked.walk(first, start):
-        if entry is None or len(found) == max(1, min(limit, LIMIT_MAX)):
+    limit = max(1, min(limit, LIMIT_MAX))
+    for cursor, entry in asked.walk(first, start, at_once=limit + 1):
+        if entry is None or len(entries) == limit:
             # Either enough was looked through for one answer, or one more fits.
             goes_on_after = cursor if entry is None else last
             break
-        found.append(asked.found(entry))
+        entries.append(entry)
         last = cursor
-    return Answer(
-        found=tuple(found),
-        after=None if goes_on_after is None else str(goes_on_after),
-        count=len(first.rows) if start is begin else None,
+    return Matched(
+        tuple(entries),
+        goes_on_after,
+        len(first.rows) if start is begin else None,
         is_count_whole=first.next_top is None,
-        folded=progress.folded,
-        total=progress.total,
     )
 
 
 class _Asked:
     """One question being answered."""
 
-    __slots__ = ("_circle", "_match", "_query", "_store", "_titles")
+    __slots__ = ("_circle", "_match", "_query", "_store")
 
     def __init__(self, store: "Store", query: Query, match: str | None, circle: Circle) -> None:
         self._store = store
         self._query = query
         self._match = match
         self._circle = circle
-        self._titles: dict[MsgId, str] = {}
 
-    def walk(self, window: "_Window", start: Cursor) -> Iterator[tuple[Cursor, Entry | None]]:
-        """Yield what fits after ``start``, each with its place; at last None where to go on."""
+    def walk(
+        self, window: "_Window", start: Cursor, *, at_once: int
+    ) -> Iterator[tuple[Cursor, Entry | None]]:
+        """Yield what fits after ``start``, each with its place; at last None where to go on.
+
+        ``at_once``: how many messages are read in one go.
+        """
         for _ in range(WINDOWS_MAX):
-            yield from self._walk_window(window, start)
+            yield from self._walk_window(window, start, at_once)
             if window.next_top is None or self._query.order == BEST:
                 return
             start = Cursor(start.kind, window.next_top, *_BEGIN)
@@ -170,7 +204,7 @@ class _Asked:
         yield start, None
 
     def _walk_window(
-        self, window: "_Window", start: Cursor
+        self, window: "_Window", start: Cursor, at_once: int
     ) -> Iterator[tuple[Cursor, Entry | None]]:
         rows = window.rows
         if self._query.order == BEST:
@@ -178,7 +212,7 @@ class _Asked:
         else:
             key = (start.written_s, start.received_no)
             places = range(bisect_right(rows, (-key[0], -key[1]), key=_backwards), len(rows))
-        for chunk in _chunks(places):
+        for chunk in _chunks(places, at_once):
             entries = self._entries([rows[place] for place in chunk])
             for place in chunk:
                 number, at_s = rows[place]
@@ -195,22 +229,39 @@ class _Asked:
             None if day is None else int(day.timestamp())
             for day in (self._query.after, self._query.before)
         )
+        after, before = -1 if after is None else after, FAR_S if before is None else before
+        bottom, top = self._stretch(top, after, before)
         found = self._store.views.read(
             _sql(has_words=self._match is not None, is_best=is_best),
             {
                 "match": self._match,
                 "top": top,
-                "after": -1 if after is None else after,
-                "before": FAR_S if before is None else before,
-                "blocked": orjson.dumps(list(map(author_number, self._circle.blocks))).decode(),
+                "bottom": bottom,
+                "after": after,
+                "before": before,
+                "blocked": _numbers_listed(self._circle.blocks),
                 "most": most + 1,
             },
         )
         rows = cast("list[tuple[int, int, float]]", found)
         next_top = rows[most][0] if len(rows) > most else None
-        # BM25 is the smaller the better.
-        rows = sorted(rows[:most], key=lambda row: (row[2], -row[1], -row[0]))
-        return _Window([(number, at_s) for number, at_s, _ in rows], next_top)
+        ordered = sorted(rows[:most], key=itemgetter(1, 0), reverse=True)
+        if is_best:
+            ordered.sort(key=itemgetter(2))  # BM25 is the smaller the better
+        return _Window([(number, at_s) for number, at_s, _ in ordered], next_top)
+
+    def _stretch(self, top: int, after: int, before: int) -> tuple[int, int]:
+        """Return between which numbers up to ``top`` all messages written at such times are."""
+        if after < 0 and before == FAR_S:
+            return 0, top
+        ((first, last),) = self._store.views.read(
+            "SELECT min(span), max(span) FROM search_spans"
+            " WHERE span <= ? AND first_s < ? AND last_s >= ?",
+            (top >> SPAN_BITS, before, after),
+        )
+        if not isinstance(first, int) or not isinstance(last, int):
+            return 0, -1
+        return first << SPAN_BITS, min(top, ((last + 1) << SPAN_BITS) - 1)
 
     def _entries(self, rows: Sequence[tuple[int, int]]) -> dict[int, Entry]:
         """Return those of the messages that are there, fit to be shown, and still hold."""
@@ -226,38 +277,42 @@ class _Asked:
             del shown[number]
         return shown
 
-    def found(self, entry: Entry) -> Found:
-        """Return a message as it is shown among what was found."""
-        said = [
-            value
-            for key in TEXT_MEMBERS
-            if key not in {"contentWarning", "channel"}
-            and isinstance(value := entry.content.get(key), str)
-        ]
-        care = entry.content.get("contentWarning")
-        return Found(
+
+def _shown(
+    store: "Store", query: Query, circle: Circle, entries: Sequence[Entry]
+) -> Iterator[Found]:
+    """Yield messages as they are shown among what was found."""
+    threads = {entry.place.root for entry in entries if entry.place.root}
+    titles = {
+        thread: title_of(read_entry(root))
+        for thread, root in store.log.with_keys(threads).items()
+        if root.feed not in circle.blocks
+    }
+    words = query.said
+    for entry in entries:
+        content, thread = entry.content, entry.place.root
+        said = [text for key in _SHOWN if isinstance(text := content.get(key), str)]
+        care = content.get("contentWarning")
+        yield Found(
             entry=entry,
-            excerpt=excerpt_of("\n\n".join(said), self._query.said),
+            excerpt=excerpt_of("\n\n".join(said), words),
             care=care if isinstance(care, str) else "",
-            thread_title=self._thread_title(entry.place.root),
+            thread_title=titles.get(thread, "") if thread else "",
         )
 
-    def _thread_title(self, thread: MsgId | None) -> str:
-        if thread is None:
-            return ""
-        if thread not in self._titles:
-            root = self._store.log.get(thread)
-            is_shown = root is not None and root.feed not in self._circle.blocks
-            self._titles[thread] = title_of(read_entry(root)) if root and is_shown else ""
-        return self._titles[thread]
+
+@lru_cache(maxsize=4)
+def _numbers_listed(feeds: frozenset[FeedId]) -> str:
+    """Return the numbers by which the index knows feeds, as a list for SQL."""
+    return orjson.dumps(list(map(author_number, feeds))).decode()
 
 
 def _sql(*, has_words: bool, is_best: bool) -> str:
     source = (
         "search CROSS JOIN search_times t ON t.received_no = search.rowid"
-        " WHERE search MATCH :match AND search.rowid <= :top"
+        " WHERE search MATCH :match AND search.rowid BETWEEN :bottom AND :top"
         if has_words
-        else "search_times t WHERE t.received_no <= :top"
+        else "search_times t WHERE t.received_no BETWEEN :bottom AND :top"
     )
     return (
         # Only fixed texts are put together.
@@ -300,6 +355,6 @@ def _outdated(store: "Store", entries: Iterable[Entry]) -> set[int]:
     }
 
 
-def _chunks(places: range) -> Iterator[range]:
-    for first in range(0, len(places), READ_AT_ONCE):
-        yield places[first : first + READ_AT_ONCE]
+def _chunks(places: range, at_once: int) -> Iterator[range]:
+    for first in range(0, len(places), at_once):
+        yield places[first : first + at_once]

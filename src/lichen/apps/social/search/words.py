@@ -26,6 +26,8 @@ TEXT_MEMBERS = ("title", "name", "summary", "text", "description", "contentWarni
 """Members of a content whose words count, of whatever type it is."""
 FACETS_OF_A_KIND_MAX = 20
 """Channels, and people mentioned, by which one message is found: more than anybody means."""
+SIGNS_KEPT_MAX = 10_000
+"""Signs of which it is remembered what they are folded to: those of all common scripts."""
 
 _FACET = "\ue000"
 _REFERENCE = re.compile(r"[@%&][A-Za-z0-9+/]{43}=\.\w+(?:\?[\w=%+/.&-]*)?")
@@ -136,7 +138,7 @@ def folded_with_places(text: str) -> tuple[str, Sequence[int]]:
     """Fold a text sign by sign; return it with the place in ``text`` of each folded sign."""
     if text.isascii():
         return text.lower(), range(len(text))
-    signs = list(map(_fold_sign, text))
+    signs = list(map(_folded_signs.__getitem__, text))
     folded = "".join(signs)
     if len(folded) == len(text) == sum(map(bool, signs)):
         return folded, range(len(text))
@@ -150,6 +152,14 @@ def _fold(text: str) -> str:
     return " ".join(_APART.split(text))
 
 
-@lru_cache(maxsize=10_000)
-def _fold_sign(sign: str) -> str:
-    return " " if sign.isspace() else _fold(sign).strip(" ")
+class _FoldedSigns(dict[str, str]):
+    """A sign to what it is folded to, worked out when first asked."""
+
+    def __missing__(self, sign: str) -> str:
+        if len(self) >= SIGNS_KEPT_MAX:
+            self.clear()
+        folded = self[sign] = " " if sign.isspace() else _fold(sign).strip(" ")
+        return folded
+
+
+_folded_signs = _FoldedSigns()
