@@ -57,10 +57,6 @@ async def import_command(
     found = [path if path == _STDIN else _whole_path(path) for path in files]
     request: dict[str, JsonValue] = {"noViews": no_views, "verify": session.settings.verify}
     total = _Total()
-    if not session.home.socket.exists():
-        from lichen.store.checking.chainer import prestart  # noqa: PLC0415 (not for --help)
-
-        prestart()
     async with session.client() as client:
         meter = _Meter(session.out)
         for number, path in enumerate(found, 1):

@@ -38,23 +38,6 @@ COMMAND = (sys.executable, "-P", "-m", "lichen.store.checking.process")
 Got = TypeVar("Got")
 
 
-_prestarted: "list[subprocess.Popen[bytes]]" = []
-"""The process that was asked for before there was a store."""
-
-
-def prestart() -> None:
-    """Have the process started that the next store will need: both take a while to begin."""
-    if cores() > 1 and not _prestarted:
-        with suppress(OSError):
-            _prestarted.append(_spawn(COMMAND))
-
-
-def _spawn(command: Sequence[str]) -> "subprocess.Popen[bytes]":
-    return subprocess.Popen(  # noqa: S603 (this program itself)
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL
-    )
-
-
 class _Request:
     """Something asked, and how to do without."""
 
@@ -194,7 +177,12 @@ class Chainer:
         if self._process is not None or self._is_lost or self._is_closing:
             return
         try:
-            process = _prestarted.pop() if _prestarted else _spawn(self._command)
+            process = subprocess.Popen(  # noqa: S603 (this program itself)
+                self._command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+            )
         except OSError as error:
             self._lose(str(error))
             return
