@@ -16,8 +16,10 @@ LOCAL_STREAM_ITEMS = 100  # messages that a local stream reads at a time
 NOTICES_WAITING_MAX = 1000  # a listener that falls further behind loses the oldest
 NOTICES_PER_BATCH_MAX = 20  # single messages told of one batch; beyond that, only their number
 LOCAL_CALLS_MAX = 1024  # open calls of one local program
-IMPORT_BATCH = 8000  # messages decided and written at a time by an import: some 200 ms, 25 MB;
-# with a hundred authors one signature in 80 is then checked as the newest of its run
+IMPORT_BATCH = 4000  # messages decided and written at a time by an import: some 50 ms, 12 MB;
+# with a hundred authors one signature in 40 is then checked as the newest of its run
+IMPORT_BATCH_FIRST = 1000  # the first one is small, each next one up to twice as large as all
+# before, so that writing soon begins
 IMPORT_BLOCKS_AHEAD = 4  # blocks of lines that are read before they are needed: some 4 MB
 LAN_ANNOUNCE_S = 2.0  # as often as the JavaScript peers: one unseen for 10 s counts as gone
 DATAGRAMS_PER_S_MAX = 200  # announcements read in a second: a hundred peers say two each

@@ -161,7 +161,9 @@ async def _chain(service: "Service", file: BufferedIOBase, tally: Tally) -> Asyn
         block = under_way.popleft()
         chained = await block.chained
         line += batch.add(block.lines, chained, line, service.format.parse, tally.refuse)
-        if len(batch.messages) >= limits.IMPORT_BATCH:
+        if len(batch.messages) >= min(
+            max(line // 2, limits.IMPORT_BATCH_FIRST), limits.IMPORT_BATCH
+        ):
             yield batch
             batch = Batch()
     if batch.read:

@@ -10,7 +10,7 @@ from lichen.feed.formats import FeedFormat
 from lichen.feed.lines import chain_lines
 from lichen.feed.message import ChainedMessage, Message, as_verified
 
-VERIFIED_ONE_IN: Final = 8
+VERIFIED_ONE_IN: Final = 5
 """Of so many messages one signature at most is checked here, if it is due at once: this leaves both
 processes about as much to do, whether few or many signatures are due."""
 
