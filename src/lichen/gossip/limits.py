@@ -62,14 +62,15 @@ MALFORMED_MAX = 100
 
 # The way in and the way out.
 
-PENDING_MESSAGES_HIGH = 2_000
-"""Messages of one connection waiting for the store; above it nothing is read from the peer."""
+PENDING_MESSAGES_HIGH = 4_000
+"""Messages of one connection waiting for the store; above it nothing is read from the peer. With half
+as many the store ran dry between two of its steps, and a first sync took a tenth longer."""
 
-PENDING_MESSAGES_LOW = 1_000
+PENDING_MESSAGES_LOW = 2_500
 """Reading goes on below this."""
 
 PENDING_BYTES_HIGH = 4 * 1024 * 1024
-"""Their size: 2,000 of the longest messages would be 48 MB; above it nothing is read either."""
+"""Their size: 4,000 of the longest messages would be 96 MB; above it nothing is read either."""
 
 INGEST_BATCH_MAX = 1_000
 """Messages in one ``Ingest``: more would hold up the other peers' messages in the store."""

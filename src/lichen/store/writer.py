@@ -15,10 +15,9 @@ from typing import Generic, Protocol, TypeVar
 
 from lichen.store.errors import StoreClosed, StoreError, writing
 
-FOLD_WAIT_S_MAX = 0.5
+FOLD_WAIT_S_MAX = 0.25
 """How long views may lag while messages pour in: folding then takes a turn of one slice, some
-hundreds of the nearest people's newest messages, so that there is something to read meanwhile. At
-twice as many turns a first sync took a tenth longer, and nobody reads what changes so fast."""
+hundreds of the nearest people's newest messages, so that there is something to read meanwhile."""
 FOLD_CALM_S = 0.03
 """How long nothing else must have come before folding begins: between two batches of a first sync
 it would only delay the second one."""
