@@ -146,7 +146,7 @@ def test_messages_that_wait_for_the_store_are_bounded(make_probe: Any) -> None:
         probe.give(connection, *(probe.message(1, sequence + n) for n in range(1, 301)))
         batches += probe.of(effects.Ingest)
         sequence += 300
-    assert sequence == 2_100
+    assert sequence == 4_200
     probe.give(connection, *(probe.message(1, sequence + n) for n in range(1, 2_001)))
     more = probe.of(effects.Ingest)
     assert [len(each.batch) for each in more] == [1000, 1000]
@@ -155,8 +155,8 @@ def test_messages_that_wait_for_the_store_are_bounded(make_probe: Any) -> None:
     for each in batches + more:
         if probe.of(effects.ResumeReading, probe.tell(probe.log.ingest(connection, each.batch))):
             resumed_at = probe.log.received(probe.ids[1])
-    assert resumed_at == 3_100
-    assert probe.log.received(probe.ids[1]) == 4_100
+    assert resumed_at == 3_900
+    assert probe.log.received(probe.ids[1]) == 6_200
 
 
 def test_long_messages_wait_in_fewer_numbers(make_probe: Any) -> None:
@@ -175,9 +175,9 @@ def test_long_messages_wait_in_fewer_numbers(make_probe: Any) -> None:
 def test_a_failed_batch_no_longer_counts_as_waiting(make_probe: Any) -> None:
     probe = make_probe(follows=1)
     connection = probe.connect_ebt(2, {1: 100_000})
-    probe.give(connection, *(probe.message(1, n) for n in range(1, 2_101)))
+    probe.give(connection, *(probe.message(1, n) for n in range(1, 4_101)))
     assert len(probe.of(effects.PauseReading)) == 1
-    for count in (1000, 1000, 100):
+    for count in (1000, 1000, 1000, 1000, 100):
         probe.tell(events.IngestFailed(connection, count, "disk full"))
     assert probe.of(effects.ResumeReading, probe.everything) != []
 

@@ -63,8 +63,8 @@ MALFORMED_MAX = 100
 # The way in and the way out.
 
 PENDING_MESSAGES_HIGH = 4_000
-"""Messages of one connection waiting for the store; above it nothing is read from the peer. With half
-as many the store ran dry between two of its steps, and a first sync took a tenth longer."""
+"""Messages of one connection waiting for the store; above it nothing is read from the peer. With
+half as many the store ran dry between two of its steps: a first sync took a tenth longer."""
 
 PENDING_MESSAGES_LOW = 2_500
 """Reading goes on below this."""
