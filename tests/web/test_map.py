@@ -54,6 +54,22 @@ def is_apart(one: Box, other: Box) -> bool:
     return one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1]
 
 
+def corners(ring: plan_of._Ring, number: int) -> list[Node]:
+    """Somebody at a place, as far beside it as can be, each way."""
+    x, y = ring.place(number)
+    ways = itertools.product((-plan_of.JITTER, 0, plan_of.JITTER), repeat=2)
+    who = Neighbour(feed(1), "wifi", "")
+    return [Node(who, x + a, y + b, is_asleep=True, vein="", flow="") for a, b in ways]
+
+
+def test_places_are_apart_however_far_each_stands_beside_its_own() -> None:
+    rings = (plan_of.INNER, plan_of.OUTER)
+    places = [corners(ring, number) for ring in rings for number in range(ring.places)]
+    for one, other in itertools.combinations(places, 2):
+        for a, b in itertools.product(one, other):
+            assert all(is_apart(*pair) for pair in itertools.product(boxes(a), boxes(b)))
+
+
 PEOPLE = st.lists(st.integers(0, 2**32), min_size=1, max_size=40, unique=True)
 
 

@@ -33,7 +33,7 @@ LABEL_WIDTH, LABEL_HEIGHT = 112.0, 36.0
 """The room that a name and the line below it take."""
 LABEL_ABOVE_FROM = 70.0
 """Who stands higher above the middle than this has the name above the face."""
-JITTER = 4.0
+JITTER = 3.0
 """Each stands so far beside its place that a ring does not look like a clock."""
 
 WIDTH_MIN, WIDTH_GROWTH = 3.0, 16.0
