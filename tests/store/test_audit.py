@@ -304,6 +304,8 @@ def test_a_cut_that_is_interrupted_is_made_later(
     with monkeypatch.context() as patch:
         patch.setattr(LogWriter, "cut", fail)
         store.wait_audited()
+        wait_for(lambda: len(failed) > 0)
+        store.wait_audited()
         wait_for(lambda: len(failed) > 1)
         if is_restarted:
             store.close()
