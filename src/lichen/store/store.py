@@ -57,8 +57,8 @@ VIEWS_FILE = "views.db"
 OWN_FORMAT = "classic"
 TOGETHER_MAX = 2_000
 """Messages of several waiting batches decided in one transaction: some 30 ms of work, 100 ms if all
-their signatures are checked. With half as many a first sync takes 5 % longer: each transaction writes
-anew the pages of the index that it touches."""
+their signatures are checked. With half as many a first sync takes 5 % longer: each transaction
+writes anew the pages of the index that it touches."""
 NEWEST_ROWS = 200
 """How many messages are the newest ones, for whoever waits to see what was just written."""
 
