@@ -188,15 +188,17 @@ def old_clocks_are_of_the_same_generation(patch: Patch) -> None:
 
 
 def views_are_not_compared_with_the_log(patch: Patch) -> None:
-    def agreed(_self: FoldEngine, db: apsw.Connection, name: str) -> Any:
+    def agreed(db: apsw.Connection, name: str, _keys_at: Any) -> Any:
         intervals: tuple[tuple[int, int], ...] = ()
-        for first, last in db.execute(
-            "SELECT first, last FROM view_folded WHERE view = ?", (name,)
+        keys: dict[int, bytes] = {}
+        for first, first_key, last, last_key in db.execute(
+            "SELECT first, first_key, last, last_key FROM view_folded WHERE view = ?", (name,)
         ):
             intervals = with_interval(intervals, (first, last))
-        return intervals
+            keys |= {first: first_key, last: last_key}
+        return intervals, keys
 
-    patch.setattr(FoldEngine, "_agreed", agreed)
+    patch.setattr(engine, "agreed", agreed)
 
 
 def notes_are_written_in_any_order(patch: Patch) -> None:
