@@ -12,6 +12,7 @@ from typing import Any
 
 import apsw
 import pytest
+from structlog.testing import capture_logs
 
 from lichen.feed.identity import generate_identity
 from lichen.node.errors import ApiError
@@ -363,7 +364,10 @@ def test_views_are_made_anew_when_they_are_damaged(open_peer: OpenPeer) -> None:
             await asyncio.wrap_future(peer.store.wait_folded())
             assert peer.store.views.progress()[0].folded == 50
 
-    asyncio.run(run())
+    with capture_logs() as told:
+        asyncio.run(run())
+    said = [each["words"] for each in told if each["event"] == "store"]
+    assert any("made anew from the log" in words for words in said), "it is written down"
 
 
 @pytest.mark.parametrize(("owner", "step"), [(Store, "bind_own"), (Local, "begin_run")])

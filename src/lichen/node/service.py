@@ -248,6 +248,7 @@ class Service:
             formats={"classic": self.format},
             verify=self.settings.verify,
             views=[*base_views(), *(view for app in self.apps for view in app.views)],
+            on_notice=lambda words: log.warning("store", words=words),
             on_audit=self._hear_audit,
             on_trouble=self._hear_trouble,
         )

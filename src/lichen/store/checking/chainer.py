@@ -204,7 +204,7 @@ class Chainer:
         self._is_ready = False
         if self._on_notice is not None and not self._is_closing:
             self._on_notice(
-                f"The process that helps to take in messages is gone ({reason}); not needed."
+                f"The process that reads messages is gone ({reason}); all goes on without it."
             )
 
     # In the sending thread

@@ -311,7 +311,9 @@ class FoldEngine:
         )
         if view.name not in self._told_faulty:
             self._told_faulty.add(view.name)
-            self._on_notice(f"View {view.name} sets message {row.key} aside: {fault}.")
+            self._on_notice(
+                f"View {view.name} sets message {row.key} aside: {type(fault).__name__}."
+            )
 
     def _keys_at(self, interval: Interval) -> dict[int, bytes]:
         """Return the keys of an interval's ends; an empty one where no message is."""
