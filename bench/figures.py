@@ -24,26 +24,22 @@ class Row(msgspec.Struct, frozen=True):
     note: str = ""
 
 
-class Usage:
-    """CPU time and greatest memory of a process while a block runs."""
+class PeakMemory:
+    """The greatest memory that a process and those it has started occupy while a block runs."""
 
     def __init__(self, pid: int) -> None:
-        self._process = psutil.Process(pid)
+        self._pid = pid
         self._done = threading.Event()
         self._thread = threading.Thread(target=self._sample, daemon=True)
-        self.cpu_s = self.cpu_at_end_s = 0.0
-        self.memory_mib = 0.0
+        self.mib = 0.0
 
     def __enter__(self) -> Self:
-        self._before = cpu_s(self._process.pid)
         self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
         self._done.set()
         self._thread.join()
-        self.cpu_at_end_s = cpu_s(self._process.pid)
-        self.cpu_s = self.cpu_at_end_s - self._before
         self._look()
 
     def _sample(self) -> None:
@@ -51,7 +47,32 @@ class Usage:
             self._look()
 
     def _look(self) -> None:
-        self.memory_mib = max(self.memory_mib, memory_mib(self._process.pid))
+        with suppress(psutil.NoSuchProcess):  # it may have ended
+            self.mib = max(self.mib, memory_mib(self._pid))
+
+
+class Usage:
+    """CPU time and greatest memory of a process while a block runs."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._peak = PeakMemory(pid)
+        self.cpu_s = self.cpu_at_end_s = 0.0
+
+    @property
+    def memory_mib(self) -> float:
+        """Return the greatest memory so far."""
+        return self._peak.mib
+
+    def __enter__(self) -> Self:
+        self._before = cpu_s(self._pid)
+        self._peak.__enter__()
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self._peak.__exit__()
+        self.cpu_at_end_s = cpu_s(self._pid)
+        self.cpu_s = self.cpu_at_end_s - self._before
 
 
 def memory_mib(pid: int) -> float:

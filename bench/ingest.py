@@ -17,7 +17,7 @@ from pathlib import Path
 import corpora
 import floor
 import install
-from figures import Row, medians
+from figures import PeakMemory, Row, medians
 from program import PYTHON
 
 RUNS = 3
@@ -64,7 +64,7 @@ def _run(how: str | Sequence[str], file: Path, home: Path, count: int) -> dict[s
     else:
         command = [PYTHON, "-m", "lichen", "--home", str(home), "import", "--no-views"]
         command += ["--json", *how, str(file)]
-    seconds, used, printed = run(command, environment)
+    seconds, used, peak_mib, printed = run(command, environment)
     if not isinstance(how, str):
         last = json.loads(printed.splitlines()[-1])
         assert last["accepted"] == count, last
@@ -72,24 +72,28 @@ def _run(how: str | Sequence[str], file: Path, home: Path, count: int) -> dict[s
         "seconds": seconds,
         "messages_per_s": count / seconds,
         "cpu_s": used.ru_utime + used.ru_stime,
-        "peak_mib": used.ru_maxrss / 1024,
+        "peak_mib": peak_mib,
         "log_bytes": _size(home) / count,
     }
 
 
 def run(
     command: Sequence[str], environment: dict[str, str]
-) -> tuple[float, resource.struct_rusage, bytes]:
-    """Run a program to its end; return how long it took, what it used, and what it said."""
+) -> tuple[float, resource.struct_rusage, float, bytes]:
+    """Run a program to its end; return how long it took, what it used, MiB too, and what it said.
+
+    The system's own count of memory would be that of this process, where it occupies more.
+    """
     with tempfile.TemporaryFile() as output:
         began = time.monotonic()
         process = subprocess.Popen(command, stdout=output, stderr=sys.stderr, env=environment)
-        _, status, used = os.wait4(process.pid, 0)
+        with PeakMemory(process.pid) as peak:
+            _, status, used = os.wait4(process.pid, 0)
         seconds = time.monotonic() - began
         process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0, command
         output.seek(0)
-        return seconds, used, output.read()
+        return seconds, used, peak.mib, output.read()
 
 
 def _size(home: Path) -> int:
