@@ -20,6 +20,8 @@ from lichen.node.errors import ApiError
 ALWAYS = (Exit.DONE, Exit.FAILED, Exit.USAGE, Exit.INTERRUPTED)
 OPENS_DATA = (Exit.LIMIT, Exit.REFUSED, Exit.LOCKED, Exit.WRONG_KEY, Exit.DAMAGED)
 
+PAGE_MAX = 200
+"""People or messages of one page: what the local API gives at once."""
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 100}
 
 
@@ -106,6 +108,18 @@ def command(
         return made
 
     return decorate
+
+
+def limit_option(default: int) -> Callable[[Callable[..., object]], Callable[..., object]]:
+    """Return the option that says how long a page is."""
+    return click.option(
+        "--limit",
+        type=click.IntRange(min=1, max=PAGE_MAX),
+        metavar="N",
+        default=default,
+        show_default=True,
+        help=_("Show at most so many."),
+    )
 
 
 def _runner(

@@ -2,7 +2,7 @@
 
 import click
 
-from lichen.cli.command import OPENS_DATA, command
+from lichen.cli.command import OPENS_DATA, command, limit_option
 from lichen.cli.exits import Exit
 from lichen.cli.ids import Names
 from lichen.cli.session import Session, member, text_member
@@ -23,14 +23,7 @@ KINDS = ("follows", "followers", "nearby", "blocked")
     exits=(*OPENS_DATA, Exit.NOT_FOUND),
 )
 @click.argument("kind", type=click.Choice(KINDS), default=KINDS[0])
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=200),
-    metavar="N",
-    default=LIMIT_DEFAULT,
-    show_default=True,
-    help=_("Show at most so many."),
-)
+@limit_option(LIMIT_DEFAULT)
 @click.option("--before", type=int, metavar="NUMBER", help=_("Go on where a list ended."))
 async def people_command(session: Session, kind: str, limit: int, before: int | None) -> int:
     """List people, those first of whom something was said last.

@@ -2,7 +2,7 @@
 
 import click
 
-from lichen.cli.command import OPENS_DATA, command
+from lichen.cli.command import OPENS_DATA, command, limit_option
 from lichen.cli.exits import Exit
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
@@ -28,14 +28,7 @@ LIMIT_DEFAULT = 20
     exits=(*OPENS_DATA, Exit.NOT_FOUND),
 )
 @click.argument("words", nargs=-1, required=True)
-@click.option(
-    "--limit",
-    type=click.IntRange(min=1, max=200),
-    metavar="N",
-    default=LIMIT_DEFAULT,
-    show_default=True,
-    help=_("Show at most so many."),
-)
+@limit_option(LIMIT_DEFAULT)
 @click.option("--after", metavar="CURSOR", help=_("Go on where an answer ended."))
 async def search_command(
     session: Session, words: tuple[str, ...], limit: int, after: str | None
