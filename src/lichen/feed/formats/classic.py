@@ -98,12 +98,18 @@ class ClassicFormat:
         """Check everything but the signature."""
         if raw.sequence != (1 if state is None else state.sequence + 1):
             return Rejected(Reason.SEQUENCE_GAP, raw.author, raw.sequence)
-        message = self._chain(raw)
+        message = self.chain_alone(raw)
         return message if isinstance(message, Rejected) else check_place(message, state)
 
     def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
-        """Check everything but the signature and the message before."""
-        return self._chain(raw)
+        """Check everything but the signature and the message before.
+
+        It goes the quick way if that leads to what the message claims to be, else the exact one.
+        """
+        quick = chain_quickly(raw.data)
+        if quick is None or quick.author != raw.author or quick.sequence != raw.sequence:
+            return self._chain_exactly(raw)
+        return quick
 
     def chain_text(self, data: bytes) -> ChainedMessage | Rejected:
         """Read a text and check everything but the signature and the message before."""
@@ -171,13 +177,6 @@ class ClassicFormat:
         if isinstance(chained, Rejected):
             raise ContentError(chained.reason)
         return as_verified(chained)
-
-    def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
-        """Go the quick way if it leads to what the message claims to be, else the exact one."""
-        quick = chain_quickly(raw.data)
-        if quick is None or quick.author != raw.author or quick.sequence != raw.sequence:
-            return self._chain_exactly(raw)
-        return quick
 
     def _chain_exactly(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Go the exact way."""

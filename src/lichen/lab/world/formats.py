@@ -94,11 +94,11 @@ class SealedFormat(ClassicFormat):
             known = self._known[raw.data] = _Known(raw)
         return known
 
-    def _chain(self, raw: RawMessage) -> ChainedMessage | Rejected:
+    def chain_alone(self, raw: RawMessage) -> ChainedMessage | Rejected:
         """Check everything but the signature and the message before."""
         known = self._remember(raw)
         if known.chained is None:
-            known.chained = super()._chain(raw)
+            known.chained = super().chain_alone(raw)
         return known.chained
 
     def verify(self, message: ChainedMessage) -> Message | Rejected:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from lichen.feed.content import is_due
 from lichen.feed.formats import FeedFormat
-from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Reason, Rejected
+from lichen.feed.message import ChainedMessage, FeedId, FeedState, Reason, Rejected
 from lichen.store.checking.signatures import Verdict
 from lichen.store.ingest.settlement import Outcome, Settlement, chain
 from lichen.store.ingest.values import Claimed, Decided, HeldLog, Signatures
@@ -101,9 +101,8 @@ class _Hopeful:
                         outcome = chain(raw, feed_format, state)
                         if not isinstance(outcome, Rejected):
                             run.state = FeedState(outcome.sequence, outcome.key)
-                            if isinstance(outcome, Message):
-                                pass  # its signature was checked on its way here
-                            elif verifies_all or author == own or is_due(outcome):
+                        if isinstance(outcome, ChainedMessage):
+                            if verifies_all or author == own or is_due(outcome):
                                 signatures.add(len(outcomes), feed_format, outcome)
                             else:
                                 run.waiting.append(len(outcomes))
