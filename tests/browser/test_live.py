@@ -82,6 +82,7 @@ def test_catching_up_says_how_far_it_is(
         author.post(1000 + number, f"{number}. {ENTRY}")
     bring(keeper, keeper.home.parent / "diary.jsonl", author)
     keeper.publish({"type": "contact", "contact": author.id, "following": True})
+    wait_until(lambda: keeper.unaudited() == 0)  # before that it would offer less
     reader.follow(author.id)
     window = open_window(reader)
     window.go("/")
