@@ -62,7 +62,7 @@ def measure(folder: Path, messages: int, runs: int = RUNS) -> list[figures.Row]:
     try:
         sender.publish({"type": "contact", "contact": main_author, "following": True})
         sender.load(corpus / "corpus.jsonl.gz")
-        _wait_until_done(sender)
+        sender.wait_until_ready(SYNC_S_MAX)
         found = [_run(sender, main_author, folder / f"run-{turn}") for turn in range(runs)]
     finally:
         sender.kill()
@@ -107,14 +107,6 @@ def _run(sender: LichenPeer, main_author: str, home: Path) -> dict[str, float]:
         "messages": float(received),
         "folded_s": folded_s,
     }
-
-
-def _wait_until_done(sender: LichenPeer) -> None:
-    """Wait until a peer has checked and sorted in all it has: what is not checked is not sent."""
-    wait_until(
-        lambda: not sender.call("status")["unaudited"] and sender.call("lichen.folding") is None,
-        SYNC_S_MAX,
-    )
 
 
 def _wait_for_calm(receiver: LichenPeer, began: float) -> tuple[float, int]:

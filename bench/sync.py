@@ -1,14 +1,16 @@
 """Initial sync: a peer that has nothing gets the log of another, two processes on loopback.
 
 The sender has a corpus of ASCII messages and follows all its authors; the receiver follows them and
-the sender, and dials. Measured from there until the receiver has every message, chain first, and
-from there until every signature is checked (``audited``); what it folds meanwhile counts too. The
-pairs take turns, so that a busy moment of the machine does not fall on one of them alone.
+the sender, and dials. Measured until the receiver has every message, chain first; until every
+signature is checked (``audited``; what it folds meanwhile counts too); and until questions are
+answered at once (``ready``): Lichen has sorted in everything, and ssb-db2, which makes most of its
+indexes when it is first asked, has answered each question of questions.js. CPU seconds are those of
+both peers. The pairs take turns, so that a busy moment does not fall on one of them alone.
 """
 
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import corpora
@@ -24,6 +26,7 @@ NEARLY = 0.9
 LOOK_AT_THE_END_EVERY_S = 0.01
 CALM_S = 1.5
 """Pause before dialling: the JavaScript peers let the follow graph settle for a while."""
+QUESTIONS = Path(__file__).with_name("questions.js")
 PAIRS = (
     ("modern", "modern"),
     ("modern", "lichen"),
@@ -36,13 +39,14 @@ def measure(folder: Path, messages: int, pairs: tuple[tuple[str, str], ...] = PA
     """Return the medians of each pair, and the ratio to the JavaScript pair."""
     corpus = corpora.write_ascii(messages, folder)
     clock = _read_clock(corpus)
+    subjects = _subjects(corpus)
     kinds = {sender for sender, _receiver in pairs}
     senders = {kind: _prepare_sender(kind, folder, corpus, clock) for kind in sorted(kinds)}
     runs: dict[tuple[str, str], list[dict[str, float]]] = {pair: [] for pair in pairs}
     for turn in range(RUNS):
         for pair in pairs:
             here = folder / f"{turn}-{pair[0]}-{pair[1]}"
-            runs[pair].append(_run(pair, senders[pair[0]], here, clock))
+            runs[pair].append(_run(pair, senders[pair[0]], here, clock, subjects))
     return list(_rows(messages, runs))
 
 
@@ -51,7 +55,8 @@ def _rows(messages: int, runs: dict[tuple[str, str], list[dict[str, float]]]) ->
     for (sender, receiver), measured in runs.items():
         figures = medians(measured)
         figures["ratio"] = figures["messages_per_s"] / rival["messages_per_s"]
-        figures["cpu_ratio"] = rival["both_cpu_s"] / figures["both_cpu_s"]
+        for cpu in ("both_cpu_s", "audited_cpu_s", "ready_cpu_s"):
+            figures[cpu.replace("_s", "_ratio")] = rival[cpu] / figures[cpu]
         yield Row(f"initial sync of {messages:,} messages", f"{sender} -> {receiver}", figures)
 
 
@@ -68,6 +73,14 @@ def _read_clock(file: Path) -> dict[str, int]:
     return clock
 
 
+def _subjects(file: Path) -> dict[str, str]:
+    """Return whom and what to ask about; any will do, for indexes are made of all messages."""
+    with file.open("rb") as lines:
+        first = orjson.loads(next(lines))
+    author, key = first["value"]["author"], first["key"]
+    return {"own": author, "author": author, "root": key, "liked": key}
+
+
 def _prepare_sender(kind: str, folder: Path, corpus: Path, clock: dict[str, int]) -> Path:
     """Return the home of a stopped peer that has the corpus and follows its authors."""
     home = folder / f"sender-{kind}"
@@ -76,7 +89,8 @@ def _prepare_sender(kind: str, folder: Path, corpus: Path, clock: dict[str, int]
         peer.publish_many([_follow(author) for author in clock])
         peer.load(corpus)
         peer.wait_for(clock, SYNC_S_MAX)
-        _wait_audited(peer)
+        if isinstance(peer, LichenPeer):
+            peer.wait_until_ready(SYNC_S_MAX)
         time.sleep(CALM_S)
         peer.stop()
     finally:
@@ -85,7 +99,11 @@ def _prepare_sender(kind: str, folder: Path, corpus: Path, clock: dict[str, int]
 
 
 def _run(
-    pair: tuple[str, str], prepared: Path, here: Path, clock: dict[str, int]
+    pair: tuple[str, str],
+    prepared: Path,
+    here: Path,
+    clock: dict[str, int],
+    subjects: Mapping[str, str],
 ) -> dict[str, float]:
     shutil.copytree(prepared, here / "sender", ignore=shutil.ignore_patterns("*.socket"))
     sender = make_peer(pair[0], here / "sender").start()
@@ -100,10 +118,16 @@ def _run(
             receiver.connect(sender.address)
             ended = _wait_for(receiver, wanted)
         seconds = (ended - began) / 1e9
+        cpu_before = sending.cpu_s + receiving.cpu_s - receiving.cpu_at_end_s
         _wait_audited(receiver)
         audited = {
             "audited_s": (time.monotonic_ns() - began) / 1e9,
-            "audited_cpu_s": receiving.cpu_s + cpu_s(receiver.pid) - receiving.cpu_at_end_s,
+            "audited_cpu_s": cpu_before + cpu_s(receiver.pid),
+        }
+        _wait_ready(receiver, subjects)
+        ready = {
+            "ready_s": (time.monotonic_ns() - began) / 1e9,
+            "ready_cpu_s": cpu_before + cpu_s(receiver.pid),
         }
     finally:
         sender.kill()
@@ -118,12 +142,21 @@ def _run(
         "sender_mib": sending.memory_mib,
         "receiver_mib": receiving.memory_mib,
         **audited,
+        **ready,
     }
 
 
 def _wait_audited(peer: Peer) -> None:
     while isinstance(peer, LichenPeer) and peer.unaudited():
         time.sleep(LOOK_EVERY_S)
+
+
+def _wait_ready(peer: Peer, subjects: Mapping[str, str]) -> None:
+    """Wait until questions are answered at once. ``subjects``: whom and what they are about."""
+    if isinstance(peer, LichenPeer):
+        peer.wait_until_ready(SYNC_S_MAX)
+    elif isinstance(peer, JsPeer):
+        peer.call("askAll", str(QUESTIONS), subjects, timeout_s=SYNC_S_MAX)
 
 
 def _wait_for(receiver: Peer, wanted: dict[str, int]) -> int:

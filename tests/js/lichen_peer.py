@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 import orjson
-from peers import CALL_S_MAX, START_S_MAX, PeerError, Process
+from peers import CALL_S_MAX, START_S_MAX, PeerError, Process, wait_until
 
 from lichen.node.home import Home
 from lichen.wire.connection import Connection
@@ -271,6 +271,10 @@ class LichenPeer:
     def unaudited(self) -> int:
         """Return how many messages wait for the audit of their signatures."""
         return int(self.call("status")["unaudited"])
+
+    def wait_until_ready(self, timeout_s: float) -> None:
+        """Wait until all that is here is checked, so that it is sent, and sorted in."""
+        wait_until(lambda: not self.unaudited() and self.call("lichen.folding") is None, timeout_s)
 
     def load(self, file: Path) -> None:
         """Add the messages of a file of JSON lines."""

@@ -57,6 +57,12 @@ async function load (file) {
   return values.length
 }
 
+// Ask each question of a module once, as bench/questions.js has them: many an index is made then.
+async function askAll (file, about) {
+  const { ask, questions } = require(file)
+  for (const question of Object.values(questions(about))) await ask(ssb, question)
+}
+
 ssb.getVectorClock((error, feeds) => {
   if (error) throw error
   Object.assign(clock.feeds, feeds)
@@ -64,6 +70,7 @@ ssb.getVectorClock((error, feeds) => {
   serve(ssb, {
     ...commonMethods(ssb, clock, publish),
     load,
+    askAll,
     discovered: () => discovered,
     connect: async (address) => (await call(ssb.conn, "connect", address, {})).id
   })

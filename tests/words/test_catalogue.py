@@ -20,8 +20,11 @@ HEADER = 'msgid ""\nmsgstr ""\n"Plural-Forms: nplurals=2; plural=(n != 1);\\n"\n
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_catalogue_is_what_make_words_writes(language: str) -> None:
+    """Where a text stands is for translators; that it moved is no reason to fail."""
     text = (COLLECT["LOCALES"] / f"{language}.po").read_text("utf-8")
-    assert text == COLLECT["updated"](language), "run make words, and translate what is new"
+    assert without_places(text) == without_places(COLLECT["updated"](language)), (
+        "run make words, and translate what is new"
+    )
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -96,6 +99,10 @@ def test_reading() -> None:
 def test_what_is_no_catalogue_is_refused_with_the_line(line: str) -> None:
     with pytest.raises(CatalogueError, match="line 5"):
         parse_catalogue(HEADER + line)
+
+
+def without_places(catalogue: str) -> str:
+    return re.sub(r"^#: .*\n", "", catalogue, flags=re.MULTILINE)
 
 
 def first(message: Message) -> str:
