@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.apps.social.search import reading, view
+from lichen.apps.social.search import asking, reading, view
+from lichen.apps.social.search import people as meant
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.people import channels_beginning, people_called, people_meant
 from lichen.apps.social.search.query import Complaint
@@ -200,6 +201,19 @@ def test_operators(desk: Any, anna: Any, bert: Any) -> None:
         assert found(desk, text) == expected, text
 
 
+def test_who_is_unknown_leaves_nothing_out_and_adds_nothing(
+    desk: Any, anna: Any, bert: Any
+) -> None:
+    keys = [say(anna, 2, "bread"), say(bert, 1, "bread")]
+    anna.write(type="about", about=anna.id, name="Anna")
+    desk.receive(anna, bert)
+    assert found(desk, "bread -author:zzz") == keys
+    assert found(desk, "author:zzz OR bread") == keys
+    assert found(desk, "author:anna author:zzz") == keys[:1]
+    assert found(desk, "bread author:zzz") == found(desk, "mentions:zzz") == []
+    assert str(asked(desk, "bread -author:zzz").notes[0]) == "Nobody here is called zzz."
+
+
 def test_what_is_said_about_an_answer(desk: Any, anna: Any, bert: Any) -> None:
     anna.write(type="about", about=anna.id, name="Same")
     bert.write(type="about", about=bert.id, name="Same")
@@ -210,6 +224,27 @@ def test_what_is_said_about_an_answer(desk: Any, anna: Any, bert: Any) -> None:
     desk.relate("block", anna)
     assert "You block" in asked(desk, f"author:{anna.id}").notes[0]
     assert isinstance(ask(desk.store, desk.id, "a*", 0), Complaint)
+
+
+def test_where_no_word_is_that_is_said(desk: Any, anna: Any) -> None:
+    say(anna, 1, "bread 🌱")
+    desk.receive(anna)
+    for text in ("🌱", "?!", "OR", "-"):
+        (note,) = asked(desk, text).notes
+        assert "Only words and numbers" in note, text
+    assert len(found(desk, "🌱 bread")) == 1
+
+
+def test_more_people_than_can_be_meant_are_said_to_be_more(
+    desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in (anna, bert):
+        person.write(type="about", about=person.id, name="Kim")
+    desk.receive(anna, bert)
+    assert str(asked(desk, "author:kim").notes[0]) == "kim can mean 2 people; all are meant."
+    for module in (asking, meant):
+        monkeypatch.setattr(module, "PEOPLE_MAX", 2)
+    assert "kim can mean 2 people or more" in str(asked(desk, "author:kim").notes[0])
 
 
 def test_the_best_have_the_words_more_often(desk: Any, anna: Any) -> None:

@@ -25,7 +25,7 @@ from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
-from lichen.apps.social.search.query import BEST, NEWEST, Query, matching
+from lichen.apps.social.search.query import BEST, NEWEST, Query, can_fit, matching
 from lichen.apps.social.search.view import SPAN_BITS, SearchView, author_number
 from lichen.apps.social.search.words import TEXT_MEMBERS
 from lichen.feed.message import FeedId
@@ -152,7 +152,7 @@ def find(
     limit: int = LIMIT_DEFAULT,
 ) -> Matched:
     """Return the messages that fit a question."""
-    if query.is_private or query.is_empty or any(not feeds for feeds in people.values()):
+    if query.is_private or query.is_empty or not can_fit(query, people):
         return Matched((), None, 0, is_count_whole=True)
     asked = _Asked(store, query, matching(query, people), circle)
     begin = Cursor(_KINDS[query.order], store.log.last_no, *_BEGIN)
