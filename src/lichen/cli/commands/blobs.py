@@ -185,7 +185,9 @@ async def has_command(session: Session, blob: str) -> int:
     async with session.client() as client:
         size = await client.call("blobs.size", found)
     is_here = isinstance(size, int)
-    words = _("{size} bytes").format(size=WORDS.number(size)) if is_here else _("It is not here.")
+    words = _("It is not here.")
+    if isinstance(size, int):
+        words = _("{size} bytes").format(size=WORDS.number(size))
     session.out.value({"id": found, "isHere": is_here, "size": size}, words)
     return Exit.DONE if is_here else Exit.NOT_FOUND
 
