@@ -279,6 +279,27 @@ def test_pages_are_whole_and_stable(
     assert not set(fresh) & set(keys)
 
 
+def test_pages_of_the_best_are_whole_whatever_arrives_and_changes_what_is_best(
+    desk: Any, anna: Any, bert: Any
+) -> None:
+    rng = random.Random(1)
+    texts = [
+        " ".join([*rng.choices(["stone", "hay"], k=3), *["x"] * rng.randrange(30)])
+        for _ in range(40)
+    ]
+    keys = [say(anna, day, text) for day, text in enumerate(texts)]
+    desk.receive(anna)
+    seen: list[MsgId] = []
+    for page in pages(desk, "stone OR hay sort:best", 7):
+        seen += page
+        for _ in range(20):
+            say(bert, rng.randrange(100), "stone stone stone")
+        desk.receive(bert)
+        # Others may ask meanwhile.
+        found(desk, "hay sort:best")
+    assert sorted(seen) == sorted(keys)
+
+
 def test_the_order_within_a_window_is_that_of_time(desk: Any, anna: Any) -> None:
     days = random.Random(4).sample(range(500), 40)
     keys = {day: say(anna, day, "stone") for day in days}
