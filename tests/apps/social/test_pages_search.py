@@ -217,6 +217,24 @@ def test_an_id_in_a_question_is_no_place_to_go(visit: Visit, writer: Any) -> Non
     visit(scene)
 
 
+def test_nobody_waits_long_for_who_begins_so(
+    visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_args: Any) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        anna.write(type="post", text="stone")
+        await house.receive(anna)
+        monkeypatch.setattr(finding, "SLOW_S_MAX", 0.5)
+        monkeypatch.setattr(finding, "_beginning", never)
+        assert "<mark>stone</mark>" in await page_of(house, "stone")
+
+    visit(scene)
+
+
 def test_what_takes_long_can_be_waited_for(
     visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from urllib.parse import quote
 
 from lichen.apps.social.pages.shared import known_faces, viewer_of
@@ -65,7 +66,9 @@ async def search(visit: Visit) -> Answer:
         else:
             data["asked"] = found
         if not after:
-            data |= await _beside(visit, query)
+            # Whose id begins so is known once it is sorted in who follows whom; a page is soon.
+            with suppress(TimeoutError):
+                data |= await asyncio.wait_for(_beside(visit, query), SLOW_S_MAX)
     return Shown("social/search.html", data | {"faces": await _faces(visit, data)})
 
 
