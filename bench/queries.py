@@ -119,17 +119,9 @@ def prepare(folder: Path, messages: int) -> tuple[Path, Path | None]:
     home.mkdir(mode=0o700)
     shutil.copy(corpus / "secret", home / "secret")
     lines = corpus / "corpus.jsonl.gz"
-    command = [
-        sys.executable,
-        "-m",
-        "lichen",
-        "import",
-        "--home",
-        str(home),
-        "--no-views",
-        "--wait-audit",
-    ]
-    subprocess.run([*command, str(lines)], check=True, capture_output=True)
+    command = [sys.executable, "-m", "lichen", "import", "--home", str(home)]
+    wanted = ["--no-views", "--wait-audit", str(lines)]
+    subprocess.run([*command, *wanted], check=True, capture_output=True)
     return home, lines
 
 
