@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from lichen.apps.social.reading.names import _without_capitals, feeds_named
+from lichen.apps.social.reading.faces import faces
+from lichen.apps.social.reading.names import _without_capitals, feeds_named, names_of
 from lichen.apps.social.reading.people import PeopleKind, people
 from lichen.apps.social.rules import name_skeleton
 from lichen.apps.social.search import people as meant
@@ -49,6 +50,16 @@ def test_who_is_called_so_by_me_counts_alone_on_every_page(desk: Any, anna: Any,
     desk.receive(high, desk.me)
     assert feeds_named(desk.store, desk.id, "kim") == {low.id: "Kim"}
     assert feeds_named(desk.store, desk.id, "kim", after=low.id) == {}
+
+
+def test_a_name_that_cannot_be_seen_is_none_as_on_pages(desk: Any, anna: Any, bert: Any) -> None:
+    call(anna, anna, "\u202e\u200b")
+    call(bert, anna, "Anna\u202e  of the\tMill")
+    desk.receive(anna, bert)
+    assert names_of(desk.store, desk.id, [anna.id]) == {anna.id: "Anna of the Mill"}
+    assert faces(desk.store, desk.id, [anna.id])[anna.id].name == "Anna of the Mill"
+    for typed in ("anna of the mill", "Anna\u202e  of the\tMill"):
+        assert feeds_named(desk.store, desk.id, typed) == {anna.id: "Anna of the Mill"}
 
 
 def test_the_index_finds_whatever_differs_by_capitals_alone() -> None:

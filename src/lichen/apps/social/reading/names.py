@@ -7,7 +7,14 @@ from typing import TYPE_CHECKING
 
 import orjson
 
-from lichen.apps.social.rules import Claim, choose_value, name_skeleton
+from lichen.apps.social.reading.faces import claim_of
+from lichen.apps.social.rules import (
+    NAME_CHARACTERS_MAX,
+    Claim,
+    choose_value,
+    clean_line,
+    name_skeleton,
+)
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 
@@ -19,15 +26,17 @@ NAMESAKES_MAX = 1_000
 
 
 def names_of(store: "Store", viewer: FeedId, subjects: Sequence[str]) -> dict[str, str]:
-    """Return the names that count for the viewer, of those subjects that have one."""
+    """Return the names that count for the viewer, of those subjects that have one.
+
+    As on pages they are fit for a line, and what has no sign that can be seen is no name.
+    """
     claims: dict[str, list[Claim]] = {}
     for subject, author, value in store.views.read(
         "SELECT subject, author, value FROM social_abouts"
         " WHERE field = 'name' AND subject IN (SELECT value FROM json_each(?))",
         (orjson.dumps(list(subjects)).decode(),),
     ):
-        claim = Claim(FeedId(str(author)), None if value is None else str(value))
-        claims.setdefault(str(subject), []).append(claim)
+        claims.setdefault(str(subject), []).append(claim_of(author, value, is_line=True))
     chosen = {
         subject: choose_value(said, viewer, _owner(store, subject))
         for subject, said in claims.items()
@@ -52,6 +61,7 @@ def _named(
     store: "Store", viewer: FeedId, name: str, after: str, at_once: int, *, author: str | None
 ) -> Iterator[tuple[FeedId, str]]:
     """Yield the feeds of which this name counts; with an author, of those that author named so."""
+    name = clean_line(name, NAME_CHARACTERS_MAX)
     skeleton, wanted = name_skeleton(name), _without_capitals(name)
     while rows := store.views.read(
         "SELECT DISTINCT subject FROM social_abouts INDEXED BY social_abouts_by_skeleton"
