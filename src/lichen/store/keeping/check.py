@@ -225,7 +225,7 @@ class Check:
             ).get
             state = judge.state(feed)
             held = 0 if state is None else state.sequence
-            if newest is not None and newest > held and feed not in judge.ended:
+            if isinstance(newest, int) and newest > held and feed not in judge.ended:
                 self._feed_damage(feed, held + 1, _MISSING)
 
     def _forks(

@@ -119,7 +119,7 @@ class Rescue:
                 " JOIN feeds USING (feed_no) GROUP BY feed_no"
             ):
                 read = self._newest_read.get(feed_no, 0)
-                if read < newest:
+                if isinstance(newest, int) and read < newest:
                     missing += newest - read
                     judge.ended.setdefault(feed, read + 1)
         self.result.unread = max(self.result.unread, missing)

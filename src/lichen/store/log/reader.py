@@ -49,8 +49,8 @@ class Log:
         self._last_no = 0
         with self._readers.lend() as db:
             for number, feed, name, last in db.execute(
-                "SELECT feed_no, feed, format,"
-                " (SELECT max(sequence) FROM messages m WHERE m.feed_no = f.feed_no) FROM feeds f"
+                "SELECT feed_no, feed, format, (SELECT max(sequence) + 0"
+                " FROM messages m WHERE m.feed_no = f.feed_no) FROM feeds f"
             ):
                 self._feeds[number] = (FeedId(feed), name)
                 self._feed_nos[FeedId(feed)] = number
