@@ -13,7 +13,7 @@ from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, RawMessage, Reason
 from lichen.store.audit import auditor
 from lichen.store.audit.auditor import Audited, AuditFailed
-from lichen.store.errors import OwnFeedUnaudited
+from lichen.store.errors import OwnFeedUnaudited, StoreWriteFailed
 from lichen.store.log import LOG_SCHEMA, LogWriter
 from lichen.store.schema import Schema, open_for_writing
 from lichen.store.store import Store
@@ -315,6 +315,44 @@ def test_a_cut_that_is_interrupted_is_made_later(
     audit(store)
     assert store.log.clock() == {bad[0].author: 4}
     assert len(folded(store)[0]) == 4
+
+
+@pytest.mark.usefixtures("paused", "hurried")
+def test_who_sent_it_is_remembered_whenever_the_peer_dies(
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is there to be told of it, and the log is not cut yet."""
+    store = open_store()
+    chain_first(store, liars_feed(author, 5, 9), CROOK)
+    with monkeypatch.context() as patch:
+        patch.setattr(LogWriter, "cut", fail_with(apsw.FullError))
+        with pytest.raises(StoreWriteFailed):
+            audit(store)
+        store.close()
+    local = open_store().local
+    assert local.distrusted() == (CROOK,)
+
+
+@pytest.mark.usefixtures("paused", "hurried")
+@pytest.mark.parametrize("step", ["mark_audited", "cut"])
+def test_an_audit_that_cannot_be_written_down_is_told(
+    store: Store, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    chain_first(store, author(1).posts(5) if step == "mark_audited" else liars_feed(author, 5, 9))
+    with monkeypatch.context() as patch:
+        patch.setattr(LogWriter, step, fail_with(apsw.FullError))
+        with pytest.raises(StoreWriteFailed):
+            audit(store)
+    assert store.trouble is not None
+    audit(store)
+    assert store.trouble is None
+
+
+def fail_with(fault: type[Exception]) -> Callable[..., None]:
+    def fail(*_args: Any, **_named: Any) -> None:
+        raise fault
+
+    return fail
 
 
 @pytest.mark.usefixtures("paused")

@@ -310,7 +310,7 @@ class Store:
             self._log_writer,
             self._engine,
             self.local,
-            lambda job: self._writer.submit(self._auditing, job),
+            lambda job: self._writer.submit(self._auditing, self._watched(job)),
             self._on_audit,
             lambda: self._is_deciding or self._ingesting.since is not None,
         )
@@ -319,11 +319,14 @@ class Store:
         return self._writer.submit(self._noting, job)
 
     def _submit_write(self, job: Job) -> Future[None]:
+        return self._submit(self._watched(job))
+
+    def _watched(self, job: Job) -> Job:
         def write() -> None:
             with self.faults.watching(), writing():
                 job()
 
-        return self._submit(write)
+        return write
 
     # Opening
 
