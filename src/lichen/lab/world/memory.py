@@ -99,10 +99,6 @@ class MemoryLog:
         messages = self.feeds.get(feed)
         return 0 if messages is None else len(messages)
 
-    def clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last held sequence."""
-        return {feed: len(messages) for feed, messages in self.feeds.items()}
-
     def state(self, feed: FeedId) -> FeedState | None:
         """Return where a feed stands."""
         messages = self.feeds.get(feed)
@@ -121,10 +117,6 @@ class MemoryLog:
                 return stretches[0].first - 1
         messages = self.feeds.get(feed)
         return 0 if messages is None else len(messages)
-
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last audited sequence."""
-        return {feed: audited for feed in self.feeds if (audited := self.audited(feed))}
 
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message was checked."""
