@@ -12,15 +12,13 @@ and without the index of ssb-search2; a ratio is theirs by ours, so above 1 we a
 
 import argparse
 import json
-import os
 import resource
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import apsw
 import msgspec
@@ -28,7 +26,6 @@ import msgspec
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests" / "js"))
 
 import figures
-import install
 import queries
 
 from lichen.apps.social.search.asking import ask
@@ -77,7 +74,7 @@ def tables(folder: Path, log: Path, lines: Path | None, runs: int) -> Iterator[l
     subjects = _subjects(log)
     rival = folder / "rival"
     if lines is not None:
-        _ask_rival({"path": str(rival), "lines": str(lines)})
+        queries.run_rival("folding.js", {"path": str(rival), "lines": str(lines)})
     total = 0
     for kind, has_search in KINDS.items():
         mine: list[dict[str, float]] = []
@@ -153,7 +150,8 @@ def _fold_apart(log: Path, subjects: queries.Subjects, *, has_search: bool) -> d
     """Fold in a process of its own."""
     about = json.dumps(msgspec.to_builtins(subjects))
     command = [sys.executable, str(Path(__file__)), "--fold", str(log), about, str(has_search)]
-    told: dict[str, float] = json.loads(_output(command, dict(os.environ)))
+    done = subprocess.run(command, check=True, stdout=subprocess.PIPE)
+    told: dict[str, float] = json.loads(done.stdout)
     return told
 
 
@@ -161,21 +159,9 @@ def _fold_rival(
     path: Path, subjects: queries.Subjects, total: int, *, has_search: bool
 ) -> dict[str, float]:
     asked = {"path": str(path), "questions": msgspec.to_builtins(subjects)}
-    told = _ask_rival(asked | ({"words": WORDS} if has_search else {}))
+    told = queries.run_rival("folding.js", asked | ({"words": WORDS} if has_search else {}))
     assert told.pop("found") > 0, "the rival answered nothing"
     return told | {"bytes_per_message": told.pop("bytes") / total}
-
-
-def _ask_rival(asked: dict[str, Any]) -> dict[str, float]:
-    install.install("modern")
-    environment = os.environ | {"NODE_PATH": str(install.modules("modern"))}
-    command = [str(install.NODE), str(Path(__file__).with_suffix(".js")), json.dumps(asked)]
-    told: dict[str, float] = json.loads(_output(command, environment))
-    return told
-
-
-def _output(command: Sequence[str], environment: dict[str, str]) -> bytes:
-    return subprocess.run(command, env=environment, check=True, stdout=subprocess.PIPE).stdout
 
 
 if __name__ == "__main__":

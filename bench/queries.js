@@ -1,8 +1,8 @@
 "use strict"
 
-// ssb-db2 on a file of messages: reads {"path", "secret", "lines", "own", "author", "root", "liked",
-// "runs"} from its argument, answers one JSON object: seconds to load, greatest memory, and for each
-// question the milliseconds of each run, when it was asked once before (indexes are made then).
+// ssb-db2 on a log that folding.js has made: reads {"path", "secret", "own", "author", "root",
+// "liked", "runs"} from its argument, answers one JSON object: seconds until each question was asked
+// once (indexes are made then), greatest memory, and for each the milliseconds of each later run.
 //
 // Questions for messages go to ssb-db2 alone. Pages are made by ssb-threads, as Manyverse has it,
 // with ssb-friends to leave out the blocked and ssb-about-self for what somebody says of themselves.
@@ -56,18 +56,17 @@ function told (call) {
 
 asking.tell(async () => {
   const began = Date.now()
-  await asking.load(ssb, asked.lines)
-  const loaded = Date.now()
   await new Promise((resolve) => ssb.db.onDrain(resolve))
   const all = { ...PAGES }
   for (const [name, question] of Object.entries(questions(asked))) all[name] = () => ask(ssb, question)
   for (const question of Object.values(all)) await question()
+  const ready = Date.now()
   const answers = {}
   for (const [name, question] of Object.entries(all)) {
     answers[name] = await asking.ask(question, asked.runs)
   }
   return {
-    load_s: (loaded - began) / 1000,
+    seconds: (ready - began) / 1000,
     memory_mib: process.resourceUsage().maxRSS / 1024,
     answers
   }
