@@ -125,7 +125,13 @@ def test_each_source_answers_for_its_own(store: Store, author: MakeAuthor) -> No
 @pytest.mark.usefixtures("paused")
 def test_what_cannot_wait_does_not(store: Store, author: MakeAuthor) -> None:
     ada, bob = author(1), author(2)
-    weighty = ["contact", "group/add-member", "metafeed/announce", "invite:x"]
+    weighty = [
+        "contact",
+        "group/add-member",
+        "metafeed/announce",
+        "invite-reply",
+        "peer-invite/accept",
+    ]
     contents = [{"type": kind} for kind in weighty]
     contents += [{"deep": {"type": "post"}, "type": "contact"}, {"type": "post", "text": "\u00e9"}]
     chain_first(store, ada.write(*contents))
