@@ -170,6 +170,20 @@ def test_a_failed_audit_is_blamed_on_the_sender_and_another_is_asked(make_probe:
     assert probe.log.audited(probe.ids[1]) == 5
 
 
+def test_what_a_forked_feed_has_lost_is_asked_for_again(make_probe: Any) -> None:
+    probe = make_probe(follows=2)
+    crook, honest = probe.connect_ebt(2, {1: 10}), probe.connect_ebt(3, {1: 10})
+    probe.give(crook, *(probe.message(1, n, valid=n != 3) for n in range(1, 6)))
+    under_way = probe.of(effects.Ingest)
+    probe.give(honest, probe.message(1, 5, branch=1))
+    for each in (*under_way, *probe.of(effects.Ingest)):
+        probe.tell(probe.log.ingest(each.connection, each.batch, each.source, verifies_all=False))
+    assert probe.node.snapshot().feeds_forked == 1
+    found = audit(probe)
+    assert asked(probe, found) == {crook: {1: -1}, honest: {1: 4}}
+    assert probe.node.snapshot().feeds_forked == 0
+
+
 def test_who_did_not_send_it_goes_on_and_is_told_what_is_lost(make_probe: Any) -> None:
     probe = make_probe(follows=2)
     crook = probe.connect_ebt(2, {1: 10})

@@ -481,6 +481,32 @@ def test_a_fork_is_proved_with_a_message_that_waits(store: Store, author: MakeAu
     assert audited_clock(store) == {ada.id: 3}
 
 
+@pytest.mark.usefixtures("paused")
+@pytest.mark.parametrize("place", [1, 4])
+def test_a_feed_that_is_cut_before_its_fork_comes_again(
+    open_store: OpenStore, author: MakeAuthor, place: int
+) -> None:
+    """Else whoever lowers a letter of a forked feed could keep all after it from here for good."""
+    store = open_store()
+    ada = author(1)
+    ada.write(*({"type": "post", "text": f"\u0141 {n}"} for n in range(5)))
+    lies = [*ada.sent]
+    lies[place] = lowered(lies[place])
+    twin = ada.again_from(3)
+    twin.posts(2)
+    more = ada.posts(2)
+    (proof,) = chain_first(store, [*lies, *more, twin.sent[3]], CROOK).forks
+    audit(store)
+    assert store.log.received(ada.id) == place
+    assert store.log.is_forked(ada.id) == (place >= proof.first.sequence)
+    store.close()
+    store = open_store()
+    assert store.log.is_forked(ada.id) == (place >= proof.first.sequence)
+    chain_first(store, [*ada.sent, twin.sent[3]])
+    assert store.log.is_forked(ada.id)
+    assert store.log.received(ada.id) == (place if place >= proof.first.sequence else 7)
+
+
 def test_texts_are_what_their_authors_wrote() -> None:
     """The trick of these tests: both letters have one low byte."""
     assert json.loads(lowered(RawMessage(CROOK, 1, '["\u0141"]'.encode())).data) == ["A"]

@@ -111,6 +111,8 @@ class Verdicts:
         if session is not None:
             session.faults += 1
             self._reject(session, feed, now)
+        # If it is still proved to be forked, whoever sends more of it is told so again.
+        parts.ebt.sources.frozen.pop(feed, None)
         parts.ebt.sources.ask_again(feed, now)
         for each in parts.sessions.values():
             if each.caller is not None and feed in each.caller.by_feed:

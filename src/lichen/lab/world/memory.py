@@ -84,7 +84,8 @@ class MemoryLog:
         self._fresh: list[_Transaction] = []
         """What was not flushed yet, in order."""
         self.feeds: dict[FeedId, list[bytes]] = {}
-        self.forked: dict[FeedId, None] = {}
+        self.forked: dict[FeedId, int] = {}
+        """Where a feed is proved to be forked."""
         self.unaudited: dict[FeedId, Stretches] = {}
         """What waits for the audit, by feed."""
         self.doubted: list[tuple[FeedId, int]] = []
@@ -237,7 +238,7 @@ class MemoryLog:
             before = self._set_stretches(with_stretches(self.unaudited, decided.unaudited))
             self._fresh.append(_Transaction(dict(before), added))
         for fork in decided.forks:
-            self.forked[fork.first.author] = None
+            self.forked[fork.first.author] = fork.first.sequence
         self.doubted += decided.doubted
         return [
             _answer(connection, result)
@@ -279,6 +280,8 @@ class MemoryLog:
             last = _FOR_EVER
             self.lost_contacts += self._contacts_in(self.feeds[feed][wrong - 1 :])
             self._shorten(feed, wrong - 1)
+            if self.forked.get(feed, 0) >= wrong:
+                del self.forked[feed]
         old = self._set_stretches({feed: without(stretches, first, last)})
         self._fresh.append(_Transaction(dict(old)))
         if wrong is not None:
