@@ -199,14 +199,32 @@ def test_the_audit_goes_on_after_a_restart(
 
 
 def test_the_audit_does_not_starve(
-    store: Store, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messages pour in without end, and still it takes a turn now and then."""
+    """Messages pour in without end, and still it takes a turn now and then, and writes it down."""
+    news: list[Any] = []
+    store = open_store(on_audit=news.append)
     monkeypatch.setattr(auditor, "CALM_S", 1e6)
     monkeypatch.setattr(auditor, "WAIT_S_MAX", 0.01)
     ada = author(1)
     chain_first(store, ada.posts(300))
-    wait_for(lambda: store.log.audited(ada.id) == 300)
+    wait_for(lambda: len(news) == 2)
+    assert [each.feeds for each in news] == [((ada.id, 256),), ((ada.id, 300),)]
+
+
+def test_the_audit_makes_way_for_a_sync_and_not_for_a_message_now_and_then(
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    ada = author(1)
+    chain_first(store, ada.posts(3))
+    audit(store)
+    monkeypatch.setattr(auditor, "CALM_S", 20.0)
+    monkeypatch.setattr(auditor, "WAIT_S_MAX", 1e6)
+    for _ in range(3):
+        chain_first(store, ada.posts(2))
+        assert chain_first(store, author(2).posts(300)[1:]).rejected
+    wait_for(lambda: store.log.audited(ada.id) == 9)
 
 
 def wait_for(holds: Callable[[], bool]) -> None:

@@ -263,7 +263,7 @@ class Store:
             self._is_deciding = False
         if decided.messages:
             self.faults.note(None)
-        self._auditor.grew(decided.doubted)
+        self._auditor.grew(len(decided.messages), decided.doubted)
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
