@@ -2,8 +2,8 @@
 
 One thread goes through what the log says is unaudited, feed by feed and in order, and has others
 check it in errands of a few hundred messages, which they read themselves: libsodium works without
-Python's global lock, so all cores are busy when nothing else is to do. While messages come in it
-makes way, but for one errand every ``WAIT_S_MAX``; while views are folded, one at a time.
+Python's global lock, so all cores are busy when nothing else is to do. While many messages come in
+it makes way, but for one errand every ``WAIT_S_MAX``; while views are folded, one at a time.
 
 What it finds, the writer writes down: it goes on after a restart where it was. A wrong signature
 ends the feed before it; the peers are asked for the rest again. A text with letters beyond ASCII is
