@@ -306,10 +306,7 @@ class Local:
         return self._log_end
 
     def note_cut(self, end: LogEnd, sources: Iterable[FeedId]) -> None:
-        """Trust no clock, nor ``sources``, and the log to end at ``end``.
-
-        Messages that they sent are about to be taken from it. Called in the writer thread.
-        """
+        """Before a cut, in the writer thread: trust no clock nor ``sources``; ``end`` is left."""
         for source in sources:
             self._distrusted[source] = None
             self._put("INSERT OR IGNORE INTO distrusted VALUES(?)", source, is_durable=True)

@@ -310,7 +310,7 @@ class Store:
             self._log_writer,
             self._engine,
             self.local,
-            lambda job: self._writer.submit(self._auditing, self._watched(job)),
+            lambda job: self._submit_write(job, self._auditing),
             self._on_audit,
             lambda: self._is_deciding or self._ingesting.since is not None,
         )
@@ -318,15 +318,12 @@ class Store:
     def _submit(self, job: Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
 
-    def _submit_write(self, job: Job) -> Future[None]:
-        return self._submit(self._watched(job))
-
-    def _watched(self, job: Job) -> Job:
+    def _submit_write(self, job: Job, lane: Lane[Job, None] | None = None) -> Future[None]:
         def write() -> None:
             with self.faults.watching(), writing():
                 job()
 
-        return write
+        return self._writer.submit(lane or self._noting, write)
 
     # Opening
 
