@@ -47,7 +47,7 @@ def test_urgent_work_goes_first_and_together() -> None:
     assert heavy.result(0) == "heavy"
 
 
-def test_folding_waits_no_longer_than_work_took(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_folding_waits_little_after_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(writer_module, "FOLD_CALM_S", 1e6)
     monkeypatch.setattr(writer_module, "FOLD_WAIT_S_MAX", 1e6)
     folded: SimpleQueue[None] = SimpleQueue()

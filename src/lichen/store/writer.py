@@ -21,8 +21,10 @@ hundreds of the nearest people's newest messages, so that there is something to 
 four times as many turns a first sync takes 3 % longer."""
 FOLD_CALM_S = 0.03
 """How long nothing else must have come before folding begins: between two batches of a first sync
-it would only delay the second one. After less work it waits no longer than that took: single
-messages come all the time to a peer with many neighbours."""
+it would only delay the second one."""
+FOLD_CALM_WORKS = 5
+"""How many times as long as the work before it folding waits at most: single messages, which come
+all the time to a peer with many neighbours, are no batch of a first sync."""
 WAIT_S_MAX = 0.5
 """How long less urgent work may be passed over: notes and views stay usable in a first sync."""
 
@@ -175,7 +177,8 @@ class Writer:
     def _put_off_folding(self, since: float, *, is_awaited: bool) -> None:
         """Fold in a calm moment, at once if a job may have asked for it: what it waits for."""
         now = time.monotonic()
-        self._fold_at = now if is_awaited else now + min(FOLD_CALM_S, now - since)
+        calm_s = 0.0 if is_awaited else min(FOLD_CALM_S, FOLD_CALM_WORKS * (now - since))
+        self._fold_at = now + calm_s
         if self._unfolded_since is None:
             self._unfolded_since = now
 
