@@ -125,7 +125,27 @@ def test_log_shows_the_newest_last_with_names_and_no_escapes(lichen: Lichen, cli
     assert "anna (@AQEBAQ…)" in post
     assert (text_one, text_two) == ("    one", "    two")
     assert "follows bert (@AgICAg…)" in contact
-    assert client.asked("createLogStream") == [({"reverse": True, "limit": 2},)]
+    assert client.asked("createLogStream") == [({"reverse": True, "limit": 3},)]
+
+
+def test_log_goes_on_where_it_ended(lichen: Lichen, client: Any) -> None:
+    def stream(options: dict[str, Any]) -> list[Any]:
+        old = [{**item(FIRST, type="x"), "timestamp": 1.7e12 + number / 8} for number in range(5)]
+        found = [one for one in old if one["timestamp"] < options.get("lt", 2e12)]
+        return found[::-1][: options["limit"]]
+
+    client.answers["createLogStream"] = stream
+    seen: list[Any] = []
+    more: list[str] = []
+    while True:
+        ended = lichen("log", "--limit", "2", *more)
+        seen = lichen("log", "--limit", "2", *more, "--json").lines + seen
+        if "--before" not in ended.err:
+            break
+        more = ended.err.split()[-2:]
+    assert [one["timestamp"] - 1.7e12 for one in seen] == [0, 0.125, 0.25, 0.375, 0.5]
+    assert lichen("log", "--follow", "--before", "1").code == Exit.USAGE
+    assert lichen("log", "--before", "x").code == Exit.USAGE
 
 
 def test_log_asks_for_type_and_author(lichen: Lichen, client: Any) -> None:

@@ -140,7 +140,7 @@ def test_what_is_heard_is_told_in_german(
     hub.listen(notices.append)
     hub.tell("disconnected", peer=ANNA, detail="closed-by-peer")
     hub.tell("store-failed", detail=StoreWriteFailed(DISK_FULL).message)
-    hub.tell("lan-failed", detail=N_("UDP port {port} was lost: {words}.", port=8008, words="x"))
+    hub.tell("lan-failed", detail=N_("UDP port {port} was lost: {words}.", port="8008", words="x"))
     tell(client, notices)
     assert told(capfd) == [
         "getrennt von @AQEBAQ…: er hat aufgelegt",

@@ -1,11 +1,14 @@
 """Ids are found by whatever people have of them, and never guessed."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
+from lichen.apps.social.service import NAMES_ASKED_MAX
 from lichen.cli.exits import Exit
+from lichen.cli.ids import Names
 from lichen.feed.refs import feed_id_from_bytes, msg_id_from_bytes
 from lichen.feed.uris import to_uri
 
@@ -48,6 +51,21 @@ def test_name(typed: str, followed: Callable[[str], Any], client: Any) -> None:
     client.answers["social.byName"] = [{"id": ANNA, "name": "Anna"}]
     assert followed(typed) == ANNA
     assert client.asked("social.byName") == [("anna",)]
+
+
+def test_names_are_asked_for_as_many_as_are_given_at_once(client: Any) -> None:
+    feeds = [feed_id_from_bytes(n.to_bytes(32)) for n in range(2 * NAMES_ASKED_MAX)]
+
+    def names(options: dict[str, Any]) -> dict[str, str]:
+        assert len(options["ids"]) <= NAMES_ASKED_MAX
+        return {feed: f"n{feeds.index(feed)}" for feed in options["ids"]}
+
+    client.answers["social.names"] = names
+    known = Names(client)
+    asyncio.run(known.learn([*feeds, *feeds]))
+    asyncio.run(known.learn(feeds))
+    assert [known.name(feed).split()[0] for feed in feeds] == [f"n{n}" for n in range(len(feeds))]
+    assert sum(len(args[0]["ids"]) for args in client.asked("social.names")) == len(feeds)
 
 
 def test_nothing_found(followed: Callable[[str], Any]) -> None:

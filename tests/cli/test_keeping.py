@@ -136,4 +136,7 @@ def test_damaged_backup(lichen: Lichen, home: str, tmp_path: Path) -> None:
 def test_progress_tells_rate_and_time_left() -> None:
     assert progress_words("messages", 0, 1000, 5.0) == "messages: 0 of 1,000"
     assert progress_words("messages", 250, 1000, 0.5) == "messages: 250 of 1,000"
-    assert progress_words("messages", 250, 1000, 5.0) == "messages: 250 of 1,000, 50/s, 15 s left"
+    assert (
+        progress_words("messages", 250, 1000, 5.0)
+        == "messages: 250 of 1,000, 50 a second, 15 seconds left"
+    )

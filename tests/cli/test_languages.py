@@ -78,6 +78,14 @@ def test_german(variables: dict[str, str]) -> None:
     )
 
 
+def test_what_stands_first_in_a_line_of_the_status_is_parted_from_the_rest(tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    run_with({"LANG": "de_DE.UTF-8"}, "-m", "lichen", "post", "x", "--home", home)
+    (tmp_path / "home" / "local.db").unlink()
+    status = run_with({"LANG": "de_DE.UTF-8"}, "-m", "lichen", "status", "--home", home).stdout
+    assert "Veröffentlichen  wartet" in status
+
+
 def test_faults_of_the_peer_are_told_in_the_language_of_the_terminal(tmp_path: Path) -> None:
     done = run_with(
         {"LANG": "de_DE.UTF-8"}, "-m", "lichen", "disconnect", "x", "--home", str(tmp_path / "home")

@@ -36,6 +36,14 @@ def test_people_are_lines_and_the_next_page_is_told(lichen: Lichen, client: Any)
     assert "--before 7" in ended.err
 
 
+def test_a_name_is_asked_for_and_what_is_not_in_yet_is_told(lichen: Lichen, client: Any) -> None:
+    client.answers["social.people"] = {"people": [person(ANNA)], "before": None}
+    client.answers["lichen.folding"] = {"messages": 1000, "total": 5000, "rate": 0, "left_s": None}
+    ended = lichen("people", "--name", "ann")
+    assert client.asked("social.people") == [({"kind": "follows", "limit": 50, "name": "ann"},)]
+    assert "Not all is sorted in yet: 4,000 of 5,000 messages" in ended.err
+
+
 def test_json_is_the_answer_as_it_is(lichen: Lichen, client: Any) -> None:
     client.answers["social.people"] = {"people": [person(ANNA)], "before": None}
     assert lichen("people", "--json").lines == [client.answers["social.people"]]

@@ -83,6 +83,10 @@ def test_channels_are_normalized_as_by_ssb_ref(vectors: Vectors) -> None:
             assert normalize_channel(case["input"]) == case["normalized"], case["input"]
     assert normalize_channel("x" * 31) == "x" * 30
     assert normalize_channel("\ufeffa\x1cb\xa0c") == "a\x1cbc"
+    # Half a character stands in no table and on no page.
+    assert normalize_channel("x" * 29 + "\U0001f33f") == "x" * 29
+    assert normalize_channel("x\ud83cy") == "xy"
+    assert normalize_channel("\ud83c") is None
 
 
 @given(st.binary(min_size=32, max_size=32))

@@ -185,12 +185,12 @@ def test_a_full_disk_is_waited_for_and_leaves_nothing(
 def test_too_big_a_picture_is_refused_in_words(open_peer: OpenPeer, tmp_path: Path) -> None:
     async def run() -> None:
         async with open_peer(listens=False) as peer:
-            with pytest.raises(ApiError, match="5,242,880 bytes") as caught:
+            with pytest.raises(ApiError, match="5242880 bytes") as caught:
                 await peer.blobs.add(bytes(BLOB_BYTES_MAX))
             assert caught.value.slug == "limit"
             file = tmp_path / "big"
             file.write_bytes(bytes(BLOB_BYTES_MAX))
-            with pytest.raises(ApiError, match="5,242,880 bytes"):
+            with pytest.raises(ApiError, match="5242880 bytes"):
                 await peer.blobs.add_file(file)
             blob = await peer.blobs.add(bytes(BLOB_BYTES_MAX - 1))
             assert peer.blobs.size(blob) == BLOB_BYTES_MAX - 1

@@ -1,5 +1,6 @@
 """What is folded first, what readers see meanwhile, and how far it is."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -121,6 +122,28 @@ def test_whoever_waits_for_the_newest_waits_for_no_more(
     fold(store)
     assert store.views.behind() is None
     assert diary.days[3:] == [*range(91, 98), *reversed_tens(80, 0)]
+
+
+@pytest.mark.usefixtures("short_stretches")
+def test_whoever_has_given_up_waiting_changes_no_order(
+    open_store: OpenStore, author: MakeAuthor
+) -> None:
+    diary = Diary()
+    store = held(open_store, diary)
+    store.ingest(author(1).posts(100)).result(10)
+    turns = threading.Event()
+
+    def pause() -> None:
+        turns.wait(10)
+
+    store._submit(pause)
+    # As a search does that answers after a second from what is in.
+    given_up = store.wait_folded("diary")
+    store.hold_folding(False)
+    assert given_up.cancel()
+    turns.set()
+    store.wait_folded().result(20)
+    assert diary.days == reversed_tens(90, 0)
 
 
 def reversed_tens(start: int, stop: int) -> list[int]:

@@ -334,6 +334,13 @@ def test_reading_views_cannot_change_them(store: Store) -> None:
         store.views.read("DELETE FROM messages")
 
 
+def test_half_a_character_is_in_no_table(store: Store, author: MakeAuthor) -> None:
+    store.ingest(author(1).posts(1)).result(10)
+    fold(store)
+    assert store.views.by_type("post\ud800", Page()) == []
+    assert store.views.contacts_with_prefix("@\udcff", 10) == []
+
+
 def test_queries_give_pages_in_both_orders(store: Store, author: MakeAuthor) -> None:
     ada, bob = author(1), author(2)
     store.ingest(ada.posts(3) + bob.posts(2)).result(10)

@@ -10,7 +10,8 @@ import pytest
 
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.paths import segment_of
-from lichen.words import LANGUAGES
+from lichen.web.rendering import ngettext
+from lichen.words import LANGUAGES, words_for
 from lichen.words.pseudo import disguise
 
 Visit = Callable[[Any], None]
@@ -101,6 +102,8 @@ async def furnish(house: Any, writer: Any) -> list[str]:
         "/", "/?before=3", "/welcome", "/write", "/network", "/settings", "/settings?saved",
         "/status", "/search", "/search?q=zz", "/search?q=" + quote(anna.id[:6]), "/nowhere",
         "/people/x", "/blob/x", "/thread/x", f"/channel/{quote('ʒ')}", "/channel/zz", "/channel/.",
+        "/people?name=zz", "/people?before=1", "/?before=1", "/channel/zz?before=1",
+        "/search?q=%3F",
         *(f"/people?kind={kind}" for kind in ("follows", "followers", "nearby", "blocked")),
         *(f"/people/{segment_of(feed)}" for feed in people),
         *(f"/people/{segment_of(feed)}/edit" for feed in people),
@@ -142,6 +145,22 @@ def test_every_page_in_every_language(language: str, visit: Visit, writer: Any) 
             assert closed.status_code in {401, 403}
             if language == "pseudo":
                 assert list(english_in(closed.text)) == []
+
+    visit(scene)
+
+
+@pytest.mark.parametrize(("language", "shown"), [("en", "20,008"), ("de", "20.008")])
+def test_numbers_have_the_marks_of_the_language(
+    language: str, shown: str, visit: Visit, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    counted = ngettext(words_for(language), "%(num)s b", "%(num)s <b>%(name)s", 20_008, name="<i>")
+    assert counted == f"{shown} <b>&lt;i&gt;"
+
+    async def scene(house: Any) -> None:
+        monkeypatch.setattr(type(house.service.store.log), "count", lambda _log: 20_008)
+        page = (await house.get("/status", {"accept-language": language})).text
+        assert page.count(shown) == 2
+        assert "20008" not in page
 
     visit(scene)
 

@@ -50,6 +50,19 @@ def test_the_form_fits_the_number(n: int, english: str, german: str) -> None:
     assert GERMAN.tell(phrase).startswith(german)
 
 
+def test_amounts_have_the_marks_of_the_language() -> None:
+    words = N_("Messages {messages}, feeds {feeds}.", messages=20_008, feeds=3)
+    assert words == "Messages 20008, feeds 3.", "for programs"
+    for phrase in (words, parse_phrase(words.to_json())):
+        assert phrase is not None
+        assert GERMAN.tell(phrase) == "Nachrichten 20.008, Feeds 3."
+        assert words_for("en").tell(phrase) == "Messages 20,008, feeds 3."
+    assert "8008" in GERMAN.tell(N_("Port {port} is in use by another program.", port="8008"))
+    assert GERMAN.tell(N_many("a {n}", "some {n}", 20_008)) == "some 20.008"
+    assert parse_phrase({"template": "{x:d}", "values": {"x": 7}}) is None
+    assert parse_phrase({"template": "{x}", "values": {"x": True}}) is None
+
+
 def test_texts_of_other_rooms_may_hold_braces() -> None:
     assert phrase_of("{x} {") == "{x} {"
     assert GERMAN.tell(phrase_of("{x} {")) == "{x} {"

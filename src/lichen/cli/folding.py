@@ -22,12 +22,12 @@ def progress_words(behind: JsonValue) -> str:
     """Return how far folding is, by the answer of ``lichen.folding``."""
     total = int(number_member(behind, "total"))
     words = _("{have} of {all} messages").format(
-        have=f"{total - int(number_member(behind, 'messages')):,}", all=f"{total:,}"
+        have=WORDS.number(total - int(number_member(behind, "messages"))), all=WORDS.number(total)
     )
     if member(behind, "left_s") is None:
         return words
     return _("{progress}, {rate} a second, {left} left").format(
         progress=words,
-        rate=f"{number_member(behind, 'rate'):,.0f}",
+        rate=WORDS.number(round(number_member(behind, "rate"))),
         left=WORDS.duration(number_member(behind, "left_s")),
     )

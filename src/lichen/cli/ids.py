@@ -11,7 +11,7 @@ from lichen.cli.exits import Exit
 from lichen.cli.output import AmbiguousId
 from lichen.cli.session import text_member
 from lichen.cli.terminal import clean_line, short_id, short_name
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue
 from lichen.feed.refs import RefError, extract_ref, is_feed_id, is_msg_id
 from lichen.node.errors import ApiError
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from lichen.node.client import Client
 
 CANDIDATES_SHOWN_MAX = 10
+NAMES_AT_ONCE = 500
+"""Names asked for in one call, which gives up to a thousand."""
 FEED = "feed"
 MESSAGE = "msg"
 ANY = "any"
@@ -55,7 +57,9 @@ async def resolve(client: "Client", text: str, kind: str) -> str:
         f"{ref}  {clean_line(named[ref], 40)}" if ref in named else ref for ref in shown
     ]
     if len(found) > len(shown):
-        descriptions.append(_("and {count} more").format(count=len(found) - len(shown)))
+        descriptions.append(
+            _("and {count} more").format(count=WORDS.number(len(found) - len(shown)))
+        )
     raise AmbiguousId(clean_line(typed, 60), shown, descriptions)
 
 
@@ -69,13 +73,12 @@ class Names:
         self._known: dict[str, str | None] = {}
 
     async def learn(self, refs: Iterable[str]) -> None:
-        """Ask for the names that are not known yet, all in one call."""
+        """Ask for the names that are not known yet, many in one call."""
         missing = [ref for ref in dict.fromkeys(refs) if ref not in self._known]
-        if not missing:
-            return
-        answer = await self._client.call("social.names", {"ids": list(missing)})
-        for ref in missing:
-            self._known[ref] = text_member(answer, ref) or None
+        for first in range(0, len(missing), NAMES_AT_ONCE):
+            ids = missing[first : first + NAMES_AT_ONCE]
+            answer = await self._client.call("social.names", {"ids": [*ids]})
+            self._known |= {ref: text_member(answer, ref) or None for ref in ids}
 
     def forget(self, ref: str) -> None:
         """Ask again next time: somebody may have been named anew."""

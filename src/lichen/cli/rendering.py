@@ -4,6 +4,7 @@ import datetime as dt
 from collections.abc import Iterator
 
 from lichen.apps.social import content as social
+from lichen.apps.social.rules import believable_ms
 from lichen.cli.ids import Names
 from lichen.cli.output import Output
 from lichen.cli.session import member, number_member, text_member
@@ -54,10 +55,13 @@ def render_message(item: JsonValue, names: Names, out: Output) -> str:
 def render_head(item: JsonValue, names: Names, out: Output) -> str:
     """Return the line above a message: when, who, what, and its id."""
     author = text_member(item, "value", "author")
+    written_ms = believable_ms(
+        number_member(item, "value", "timestamp"), number_member(item, "timestamp")
+    )
     unchecked = [out.style(_("not checked yet"), "dim")] if member(item, "audited") is False else []
     return "  ".join(
         [
-            out.style(local_time(_written_ms(item)), "dim"),
+            out.style(local_time(written_ms), "dim"),
             *unchecked,
             out.style(names.name(author), "bold"),
             what_words(member(item, "value", "content"), author, names),
@@ -86,13 +90,6 @@ def what_words(content: JsonValue, author: str, names: Names) -> str:
             if said:
                 return said
     return clean_line(text_member(content, "type"), 40) or _("message")
-
-
-def _written_ms(item: JsonValue) -> float:
-    """Return when a message says it was written, but not later than it was received."""
-    received_ms = number_member(item, "timestamp")
-    claimed_ms = number_member(item, "value", "timestamp")
-    return min(claimed_ms, received_ms) if claimed_ms > 0 else received_ms
 
 
 def _post_words(content: dict[str, JsonValue], _author: str, _names: Names) -> str:

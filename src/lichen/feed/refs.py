@@ -143,10 +143,13 @@ def extract_ref(text: str) -> str | None:
 
 
 def normalize_channel(text: str) -> str | None:
-    """Return the form of a channel's name by which channels are compared; None for no channel."""
+    """Return the form of a channel's name by which channels are compared; None for no channel.
+
+    Half a character, as the cut may leave it, is left out: no table and no page can hold it.
+    """
     name = _CHANNEL_DROPS.sub("", text.lower())
     units = name.encode("utf-16-le", "surrogatepass")[: 2 * CHANNEL_UNITS_MAX]
-    return units.decode("utf-16-le", "surrogatepass") or None
+    return units.decode("utf-16-le", "ignore") or None
 
 
 def is_canonical_base64(text: str) -> bool:

@@ -31,7 +31,7 @@ class DataDirLocked(StoreError):
     """Another process holds the data directory; ``pid`` is its process, None if not readable."""
 
     def __init__(self, directory: Path, pid: int | None) -> None:
-        who = N_("another process") if pid is None else N_("process {pid}", pid=pid)
+        who = N_("another process") if pid is None else N_("process {pid}", pid=str(pid))
         super().__init__(
             N_("The folder {path} is in use by {who}.", path=directory, who=who),
             N_("Stop that process first, or use another folder."),
@@ -47,8 +47,8 @@ class NewerFormat(StoreError):
             N_(
                 "{path} has data format {found}, and this version knows formats up to {known}.",
                 path=path,
-                found=found,
-                known=known,
+                found=str(found),
+                known=str(known),
             ),
             N_("Install the newer version again; older ones never touch such a file."),
         )
@@ -167,7 +167,7 @@ class OwnFeedForked(StoreError):
                 "The feed {feed} is forked at sequence {sequence}: two different messages of it "
                 "exist, and no peer takes anything later.",
                 feed=feed,
-                sequence=sequence,
+                sequence=str(sequence),
             ),
             N_("Start again with a new identity, and tell your friends by another way."),
         )
@@ -180,7 +180,7 @@ class ContentRefused(StoreError):
         super().__init__(
             N_(
                 "Content {number} cannot be published: {reason}.",
-                number=index + 1,
+                number=str(index + 1),
                 reason=phrase_of(words),
             )
         )

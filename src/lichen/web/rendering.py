@@ -6,7 +6,7 @@ Templates of an app lie in its own folder and are named ``APP/FILE``; those of t
 
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 
 import jinja2
@@ -94,6 +94,7 @@ class Renderer:
             words.gettext, words.ngettext, newstyle=True, pgettext=words.pgettext
         )
         made.globals |= {
+            "ngettext": partial(ngettext, words),
             "words": words,
             "languages": LANGUAGES,
             "icon": icon,
@@ -128,6 +129,12 @@ def render_post(text: str) -> str:
 def json_units(text: str) -> int:
     """Return how much of a message's room a text takes: UTF-16 code units of its JSON string."""
     return len(encode_string(text).encode("utf-16-le", "surrogatepass")) // 2 - 2
+
+
+def ngettext(words: Words, one: str, many: str, n: int, /, **values: object) -> Markup:
+    """Return the form of a text that fits a number, which stands in it as ``%(num)s``."""
+    text = Markup(words.ngettext(one, many, n))  # noqa: S704 (of a catalogue of ours)
+    return text % {"num": words.number(n), **values}
 
 
 @cache

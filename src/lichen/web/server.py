@@ -177,7 +177,7 @@ def _listen(port: int | None) -> socket.socket:
             N_(
                 "The web app cannot listen on {host}, port {port}: {words}.",
                 host=HOST,
-                port=wanted,
+                port=str(wanted),
                 words=error.strerror,
             ),
             N_("Choose another --web-port, or leave it out: then a free one is taken."),

@@ -7,7 +7,7 @@ in the reader's language. It may cross to another process as JSON.
 """
 
 from collections.abc import Mapping
-from typing import Self
+from typing import Self, TypeGuard
 
 
 class Phrase(str):
@@ -16,15 +16,18 @@ class Phrase(str):
     __slots__ = ("many", "n", "template", "values")
 
     template: str
-    values: Mapping[str, str]
-    """What fills the template; a phrase among them is told in the reader's language, too."""
+    values: Mapping[str, str | float]
+    """What fills the template; phrases and numbers are told in the reader's language, too."""
     many: str
     """The form of the template for other numbers than one, empty if no number decides."""
     n: int
 
-    def __new__(cls, template: str, values: Mapping[str, str], many: str = "", n: int = 1) -> Self:
+    def __new__(
+        cls, template: str, values: Mapping[str, str | float], many: str = "", n: int = 1
+    ) -> Self:
         """Fill in the template."""
-        made = super().__new__(cls, (many if many and n != 1 else template).format_map(values))
+        texts = {name: str(value) for name, value in values.items()}
+        made = super().__new__(cls, (many if many and n != 1 else template).format_map(texts))
         made.template, made.values, made.many, made.n = template, values, many, n
         return made
 
@@ -42,13 +45,16 @@ class Phrase(str):
 
 
 def N_(template: str, /, **values: object) -> Phrase:  # noqa: N802 (gettext's name for it)
-    """Mark a text for translation and fill it in: ``N_("There is no {kind}.", kind=kind)``."""
-    return Phrase(template, _texts(values))
+    """Mark a text for translation and fill it in: ``N_("There is no {kind}.", kind=kind)``.
+
+    An amount is given as a number; what is none (a port, a year, a place in a feed) as a text.
+    """
+    return Phrase(template, _fillings(values))
 
 
 def N_many(one: str, many: str, n: int, /, **values: object) -> Phrase:  # noqa: N802 (the same)
     """Mark the two forms of a text; ``n`` chooses and stands in the text as ``{n}``."""
-    return Phrase(one, _texts({"n": n, **values}), many, n)
+    return Phrase(one, _fillings({"n": n, **values}), many, n)
 
 
 def phrase_of(text: str) -> Phrase:
@@ -67,7 +73,7 @@ def parse_phrase(plain: object) -> Phrase | None:
     if not isinstance(values, dict):
         return None
     read = {
-        str(name): value if isinstance(value, str) else parse_phrase(value)
+        str(name): value if isinstance(value, str) or _is_number(value) else parse_phrase(value)
         for name, value in values.items()
     }
     known = {name: value for name, value in read.items() if value is not None}
@@ -77,5 +83,12 @@ def parse_phrase(plain: object) -> Phrase | None:
         return None  # a template that these values do not fill
 
 
-def _texts(values: Mapping[str, object]) -> dict[str, str]:
-    return {name: value if isinstance(value, str) else str(value) for name, value in values.items()}
+def _fillings(values: Mapping[str, object]) -> dict[str, str | float]:
+    return {
+        name: value if isinstance(value, str) or _is_number(value) else str(value)
+        for name, value in values.items()
+    }
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)

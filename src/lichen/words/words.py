@@ -63,7 +63,10 @@ class Words:
         """Return a phrase in this language; a plain text has been told already and stays."""
         if not isinstance(text, Phrase):
             return text
-        values = {name: self.tell(value) for name, value in text.values.items()}
+        values = {
+            name: self.tell(value) if isinstance(value, str) else self.number(value)
+            for name, value in text.values.items()
+        }
         return self._form("", text.template, text.many or text.template, text.n).format_map(values)
 
     def _form(self, context: str, one: str, many: str, n: int) -> str:

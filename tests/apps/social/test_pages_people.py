@@ -1,6 +1,7 @@
 """People: profiles, names, follow and block, edit with pictures; whoever they are."""
 
 import asyncio
+import html
 import re
 from collections.abc import Callable
 from io import BytesIO
@@ -100,12 +101,66 @@ def test_lists_of_people(visit: Visit, writer: Any) -> None:
     visit(scene)
 
 
+def test_somebody_is_found_in_a_list_by_name(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        people = [writer(number) for number in range(1, 70)]
+        for number, person in enumerate(people):
+            person.write(type="about", about=person.id, name=f"Örn <b> & Kim/{number:02}")
+        await house.receive(*people)
+        for person in people:
+            await house.call("social.follow", {"id": person.id})
+        page = (await house.get("/people?name=orn%20%3Cb%3E%20%26")).text
+        names = re.findall(r'class="name" href="/people/([^"]+)"', page)
+        assert names[0] == segment_of(people[-1].id)
+        more = re.search(r'href="([^"]+)" rel="next"', page)
+        assert more is not None
+        second = (await house.get(html.unescape(more[1]))).text
+        names += re.findall(r'class="name" href="/people/([^"]+)"', second)
+        assert len(names) == len(set(names)) == len(people)
+        # Whoever presses a button on the second page comes back to it.
+        (back, *_) = re.findall(r'name="back" value="([^"]+)"', second)
+        answer = await house.post(
+            path_of(people[0].id, "/relate"), {"act": "follow", "back": html.unescape(back)}
+        )
+        assert answer.headers["location"] == html.unescape(more[1])
+        (one,) = re.findall(
+            r'class="name" href="/people/([^"]+)"', (await house.get("/people?name=07")).text
+        )
+        assert one == segment_of(people[7].id)
+        nobody = (await house.get("/people?name=%3Cscript%3E")).text
+        assert "Nobody in this list is called so" in nobody
+        assert 'href="/search?q=%3Cscript%3E"' in nobody
+        assert "<script>" not in nobody
+        assert (await house.get("/people?name=%00%ff&before=x")).status_code == 200
+
+    visit(scene)
+
+
+def test_beyond_the_last_page_nothing_is_said_to_be_missing(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        anna.write(type="post", text="hello", channel="bread")
+        await house.receive(anna)
+        await house.call("social.follow", {"id": anna.id})
+        for path in ("/", "/people", path_of(anna.id), "/channel/bread"):
+            page = (await house.get(f"{path}?before=1")).text
+            assert "Nothing further" in page, path
+            assert 'href="/welcome"' not in page
+            for words in ("You follow nobody", "No threads of theirs", "Nobody you keep has used"):
+                assert words not in page
+
+    visit(scene)
+
+
 def test_following_and_blocking_go_back_where_they_were_asked(visit: Visit, writer: Any) -> None:
     async def scene(house: Any) -> None:
         anna = writer(1)
         relate = path_of(anna.id, "/relate")
         for back, to in (
             ("/people?kind=followers", "/people?kind=followers"),
+            ("/people?kind=nearby&name=%C3%B6+x&before=12", None),
+            ("/people?kind=nearby&before=12\r\nset-cookie: a=b", path_of(anna.id)),
+            ("/people?kind=//evil.example", path_of(anna.id)),
             ("/welcome", "/welcome"),
             ("https://evil.example/", path_of(anna.id)),
             ("//evil.example/", path_of(anna.id)),
@@ -115,7 +170,7 @@ def test_following_and_blocking_go_back_where_they_were_asked(visit: Visit, writ
         ):
             for act in ("follow", "unfollow"):
                 answer = await house.post(relate, {"act": act, "back": back})
-                assert answer.headers["location"] == to
+                assert answer.headers["location"] == (to or back)
                 assert "set-cookie" not in answer.headers
         count = len(house.own_messages())
         for act in ("", "eat", "social.follow"):

@@ -106,6 +106,71 @@ def test_found_text_is_inert(visit: Visit, writer: Any) -> None:
     visit(scene)
 
 
+def test_no_text_breaks_a_page(visit: Visit, writer: Any) -> None:
+    half = "a" * 29 + "🌿"
+
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        # Cut to thirty UTF-16 units, as channels are, its last character is half of one.
+        key = anna.write(type="post", text="hello there", channel=half)
+        await house.receive(anna)
+        await house.call("social.follow", {"id": anna.id})
+        thread = f"/thread/{segment_of(key)}"
+        for path in ("/", thread, f"/channel/{quote(half)}", "/search?q=hello"):
+            page = await house.get(path)
+            assert page.status_code == 200, path
+            assert "hello" in page.text
+        for query in (half, f"channel:{half}", "a\0b", 'author:"a\0b"', "author:a\0b", "\0"):
+            await page_of(house, query)
+        moved = await house.get(f"/search?q={quote('#' + half)}")
+        assert moved.headers["location"] == f"/channel/{'a' * 29}"
+
+    visit(scene)
+
+
+def test_a_short_word_is_no_beginning_of_an_id(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        keys = [anna.write(type="post", text=f"oh {n}") for n in range(3)]
+        await house.receive(anna)
+        for key in keys:
+            assert "Ids that begin like this" not in await page_of(house, key[1:3])
+            assert "Ids that begin like this" in await page_of(house, key[:3])
+            assert "Ids that begin like this" in await page_of(house, key[1:5])
+        assert "<h2>People</h2>" not in await page_of(house, anna.id[1:4])
+        assert "<h2>People</h2>" in await page_of(house, anna.id[:4])
+
+    visit(scene)
+
+
+def test_the_nearest_stand_first_among_people(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        people = [writer(number) for number in range(1, 14)]
+        for person in people:
+            person.write(type="about", about=person.id, name="Kim")
+        await house.receive(*people)
+        friend = max(people, key=lambda person: person.id)
+        await house.call("social.follow", {"id": friend.id})
+        shown = re.findall(r'class="name" href="/people/([^"]+)"', await page_of(house, "kim"))
+        assert shown[0] == segment_of(friend.id)
+
+    visit(scene)
+
+
+def test_what_is_added_stands_outside_of_an_open_phrase(visit: Visit, writer: Any) -> None:
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        anna.write(type="post", text="two bales")
+        await house.receive(anna)
+        closed = quote('"two bales" is:reply')
+        assert f"/search?q={closed}" in await page_of(house, '"two bales')
+        page = await page_of(house, "🌱")
+        assert "Only words and numbers" in page
+        assert "has all of this" not in page
+
+    visit(scene)
+
+
 def test_pages_are_links(visit: Visit, writer: Any) -> None:
     async def scene(house: Any) -> None:
         anna = writer(1)
@@ -148,6 +213,24 @@ def test_an_id_in_a_question_is_no_place_to_go(visit: Visit, writer: Any) -> Non
         assert segment_of(key) in await page_of(house, f"author:{anna.id} stone")
         assert "Nothing fits" in await page_of(house, "#bread stone")
         assert (await house.get(f"/search?q={quote('#bread')}")).status_code == 303
+
+    visit(scene)
+
+
+def test_nobody_waits_long_for_who_begins_so(
+    visit: Visit, writer: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def never(*_args: Any) -> list[str]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async def scene(house: Any) -> None:
+        anna = writer(1)
+        anna.write(type="post", text="stone")
+        await house.receive(anna)
+        monkeypatch.setattr(finding, "SLOW_S_MAX", 0.5)
+        monkeypatch.setattr(finding, "_beginning", never)
+        assert "<mark>stone</mark>" in await page_of(house, "stone")
 
     visit(scene)
 

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lichen.apps.social.search import reading, view
+from lichen.apps.social.search import asking, reading, view
+from lichen.apps.social.search import people as meant
 from lichen.apps.social.search.asking import Asked, ask
 from lichen.apps.social.search.people import channels_beginning, people_called, people_meant
 from lichen.apps.social.search.query import Complaint
@@ -200,6 +201,19 @@ def test_operators(desk: Any, anna: Any, bert: Any) -> None:
         assert found(desk, text) == expected, text
 
 
+def test_who_is_unknown_leaves_nothing_out_and_adds_nothing(
+    desk: Any, anna: Any, bert: Any
+) -> None:
+    keys = [say(anna, 2, "bread"), say(bert, 1, "bread")]
+    anna.write(type="about", about=anna.id, name="Anna")
+    desk.receive(anna, bert)
+    assert found(desk, "bread -author:zzz") == keys
+    assert found(desk, "author:zzz OR bread") == keys
+    assert found(desk, "author:anna author:zzz") == keys[:1]
+    assert found(desk, "bread author:zzz") == found(desk, "mentions:zzz") == []
+    assert str(asked(desk, "bread -author:zzz").notes[0]) == "Nobody here is called zzz."
+
+
 def test_what_is_said_about_an_answer(desk: Any, anna: Any, bert: Any) -> None:
     anna.write(type="about", about=anna.id, name="Same")
     bert.write(type="about", about=bert.id, name="Same")
@@ -210,6 +224,27 @@ def test_what_is_said_about_an_answer(desk: Any, anna: Any, bert: Any) -> None:
     desk.relate("block", anna)
     assert "You block" in asked(desk, f"author:{anna.id}").notes[0]
     assert isinstance(ask(desk.store, desk.id, "a*", 0), Complaint)
+
+
+def test_where_no_word_is_that_is_said(desk: Any, anna: Any) -> None:
+    say(anna, 1, "bread 🌱")
+    desk.receive(anna)
+    for text in ("🌱", "?!", "OR", "-"):
+        (note,) = asked(desk, text).notes
+        assert "Only words and numbers" in note, text
+    assert len(found(desk, "🌱 bread")) == 1
+
+
+def test_more_people_than_can_be_meant_are_said_to_be_more(
+    desk: Any, anna: Any, bert: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for person in (anna, bert):
+        person.write(type="about", about=person.id, name="Kim")
+    desk.receive(anna, bert)
+    assert str(asked(desk, "author:kim").notes[0]) == "kim can mean 2 people; all are meant."
+    for module in (asking, meant):
+        monkeypatch.setattr(module, "PEOPLE_MAX", 2)
+    assert "kim can mean 2 people or more" in str(asked(desk, "author:kim").notes[0])
 
 
 def test_the_best_have_the_words_more_often(desk: Any, anna: Any) -> None:
@@ -242,6 +277,27 @@ def test_pages_are_whole_and_stable(
     assert sorted(seen) == sorted(keys)
     fresh = found(desk, "stone later", limit=1)
     assert not set(fresh) & set(keys)
+
+
+def test_pages_of_the_best_are_whole_whatever_arrives_and_changes_what_is_best(
+    desk: Any, anna: Any, bert: Any
+) -> None:
+    rng = random.Random(1)
+    texts = [
+        " ".join([*rng.choices(["stone", "hay"], k=3), *["x"] * rng.randrange(30)])
+        for _ in range(40)
+    ]
+    keys = [say(anna, day, text) for day, text in enumerate(texts)]
+    desk.receive(anna)
+    seen: list[MsgId] = []
+    for page in pages(desk, "stone OR hay sort:best", 7):
+        seen += page
+        for _ in range(20):
+            say(bert, rng.randrange(100), "stone stone stone")
+        desk.receive(bert)
+        # Others may ask meanwhile.
+        found(desk, "hay sort:best")
+    assert sorted(seen) == sorted(keys)
 
 
 def test_the_order_within_a_window_is_that_of_time(desk: Any, anna: Any) -> None:

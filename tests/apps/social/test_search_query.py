@@ -15,6 +15,7 @@ from lichen.apps.social.search.query import (
     Facet,
     Query,
     Said,
+    can_fit,
     matching,
     parse_query,
 )
@@ -183,8 +184,8 @@ def test_any_text_is_a_question_or_a_complaint(index: apsw.Connection, text: str
         return
     assert not any(set('"\0') & set(part.text) for part in query.said)
     people = {typed: ([ANNA, BERT] if len(typed) % 2 else []) for typed in query.people()}
-    match = matching(query, {typed: feeds or [ANNA] for typed, feeds in people.items()})
-    if match is not None:
+    match = matching(query, people)
+    if can_fit(query, people) and match is not None:
         index.execute(
             "SELECT rowid, bm25(search) FROM search WHERE search MATCH ?", (match,)
         ).fetchall()

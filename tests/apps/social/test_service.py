@@ -282,6 +282,13 @@ def test_timeline_is_newest_first_and_without_replies(play: Play, anna: Any) -> 
         await village.receive(*anna.messages)
         items = await village.items("social.timeline", {"limit": 3})
         assert [item["key"] for item in items] == posts[:1:-1]
+        older = {"limit": 3, "lt": items[-1]["timestamp"]}
+        anna.write(type="post", text="later")
+        await village.receive(*anna.messages[-1:])
+        items = await village.items("social.timeline", older)
+        assert [item["key"] for item in items] == posts[1::-1]
+        with pytest.raises(ApiError):
+            await village.items("social.timeline", {"lt": "x"})
 
     play(scene)
 

@@ -34,7 +34,7 @@ _find_id_values = re.compile(
 ).findall
 _PLAIN_LIKES = frozenset({"like", "yup", "dig", "dug", "upvote"})
 _IMAGE_OR_LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
-_MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|_+(?!\w)")
+_MARKS = re.compile(r"^[\s#>*+_`~=-]+|[*`~]+|(?<!\w)_+|(?<!_)_++(?!\w)")
 _JOINERS = "\u200c\u200d"
 _NO_JOINERS = str.maketrans("", "", _JOINERS)
 # Letters and digits that most typefaces draw nearly alike, each as the one it is compared by.

@@ -6,6 +6,7 @@ would be published.
 """
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 
@@ -102,13 +103,21 @@ async def by_name(call: Call) -> JsonValue:
 
 
 async def timeline(call: Call) -> AsyncIterator[JsonValue | Encoded]:
-    """Stream the newest posts that begin a thread, newest first: ``{limit}``."""
-    limit = call.options().get("limit", TIMELINE_DEFAULT)
+    """Stream the newest posts that begin a thread, newest first: ``{limit, lt}``.
+
+    ``lt``: only those received before this time, as the last one's ``timestamp`` says it.
+    """
+    limit, end_ms = call.options().get("limit", TIMELINE_DEFAULT), call.options().get("lt")
     if not isinstance(limit, int) or not 0 <= limit <= TIMELINE_MAX:
         raise ApiError("usage", N_("limit is a whole number up to {most}.", most=TIMELINE_MAX))
+    if end_ms is not None and not isinstance(end_ms, int | float):
+        raise ApiError("usage", N_("{name} must be a number.", name="lt"))
     await _folded(call)
     sent, store = 0, call.service.store
-    for stored in threads.newest_roots(store):
+    last_no = store.log.last_no
+    if end_ms is not None:
+        last_no = store.log.last_no_at(math.nextafter(end_ms, -math.inf))
+    for stored in threads.newest_roots(store, last_no):
         if sent >= limit:
             break
         if _relation(call, stored.feed) != BLOCKS:

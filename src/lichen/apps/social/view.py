@@ -122,7 +122,7 @@ class NamesView:
 
     name = "social_abouts"
     title = N_("Names and pictures of people")
-    version = 2
+    version = 3
     types = frozenset({"about"})
     is_early = True
     schema = """
@@ -130,9 +130,7 @@ class NamesView:
         subject TEXT NOT NULL, field TEXT NOT NULL, author TEXT NOT NULL,
         sequence INTEGER NOT NULL, value TEXT, skeleton TEXT,
         PRIMARY KEY (subject, field, author)) STRICT, WITHOUT ROWID;
-    CREATE INDEX social_abouts_by_name ON social_abouts(value COLLATE NOCASE)
-        WHERE field = 'name';
-    CREATE INDEX social_abouts_by_skeleton ON social_abouts(skeleton)
+    CREATE INDEX social_abouts_by_skeleton ON social_abouts(skeleton, subject)
         WHERE field = 'name';
     """
 

@@ -14,7 +14,7 @@ import click
 from lichen.cli.command import OPENS_DATA, command, section, usage_error
 from lichen.cli.exits import Exit
 from lichen.cli.session import Session
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.feed.message import BlobId
 from lichen.feed.refs import is_blob_id
 from lichen.feed.uris import from_uri
@@ -101,7 +101,7 @@ async def get_command(session: Session, blob: str, output: Path | None) -> None:
         size = await _write(output, pieces)
     session.out.value(
         {"id": found, "file": str(output), "size": size},
-        _("{size} bytes written to {path}").format(size=f"{size:,}", path=output),
+        _("{size} bytes written to {path}").format(size=WORDS.number(size), path=output),
     )
 
 
@@ -184,8 +184,10 @@ async def has_command(session: Session, blob: str) -> int:
     found = _parse_blob(blob)
     async with session.client() as client:
         size = await client.call("blobs.size", found)
-    is_here = size is not None
-    words = _("{size} bytes").format(size=f"{size:,}") if is_here else _("It is not here.")
+    is_here = isinstance(size, int)
+    words = _("It is not here.")
+    if isinstance(size, int):
+        words = _("{size} bytes").format(size=WORDS.number(size))
     session.out.value({"id": found, "isHere": is_here, "size": size}, words)
     return Exit.DONE if is_here else Exit.NOT_FOUND
 

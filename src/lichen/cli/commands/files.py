@@ -20,7 +20,7 @@ from lichen.cli.exits import Exit
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
 from lichen.cli.terminal import short_id
-from lichen.cli.words import _, ngettext
+from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
 
@@ -139,11 +139,11 @@ class _Meter:
             unaudited = int(number_member(record, "unaudited"))
             if unaudited:
                 words = _("{count} signatures are still to be checked")
-                self._out.progress(words.format(count=f"{unaudited:,}"))
+                self._out.progress(words.format(count=WORDS.number(unaudited)))
             else:
                 words = _("{count} messages read, {rate}/s")
-                rate = f"{read / self.elapsed_s:,.0f}"
-                self._out.progress(words.format(count=f"{read:,}", rate=rate))
+                rate = WORDS.number(round(read / self.elapsed_s))
+                self._out.progress(words.format(count=WORDS.number(read), rate=rate))
 
 
 def _report_import(out: Output, total: _Total, meter: _Meter) -> int:
@@ -153,24 +153,29 @@ def _report_import(out: Output, total: _Total, meter: _Meter) -> int:
         for refusal in told:
             out.words(refusal)
         if refused > len(told):
-            out.words(_("and {count} more refused").format(count=refused - len(told)))
+            out.words(_("and {count} more refused").format(count=WORDS.number(refused - len(told))))
         out.end_progress()
         out.text(
             _("{read} read, {accepted} new, {duplicates} here already, {refused} refused").format(
-                read=read, accepted=total.accepted, duplicates=total.duplicates, refused=refused
+                read=WORDS.number(read),
+                accepted=WORDS.number(total.accepted),
+                duplicates=WORDS.number(total.duplicates),
+                refused=WORDS.number(refused),
             )
         )
-        out.words(_("{rate} messages a second").format(rate=f"{read / meter.elapsed_s:,.0f}"))
+        out.words(
+            _("{rate} messages a second").format(rate=WORDS.number(round(read / meter.elapsed_s)))
+        )
         if total.cut:
             words = ngettext(
                 "{count} feed was cut short before a wrong signature",
                 "{count} feeds were cut short before a wrong signature",
                 total.cut,
             )
-            out.words(words.format(count=total.cut))
+            out.words(words.format(count=WORDS.number(total.cut)))
         elif total.unaudited:
             words = _("{count} signatures are still to be checked")
-            out.words(words.format(count=f"{total.unaudited:,}"))
+            out.words(words.format(count=WORDS.number(total.unaudited)))
     if not refused and not total.cut:
         return Exit.DONE
     return Exit.PARTLY_DONE if total.accepted or total.duplicates else Exit.INVALID
@@ -230,7 +235,7 @@ async def export_command(session: Session, file: Path | None, force: bool) -> No
         {"file": str(file), "written": count},
         ngettext(
             "{count} message written to {path}", "{count} messages written to {path}", count
-        ).format(count=count, path=file),
+        ).format(count=WORDS.number(count), path=file),
     )
 
 

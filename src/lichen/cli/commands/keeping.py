@@ -84,13 +84,13 @@ class Meter:
 def progress_words(stage: str, done: int, total: int, elapsed_s: float) -> str:
     """Return how far a stage is: count, rate, time left."""
     said = _("{what}: {done} of {total}").format(
-        what=_STAGES.get(stage, stage), done=f"{done:,}", total=f"{total:,}"
+        what=_STAGES.get(stage, stage), done=WORDS.number(done), total=WORDS.number(total)
     )
     if elapsed_s < RATE_S_MIN or done == 0:
         return said
     rate = done / elapsed_s
-    return _("{said}, {rate}/s, {left} s left").format(
-        said=said, rate=f"{rate:,.0f}", left=f"{(total - done) / rate:,.0f}"
+    return _("{progress}, {rate} a second, {left} left").format(
+        progress=said, rate=WORDS.number(round(rate)), left=WORDS.duration((total - done) / rate)
     )
 
 
@@ -152,14 +152,14 @@ def _show_report(out: Output, report: JsonValue) -> None:
         out.text(_damage_words(damage))
     hidden = len(damages) - SHOWN_MAX + int(number_member(report, "omitted"))
     if hidden > 0:
-        out.text(_("and {count} more damages").format(count=hidden))
+        out.text(_("and {count} more damages").format(count=WORDS.number(hidden)))
     out.text(
         _(
             "Checked: messages {messages}, feeds {feeds}, signatures {signatures}, forks {forks}, "
             "pictures {blobs}"
         ).format(
             **{
-                name: f"{int(number_member(report, name)):,}"
+                name: WORDS.number(int(number_member(report, name)))
                 for name in ("messages", "feeds", "signatures", "forks", "blobs")
             }
         )
@@ -190,9 +190,9 @@ def _show_healed(out: Output, healed: JsonValue) -> None:
     if member(healed, "is_log_new"):
         out.text(
             _("{kept} messages kept, {aside} laid aside, {unread} could not be read.").format(
-                kept=f"{int(number_member(healed, 'messages')):,}",
-                aside=f"{int(number_member(healed, 'aside')):,}",
-                unread=f"{int(number_member(healed, 'unread')):,}",
+                kept=WORDS.number(int(number_member(healed, "messages"))),
+                aside=WORDS.number(int(number_member(healed, "aside"))),
+                unread=WORDS.number(int(number_member(healed, "unread"))),
             )
         )
     if member(healed, "are_views_dropped"):
@@ -264,9 +264,9 @@ async def backup_command(session: Session, dest: Path, with_secret: bool) -> Non
         return
     out.text(
         _("In {path}: messages {messages}, feeds {feeds}, pictures {blobs}").format(
-            messages=f"{int(number_member(last, 'manifest', 'messages')):,}",
-            feeds=f"{int(number_member(last, 'manifest', 'feeds')):,}",
-            blobs=f"{int(number_member(last, 'manifest', 'blobs')):,}",
+            messages=WORDS.number(int(number_member(last, "manifest", "messages"))),
+            feeds=WORDS.number(int(number_member(last, "manifest", "feeds"))),
+            blobs=WORDS.number(int(number_member(last, "manifest", "blobs"))),
             path=dest,
         )
     )
@@ -305,8 +305,8 @@ async def restore_command(session: Session, src: Path) -> int:
     if not out.is_json:
         out.text(
             _("Restored to {path}: messages {messages}, feeds {feeds}").format(
-                messages=f"{int(number_member(last, 'manifest', 'messages')):,}",
-                feeds=f"{int(number_member(last, 'manifest', 'feeds')):,}",
+                messages=WORDS.number(int(number_member(last, "manifest", "messages"))),
+                feeds=WORDS.number(int(number_member(last, "manifest", "feeds"))),
                 path=text_member(last, "directory"),
             )
         )
@@ -316,7 +316,7 @@ async def restore_command(session: Session, src: Path) -> int:
                     "{n} damaged picture was left out; it is fetched again.",
                     "{n} damaged pictures were left out; they are fetched again.",
                     damaged,
-                ).format(n=damaged)
+                ).format(n=WORDS.number(damaged))
             )
         if not member(last, "manifest", "has_secret"):
             out.words(

@@ -4,6 +4,7 @@ import click
 
 from lichen.cli.command import OPENS_DATA, command, limit_option
 from lichen.cli.exits import Exit
+from lichen.cli.folding import tell_missing
 from lichen.cli.ids import Names
 from lichen.cli.session import Session, member, text_member
 from lichen.cli.words import _
@@ -17,15 +18,19 @@ KINDS = ("follows", "followers", "nearby", "blocked")
     "people",
     examples=(
         "lichen people",
+        "lichen people --name ann                 # Anna, Mary Ann",
         "lichen people followers --limit 10",
         "lichen people nearby --json | jq -r '.people[].id'",
     ),
     exits=(*OPENS_DATA, Exit.NOT_FOUND),
 )
 @click.argument("kind", type=click.Choice(KINDS), default=KINDS[0])
+@click.option("--name", metavar="TEXT", help=_("Only those in whose name a word begins so."))
 @limit_option(LIMIT_DEFAULT)
 @click.option("--before", type=int, metavar="NUMBER", help=_("Go on where a list ended."))
-async def people_command(session: Session, kind: str, limit: int, before: int | None) -> int:
+async def people_command(
+    session: Session, kind: str, name: str | None, limit: int, before: int | None
+) -> int:
     """List people, those first of whom something was said last.
 
     follows: whom you follow. followers: who follows you. nearby: whom those follow whom you follow.
@@ -34,6 +39,8 @@ async def people_command(session: Session, kind: str, limit: int, before: int | 
     With --json the answer is one object, as social.people gives it. Code 4: there is nobody.
     """
     options: dict[str, JsonValue] = {"kind": kind, "limit": limit}
+    if name is not None:
+        options["name"] = name
     if before is not None:
         options["before"] = before
     async with session.client() as client:
@@ -48,6 +55,7 @@ async def people_command(session: Session, kind: str, limit: int, before: int | 
             for person in found:
                 session.out.text(_render(person, names))
             _say_what_else(session, answer, has_people=bool(found))
+            await tell_missing(session.out, client)
     return Exit.DONE if found else Exit.NOT_FOUND
 
 

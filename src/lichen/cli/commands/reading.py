@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lichen.cli.command import OPENS_DATA, command
+from lichen.cli.command import OPENS_DATA, command, usage_error
 from lichen.cli.exits import Exit
 from lichen.cli.folding import tell_missing
 from lichen.cli.ids import FEED, MESSAGE, Names, resolve
@@ -14,7 +14,7 @@ from lichen.cli.rendering import INDENT, refs_shown, render_message
 from lichen.cli.session import Session, member, text_member
 from lichen.cli.terminal import short_id
 from lichen.cli.words import _
-from lichen.feed.canonical import JsonValue
+from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ ARRIVALS_WAITING_MAX = 1000
     "log",
     examples=(
         "lichen log --limit 100",
+        "lichen log --type post --before 1764136800000",
         "lichen log --follow --type post",
         "lichen log --author @anna --json | jq -r .value.content.text",
     ),
@@ -44,14 +45,28 @@ ARRIVALS_WAITING_MAX = 1000
 )
 @click.option("--type", "type_name", metavar="TYPE", help=_("Only messages of this type."))
 @click.option("--author", metavar="ID", help=_("Only messages of this feed."))
+@click.option(
+    "--before",
+    "before_ms",
+    type=click.FloatRange(min=0),
+    metavar="TIME",
+    help=_("Only what was received before: the timestamp of a message."),
+)
 async def log_command(
-    session: Session, is_following: bool, limit: int, type_name: str | None, author: str | None
+    session: Session,
+    is_following: bool,
+    limit: int,
+    type_name: str | None,
+    author: str | None,
+    before_ms: float | None,
 ) -> None:
     """Show the newest messages in the order they were received, the newest last.
 
     With --json each line is {key, value, timestamp}; timestamp is the time of receipt. Of one type
     are shown those that are sorted in already; what is not yet is told on standard error.
     """
+    if is_following and before_ms is not None:
+        raise usage_error(_("What is to come was not received before."))
     async with session.client() as client:
         if is_following and not client.is_live:
             raise ApiError(
@@ -68,7 +83,16 @@ async def log_command(
         if is_following:
             await _follow(session.out, client, names, selection, limit)
         else:
-            await _show(session.out, names, await _newest(client, selection, limit))
+            if before_ms is not None:
+                selection["lt"] = before_ms
+            # One more than is shown tells whether there are more.
+            found = await _newest(client, selection, limit + 1)
+            shown = found[1:] if len(found) > limit else found
+            await _show(session.out, names, shown)
+            if shown and len(found) > limit:
+                oldest = encode_compact(member(shown[0], "timestamp"))
+                words = _("There is more; add: --before {number}")
+                session.out.words(words.format(number=oldest))
             if type_name is not None:
                 await tell_missing(session.out, client)
 

@@ -88,7 +88,7 @@ def _say_what_else(out: Output, answer: JsonValue) -> None:
     folded, total = (int(number_member(answer, name)) for name in ("folded", "total"))
     if folded < total:
         words = _("Searched so far: {folded} of {total} messages. The rest is being sorted in.")
-        out.words(words.format(folded=f"{folded:,}", total=f"{total:,}"))
+        out.words(words.format(folded=WORDS.number(folded), total=WORDS.number(total)))
     after = text_member(answer, "after")
     if after:
         out.words(_("There is more; add: --after {cursor}").format(cursor=after))

@@ -10,7 +10,7 @@ from lichen.cli.exits import Exit
 from lichen.cli.ids import MESSAGE, resolve
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
-from lichen.cli.words import _, ngettext
+from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonError, JsonValue, encode_compact, parse_json
 from lichen.node.errors import ApiError
 
@@ -95,7 +95,7 @@ async def publish_command(session: Session, is_dry_run: bool) -> None:
         session.out.value(item, text_member(item, "key"))
     session.out.words(
         ngettext("Published {count} message.", "Published {count} messages.", len(contents)).format(
-            count=len(contents)
+            count=WORDS.number(len(contents))
         )
     )
 
@@ -123,7 +123,7 @@ def report_published(out: Output, answer: JsonValue, next_step: str) -> None:
         out.value(answer, content)
         out.words(
             _("{count} bytes of content, readable by everybody. Nothing was published.").format(
-                count=len(content.encode("utf-8", "replace"))
+                count=WORDS.number(len(content.encode("utf-8", "replace")))
             )
         )
 
@@ -135,7 +135,9 @@ def _read_stdin() -> bytes:
     if len(data) > BATCH_BYTES_MAX:
         raise ApiError(
             Exit.LIMIT.slug,
-            _("Standard input holds more than {count} bytes.").format(count=f"{BATCH_BYTES_MAX:,}"),
+            _("Standard input holds more than {count} bytes.").format(
+                count=WORDS.number(BATCH_BYTES_MAX)
+            ),
             _("Nothing was published. Publish it in several runs."),
         )
     return data

@@ -83,7 +83,7 @@ def _clock(_service: "Service") -> Iterator[Finding]:
             "warn",
             N_(
                 "This machine believes it is the year {year}; your messages will be dated so.",
-                year=year,
+                year=str(year),
             ),
             N_("Set its date and time."),
         )
@@ -102,7 +102,7 @@ def free_bytes(service: "Service") -> int:
 
 def _disk(service: "Service") -> Iterator[Finding]:
     free, trouble = free_bytes(service), service.store.trouble
-    words = N_("{size} MiB are free where the data lies.", size=f"{free / (1 << 20):,.0f}")
+    words = N_("{size} MiB are free where the data lies.", size=free >> 20)
     remedy = N_("Make room; without it nothing new can be kept.")
     if trouble is not None:
         failing = N_("Nothing can be written: {reason}.", reason=phrase_of(trouble.reason))
@@ -207,7 +207,7 @@ def _blobs(service: "Service") -> Iterator[Finding]:
     words = N_(
         "{count} pictures and other blobs, {size} MiB.",
         count=blobs.count,
-        size=f"{blobs.total_bytes / (1 << 20):.1f}",
+        size=round(blobs.total_bytes / (1 << 20), 1),
     )
     yield Finding("blobs", "ok", words)
 

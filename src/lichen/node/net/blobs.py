@@ -216,8 +216,8 @@ def _too_big(size: int) -> ApiError:
         N_(
             "These are {size} bytes, and a blob may have {most} at most: peers would not pass a "
             "bigger one on.",
-            size=f"{size:,}",
-            most=f"{BYTES_MAX:,}",
+            size=size,
+            most=BYTES_MAX,
         ),
         N_("Make it smaller, for instance by scaling the picture down."),
     )

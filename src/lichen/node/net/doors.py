@@ -157,7 +157,7 @@ def _port_error(host: str, port: int, error: OSError) -> ApiError:
     if error.errno == errno.EADDRINUSE:
         return ApiError(
             "failed",
-            N_("Port {port} is in use by another program.", port=port),
+            N_("Port {port} is in use by another program.", port=str(port)),
             N_("Stop that program, or choose another port: lichen start --port 8010"),
         )
     return ApiError(
@@ -165,7 +165,7 @@ def _port_error(host: str, port: int, error: OSError) -> ApiError:
         N_(
             "It is not possible to listen on {host}, port {port}: {words}.",
             host=host,
-            port=port,
+            port=str(port),
             words=error.strerror,
         ),
         N_("Choose another --port (above 1024) or --host."),

@@ -194,7 +194,7 @@ class _Port(asyncio.DatagramProtocol):
             sock.close()
             self.problem = N_(
                 "Peers nearby are not heard on UDP port {port}: {words}.",
-                port=self._number,
+                port=str(self._number),
                 words=error.strerror,
             )
             return
@@ -229,7 +229,9 @@ class _Port(asyncio.DatagramProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Take note that the socket is gone, by a fault if not by ``close``."""
         if exc is not None and self.is_open:
-            self.problem = N_("UDP port {port} was lost: {words}.", port=self._number, words=exc)
+            self.problem = N_(
+                "UDP port {port} was lost: {words}.", port=str(self._number), words=exc
+            )
             self._socket = self._transport = None
 
 

@@ -128,6 +128,8 @@ class FoldEngine:
     def fold_slice(self) -> float | None:
         """Fold a little; return after how many seconds to go on, None if all is done."""
         is_done = False
+        # Whoever has given up waiting decides no longer what comes first.
+        self._waiting = [each for each in self._waiting if not each[1].cancelled()]
         try:
             waiting = [wanted for wanted, _ in self._waiting]
             chosen = self._order.next(self._db, waiting, is_held=self._is_held)

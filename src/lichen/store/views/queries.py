@@ -75,6 +75,8 @@ class Views:
         try:
             with self._readers.lend() as db:
                 return db.execute(sql, bindings).fetchall()
+        except UnicodeEncodeError:
+            return []  # asked for a text with half a character, which no table holds
         except StoreReadFailed as error:
             if isinstance(error.__cause__, apsw.CorruptError | apsw.NotADBError):
                 self._on_damage(error.reason)

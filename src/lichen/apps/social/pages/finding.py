@@ -2,11 +2,13 @@
 
 import asyncio
 import re
+from contextlib import suppress
 from urllib.parse import quote
 
 from lichen.apps.social.pages.shared import known_faces, viewer_of
+from lichen.apps.social.reading.names import feeds_named
 from lichen.apps.social.search.asking import Asked
-from lichen.apps.social.search.people import channels_beginning, people_called
+from lichen.apps.social.search.people import ID_LETTERS_MIN, channels_beginning, people_called
 from lichen.apps.social.search.query import ALIASES, EXAMPLES, OPERATORS, Complaint
 from lichen.apps.social.search.service import VIEWS, answer
 from lichen.feed.message import FeedId
@@ -64,7 +66,9 @@ async def search(visit: Visit) -> Answer:
         else:
             data["asked"] = found
         if not after:
-            data |= await _beside(visit, query)
+            # Whose id begins so is known once it is sorted in who follows whom; a page is soon.
+            with suppress(TimeoutError):
+                data |= await asyncio.wait_for(_beside(visit, query), SLOW_S_MAX)
     return Shown("social/search.html", data | {"faces": await _faces(visit, data)})
 
 
@@ -116,17 +120,16 @@ async def _beside(visit: Visit, query: str) -> dict[str, object]:
 
 
 async def _people_called(visit: Visit, query: str) -> dict[FeedId, str]:
-    """Return the people called so, then those in whose name or key something begins so."""
-    client = OfflineClient(visit.service)
-    found: dict[FeedId, str] = {}
-    named = await client.call("social.byName", query.removeprefix("@"))
-    for item in named if isinstance(named, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("id"), str):
-            found[FeedId(str(item["id"]))] = str(item.get("name", ""))
-    called = await asyncio.to_thread(
-        people_called, visit.service.store, viewer_of(visit), query.removeprefix("@")
-    )
-    for feed in [*called, *await _beginning(visit, query, "feed")]:
+    """Return the people in whose name a word begins so, nearest first; then others called so.
+
+    At last those whose key begins so.
+    """
+    store, viewer, name = visit.service.store, viewer_of(visit), query.removeprefix("@")
+    found = await asyncio.to_thread(people_called, store, viewer, name)
+    if len(found) < PEOPLE_SHOWN:
+        # Some names have no words in them.
+        found = {**found, **await asyncio.to_thread(feeds_named, store, viewer, name)}
+    for feed in await _beginning(visit, query, "feed"):
         found.setdefault(FeedId(feed), "")
     return dict(list(found.items())[:PEOPLE_SHOWN])
 
@@ -135,6 +138,8 @@ async def _beginning(visit: Visit, query: str, kind: str) -> list[str]:
     """Return the ids of a kind that begin so."""
     # A whole address leads straight to a page; one that is none is the beginning of nothing.
     if query.startswith(("ssb:", OTHER_SIGIL[kind])):
+        return []
+    if len(query) < ID_LETTERS_MIN and query[:1] not in OTHER_SIGIL.values():
         return []
     found = await OfflineClient(visit.service).call("lichen.resolve", query, kind)
     return [str(ref) for ref in found][:FOUND_MAX] if isinstance(found, list) else []

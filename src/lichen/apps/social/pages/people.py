@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import re
 
 from lichen.apps.social.pages.shared import (
     feed_at,
@@ -13,7 +14,9 @@ from lichen.apps.social.pages.shared import (
 from lichen.apps.social.pictures import prepare_face
 from lichen.apps.social.reading import cards, people, profiles, timeline
 from lichen.apps.social.reading.circle import circle_of
+from lichen.apps.social.rules import NAME_CHARACTERS_MAX
 from lichen.feed.canonical import JsonValue
+from lichen.feed.message import FeedId
 from lichen.feed.refs import blob_id_from_bytes
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
@@ -27,9 +30,11 @@ KINDS: dict[str, people.PeopleKind] = {
     "nearby": "nearby",
     "blocked": "blocked",
 }
-BACK_TO = frozenset(
-    {"/people", "/welcome", "/network", *(f"/people?kind={kind}" for kind in KINDS)}
-)
+_may_go_back_to = re.compile(
+    rf"/welcome|/network|/people(?:\?kind=(?:{'|'.join(KINDS)})"
+    r"(?:&name=[\w./~+%-]{1,2000})?(?:&before=\d{1,18})?)?",
+    re.ASCII,
+).fullmatch
 
 
 async def show_people(visit: Visit) -> Answer:
@@ -38,12 +43,19 @@ async def show_people(visit: Visit) -> Answer:
     await folded(visit)
     kind = KINDS.get(visit.query.get("kind", ""), "follows")
     before = number_in(visit, "before")
-    page = await asyncio.to_thread(people.people, store, own, kind, before=before)
+    name = visit.query.get("name", "").strip()[:NAME_CHARACTERS_MAX]
+    page = await asyncio.to_thread(people.people, store, own, kind, name=name, before=before)
     feeds = {person.feed for person in page.people}
     feeds.update(feed for person in page.people for feed in person.introduced_by)
     return Shown(
         "social/people.html",
-        {"kind": kind, "page": page, "faces": await known_faces(visit, feeds)},
+        {
+            "kind": kind,
+            "called": name,
+            "before": before,
+            "page": page,
+            "faces": await known_faces(visit, feeds),
+        },
     )
 
 
@@ -80,8 +92,13 @@ async def relate(visit: Visit) -> Answer:
     if method is None:
         raise ApiError("usage", visit.words.gettext("This form could not be read."))
     await OfflineClient(visit.service).call(method, {"id": feed})
+    return _moved_back(visit, feed)
+
+
+def _moved_back(visit: Visit, feed: FeedId) -> Moved:
+    """Go back to the list that a form was in, or to the page of the person it was about."""
     back = visit.form.get("back", "")
-    return Moved(back if back in BACK_TO else f"/people/{segment_of(feed)}")
+    return Moved(back if _may_go_back_to(back) else f"/people/{segment_of(feed)}")
 
 
 async def show_edit(visit: Visit) -> Answer:
@@ -139,5 +156,4 @@ async def save_profile(visit: Visit) -> Answer:
         profile = await asyncio.to_thread(profiles.open_profile, service.store, own, feed)
         name, description = form.get("name", ""), form.get("description", "")
         return await _show_form(visit, profile, name, description, fault)
-    back = form.get("back", "")
-    return Moved(back if back in BACK_TO else f"/people/{segment_of(feed)}")
+    return _moved_back(visit, feed)

@@ -1,12 +1,20 @@
 """Which name counts for whom, for one viewer, and who is called so."""
 
-from collections.abc import Sequence
+import unicodedata
+from collections.abc import Iterator, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 
 import orjson
 
-from lichen.apps.social.rules import Claim, choose_value
+from lichen.apps.social.reading.faces import claim_of
+from lichen.apps.social.rules import (
+    NAME_CHARACTERS_MAX,
+    Claim,
+    choose_value,
+    clean_line,
+    name_skeleton,
+)
 from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import is_feed_id, is_msg_id
 
@@ -18,15 +26,17 @@ NAMESAKES_MAX = 1_000
 
 
 def names_of(store: "Store", viewer: FeedId, subjects: Sequence[str]) -> dict[str, str]:
-    """Return the names that count for the viewer, of those subjects that have one."""
+    """Return the names that count for the viewer, of those subjects that have one.
+
+    As on pages they are fit for a line, and what has no sign that can be seen is no name.
+    """
     claims: dict[str, list[Claim]] = {}
     for subject, author, value in store.views.read(
         "SELECT subject, author, value FROM social_abouts"
         " WHERE field = 'name' AND subject IN (SELECT value FROM json_each(?))",
         (orjson.dumps(list(subjects)).decode(),),
     ):
-        claim = Claim(FeedId(str(author)), None if value is None else str(value))
-        claims.setdefault(str(subject), []).append(claim)
+        claims.setdefault(str(subject), []).append(claim_of(author, value, is_line=True))
     chosen = {
         subject: choose_value(said, viewer, _owner(store, subject))
         for subject, said in claims.items()
@@ -42,40 +52,33 @@ def feeds_named(
     Capitals do not count. What only others call somebody does not, where another name counts. They
     come in the order of their ids, ``limit`` of them after the id ``after``.
     """
-    mine = store.views.read(
-        "SELECT subject FROM social_abouts INDEXED BY social_abouts_by_name"
-        " WHERE field = 'name' AND value = ? COLLATE NOCASE AND author = ? AND subject > ?"
-        " ORDER BY subject LIMIT ?",
-        (name, viewer, after, limit),
-    )
-    if mine:
-        return _named(store, viewer, name, mine)
-    found: dict[FeedId, str] = {}
-    while len(found) < limit:
-        rows = store.views.read(
-            "SELECT DISTINCT subject FROM social_abouts INDEXED BY social_abouts_by_name"
-            " WHERE field = 'name' AND value = ? COLLATE NOCASE AND subject > ?"
-            " ORDER BY subject LIMIT ?",
-            (name, after, limit),
-        )
-        found |= _named(store, viewer, name, rows)
-        if len(rows) < limit:
-            break
-        after = str(rows[-1][0])
-    return dict(islice(found.items(), limit))
+    is_mine = any(_named(store, viewer, name, "", 1, author=viewer))
+    author = viewer if is_mine else None
+    return dict(islice(_named(store, viewer, name, after, limit, author=author), limit))
 
 
 def _named(
-    store: "Store", viewer: FeedId, name: str, rows: Sequence[Sequence[object]]
-) -> dict[FeedId, str]:
-    """Return those feeds of which this name counts."""
-    subjects = [subject for (subject,) in rows if is_feed_id(subject)]
-    names = names_of(store, viewer, subjects)
-    return {
-        subject: names[subject]
-        for subject in subjects
-        if names.get(subject, "").casefold() == name.casefold()
-    }
+    store: "Store", viewer: FeedId, name: str, after: str, at_once: int, *, author: str | None
+) -> Iterator[tuple[FeedId, str]]:
+    """Yield the feeds of which this name counts; with an author, of those that author named so."""
+    name = clean_line(name, NAME_CHARACTERS_MAX)
+    skeleton, wanted = name_skeleton(name), _without_capitals(name)
+    while rows := store.views.read(
+        "SELECT DISTINCT subject FROM social_abouts INDEXED BY social_abouts_by_skeleton"
+        " WHERE field = 'name' AND skeleton = ?1 AND subject > ?2 AND (?3 IS NULL OR author = ?3)"
+        " ORDER BY subject LIMIT ?4",
+        (skeleton, after, author, at_once),
+    ):
+        subjects = [subject for (subject,) in rows if is_feed_id(subject)]
+        names = names_of(store, viewer, subjects)
+        for subject in subjects:
+            if subject in names and _without_capitals(names[subject]) == wanted:
+                yield subject, names[subject]
+        after = str(rows[-1][0])
+
+
+def _without_capitals(name: str) -> str:
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", name).casefold())
 
 
 def own_name_for(store: "Store", viewer: FeedId, subject: str) -> str | None:

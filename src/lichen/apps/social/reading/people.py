@@ -24,9 +24,14 @@ from lichen.apps.social.reading.circle import (
     relation_word,
 )
 from lichen.apps.social.reading.faces import NOBODY, Face, faces
+from lichen.apps.social.reading.names import names_of
 from lichen.apps.social.reading.profiles import FEEDS_NAMED_MAX
+from lichen.apps.social.search.excerpts import find_said
+from lichen.apps.social.search.query import Said
+from lichen.apps.social.search.words import searched_text
 from lichen.feed.message import FeedId
 from lichen.store.log import feed_mark
+from lichen.store.views.queries import SqlValue
 
 if TYPE_CHECKING:
     from lichen.store.store import Store
@@ -39,6 +44,8 @@ FOLLOWERS_LOOKED_AT = 20
 """Newest followers of somebody among whom those are looked for whom the viewer follows."""
 PEOPLE_PAGE_MAX = 200
 """People of one page."""
+NAMES_AT_ONCE = 200
+"""Names looked at in one go, where people are looked for by name."""
 
 PeopleKind = Literal["follows", "followers", "nearby", "blocked"]
 """Which people: see ``people``."""
@@ -69,6 +76,7 @@ def people(
     viewer: FeedId,
     kind: PeopleKind = "follows",
     *,
+    name: str = "",
     before: int | None = None,
     limit: int = 50,
     circle: Circle | None = None,
@@ -78,7 +86,8 @@ def people(
     ``kind``: ``follows`` (whom the viewer follows), ``followers`` (of the viewer), ``blocked``, and
     ``nearby`` (whom those follow whom the viewer follows, but not the viewer). A page goes on
     before the ``received_no`` of a contact message, so that what is said meanwhile shifts nothing,
-    and costs the same however many people there are.
+    and costs the same however many people there are; but with a ``name`` (only those in whose name
+    a word begins so) it looks through the names of the list until the page is full.
     """
     circle = circle or circle_of(store, viewer)
     limit = max(1, min(limit, PEOPLE_PAGE_MAX))
@@ -86,7 +95,9 @@ def people(
     if kind == "nearby":
         found = _nearby(store, circle, end, is_first=before is None)
     else:
-        found = iter(_told(store, viewer, kind, end, limit + 1))
+        found = _told(store, viewer, kind, end, limit + 1)
+    if name.strip():
+        found = _called(store, viewer, found, name)
     # One more than is shown tells whether there is a next page.
     chosen = list(islice(found, limit + 1))
     shown = chosen[:limit]
@@ -100,35 +111,47 @@ _Told = tuple[FeedId, int, tuple[FeedId, ...]]
 """A feed, the number of the message that puts it where it stands, and who introduced it lately."""
 
 
+def _called(store: "Store", viewer: FeedId, found: Iterator[_Told], name: str) -> Iterator[_Told]:
+    """Yield those in whose name, as it counts for the viewer, a word begins so."""
+    said = Said(searched_text(name), is_beginning=True)
+    while some := list(islice(found, NAMES_AT_ONCE)):
+        names = names_of(store, viewer, [feed for feed, _, _ in some])
+        for one in some:
+            known = names.get(one[0], "")
+            # A name may be of signs alone, which are no words.
+            if find_said(known, [said]) if said.text else name.strip() in known:
+                yield one
+
+
 def _told(
-    store: "Store", viewer: FeedId, kind: PeopleKind, before: int, limit: int
+    store: "Store", viewer: FeedId, kind: PeopleKind, before: int, at_once: int
 ) -> Iterator[_Told]:
     """Yield whom the viewer follows or blocks, or who follows the viewer, the last told first."""
+    while rows := _told_rows(store, viewer, kind, before, at_once):
+        for told, number in rows:
+            assert isinstance(number, int), "the column holds integers"
+            feed = store.log.feed_of(told) if isinstance(told, int) else FeedId(str(told))
+            if feed is not None:  # it may have been cut off the log since
+                yield feed, number, ()
+            before = number
+
+
+def _told_rows(
+    store: "Store", viewer: FeedId, kind: PeopleKind, before: int, limit: int
+) -> list[tuple[SqlValue, ...]]:
     if kind == "followers":
-        rows = store.views.read(
+        return store.views.read(
             "SELECT source, received_no FROM contacts INDEXED BY contacts_by_target"
             " WHERE target = ? AND value = 1 AND received_no < ? AND source != ?"
             " ORDER BY received_no DESC LIMIT ?",
             (viewer, before, feed_mark(viewer), limit),
         )
-    else:
-        rows = store.views.read(
-            "SELECT target, received_no FROM contacts INDEXED BY contacts_by_source"
-            " WHERE source = ? AND value = ? AND received_no < ? AND target != ?"
-            " ORDER BY received_no DESC LIMIT ?",
-            (
-                feed_mark(viewer),
-                FOLLOWS if kind == "follows" else BLOCKS,
-                before,
-                viewer,
-                limit,
-            ),
-        )
-    for told, number in rows:
-        assert isinstance(number, int), "the column holds integers"
-        feed = store.log.feed_of(told) if isinstance(told, int) else FeedId(str(told))
-        if feed is not None:  # it may have been cut off the log since
-            yield feed, number, ()
+    return store.views.read(
+        "SELECT target, received_no FROM contacts INDEXED BY contacts_by_source"
+        " WHERE source = ? AND value = ? AND received_no < ? AND target != ?"
+        " ORDER BY received_no DESC LIMIT ?",
+        (feed_mark(viewer), FOLLOWS if kind == "follows" else BLOCKS, before, viewer, limit),
+    )
 
 
 def _nearby(store: "Store", circle: Circle, end: int, *, is_first: bool) -> Iterator[_Told]:

@@ -217,9 +217,9 @@ def reply_place(
     return Place(root=root, fork=fork, branch=tuple(branch or thread_heads(known)) or (root,))
 
 
-def newest_roots(store: "Store") -> Iterator[Stored]:
-    """Yield the posts that begin a thread, newest first."""
-    before = store.log.last_no + 1
+def newest_roots(store: "Store", last_no: int | None = None) -> Iterator[Stored]:
+    """Yield the posts that begin a thread, newest first, from a number of receipt on."""
+    before = (store.log.last_no if last_no is None else last_no) + 1
     while numbers := [
         number
         for (number,) in store.views.read(

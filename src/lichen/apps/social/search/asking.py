@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from lichen.apps.social.reading.circle import Circle, circle_of
-from lichen.apps.social.search.people import people_meant
+from lichen.apps.social.search.people import PEOPLE_MAX, people_meant
 from lichen.apps.social.search.query import BEST, Complaint, Query, parse_query
 from lichen.apps.social.search.reading import (
     BEST_WINDOW,
@@ -64,12 +64,20 @@ def ask(
 def _notes(
     query: Query, people: Mapping[str, tuple[FeedId, ...]], answer: Answer, circle: Circle
 ) -> Iterator[Phrase]:
+    if query.is_empty:
+        yield N_("Only words and numbers can be looked for, and here is none.")
     if query.is_private:
         yield N_("Private messages cannot be opened here yet, so none of them is searched.")
     for typed, feeds in people.items():
         shown = typed[:WORD_CHARACTERS_SHOWN]
         if not feeds:
             yield N_("Nobody here is called {name}.", name=shown)
+        elif len(feeds) >= PEOPLE_MAX:
+            yield N_(
+                "{name} can mean {n} people or more; the nearest are meant.",
+                n=PEOPLE_MAX,
+                name=shown,
+            )
         elif len(feeds) > 1:
             yield N_many(
                 "{name} can mean {n} person; all are meant.",

@@ -27,7 +27,7 @@ _LINK = re.compile(r"!?\[([^\[\]]*)\]\([^()\s]*\)")
 _LINE_BEGIN = re.compile(r"(?m)^[ \t]*(?:(?:#+|>|[+-])[ \t]+)+")
 _ANY_SIGN = re.compile(r"[*`~|_#>+\-\n\[=]")
 _RULE = re.compile(r"-{3,}")
-_UNDERLINES = re.compile(r"(?<!\w)_+|_+(?!\w)")
+_UNDERLINES = re.compile(r"(?<!\w)_+|(?<!_)_++(?!\w)")
 _SIGNS = "*`~|"
 _BETWEEN = " · "
 _ELLIPSIS = "…"

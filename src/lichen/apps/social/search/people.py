@@ -8,7 +8,7 @@ from lichen.apps.social.reading.entries import read_entry
 from lichen.apps.social.reading.names import feeds_named, names_of
 from lichen.apps.social.search.excerpts import find_said
 from lichen.apps.social.search.query import Query, Said, matching
-from lichen.apps.social.search.words import fold_text, is_sayable
+from lichen.apps.social.search.words import searched_text
 from lichen.feed.message import FeedId
 from lichen.feed.refs import is_feed_id, normalize_channel
 
@@ -32,9 +32,9 @@ def people_meant(store: "Store", viewer: FeedId, text: str) -> tuple[FeedId, ...
     if is_feed_id(text):
         return (text,)
     bare = text.removeprefix("@")
-    named = tuple(feeds_named(store, viewer, bare))
+    named = feeds_named(store, viewer, bare)
     if named:
-        return named[:PEOPLE_MAX]
+        return tuple(sorted(named, key=circle_of(store, viewer).steps)[:PEOPLE_MAX])
     called = people_called(store, viewer, bare)
     if called or len(bare) < ID_LETTERS_MIN:
         return tuple(called)
@@ -48,9 +48,10 @@ def people_called(
 
     Blocked people are among them: only what they wrote is hidden.
     """
-    said = Said(" ".join(fold_text(text).replace('"', " ").lower().split()), is_beginning=True)
-    if not is_sayable(said.text):
+    said = Said(searched_text(text), is_beginning=True)
+    if not said.text:
         return {}
+    near = circle or circle_of(store, viewer)
     match = matching(Query(all_of=((said,),)), {})
     numbers = [
         number
@@ -68,9 +69,11 @@ def people_called(
         and is_feed_id(about.subject)
         and find_said(dict(about.fields).get("name") or "", [said])
     )
+    if len(numbers) == CLAIMS_MAX:
+        # Whom one follows is found however many others are called so.
+        subjects |= dict.fromkeys(near.follows)
     names = names_of(store, viewer, list(subjects))
     fitting = {FeedId(s): name for s, name in names.items() if find_said(name, [said])}
-    near = circle or circle_of(store, viewer)
     ranked = sorted(fitting.items(), key=lambda one: (near.steps(one[0]), one[1].casefold()))
     return dict(ranked[:PEOPLE_MAX])
 

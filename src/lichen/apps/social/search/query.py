@@ -159,11 +159,17 @@ def parse_query(text: str, now: dt.datetime) -> Query | Complaint:
     return query
 
 
-def matching(query: Query, people: Mapping[str, Sequence[FeedId]]) -> str | None:
-    """Return a question in FTS5's language, None where it has no words and no facets.
+def can_fit(query: Query, people: Mapping[str, Sequence[FeedId]]) -> bool:
+    """Tell whether anything can fit: not where a group asks for nothing but people unknown here.
 
-    ``people``: whom each of ``query.people()`` means; who means nobody is found nowhere.
+    ``people``: whom each of ``query.people()`` means. Whoever means nobody is found nowhere, and
+    leaves nothing out.
     """
+    return all(any(any(_quoted(part, people)) for part in group) for group in query.all_of)
+
+
+def matching(query: Query, people: Mapping[str, Sequence[FeedId]]) -> str | None:
+    """Return a question that ``can_fit`` in FTS5's language, None without words and facets."""
     groups = [
         "(" + " OR ".join(word for part in group for word in _quoted(part, people)) + ")"
         for group in query.all_of
@@ -236,17 +242,16 @@ def _read_part(reading: _Reading, found: re.Match[str]) -> None:
 
 
 def _read_said(reading: _Reading, text: str, is_beginning: bool, is_excluded: bool) -> None:
-    # A quotation mark would end FTS5's own; it is no part of any word.
-    folded = words.fold_text(words.without_references(text)).replace('"', " ").replace("\0", " ")
-    if not words.is_sayable(folded):
+    said = words.searched_text(text)
+    if not said:
         return
-    letters = len(re.split(r"[\W_]+", folded)[-1])
-    if is_beginning and letters < BEGINNING_LETTERS_MIN and not words.is_dense(folded):
+    letters = len(re.split(r"[\W_]+", said)[-1])
+    if is_beginning and letters < BEGINNING_LETTERS_MIN and not words.is_dense(said):
         raise _Unclear(
             N_("{text}* would be the beginning of too many words.", text=text.strip()),
             N_("Give at least {least} letters before the star.", least=BEGINNING_LETTERS_MIN),
         )
-    reading.add(Said(" ".join(folded.lower().split()), is_beginning), is_excluded=is_excluded)
+    reading.add(Said(said, is_beginning), is_excluded=is_excluded)
 
 
 def _read_person(kind: str) -> Callable[[_Reading, str, bool], None]:

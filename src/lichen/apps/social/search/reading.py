@@ -2,7 +2,8 @@
 
 What fits is looked at by windows: the newest so many messages by number of receipt. Within a
 window they are ordered by the time to show, or by BM25 with ``sort:best``, which looks no further
-than its first window. A cursor names the window's upper end and the last message seen, so that a
+than its first window, and keeps the order of the last few questions: what is best changes with what
+comes in. A cursor names the window's upper end and the last message seen, so that a
 page goes on where the one before ended, whatever arrives meanwhile.
 
 The index is not believed: each message is read from the log, and one that is no longer there, or in
@@ -12,10 +13,12 @@ description for which the same author gave another one later.
 
 import re
 from bisect import bisect_right
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache
 from operator import itemgetter
 from typing import TYPE_CHECKING, cast
+from weakref import WeakKeyDictionary
 
 import msgspec
 import orjson
@@ -25,7 +28,7 @@ from lichen.apps.social.reading.circle import Circle, as_list, circle_of
 from lichen.apps.social.reading.entries import Entry, read_entry
 from lichen.apps.social.reading.threads import title_of
 from lichen.apps.social.search.excerpts import Excerpt, excerpt_of
-from lichen.apps.social.search.query import BEST, NEWEST, Query, matching
+from lichen.apps.social.search.query import BEST, NEWEST, Query, can_fit, matching
 from lichen.apps.social.search.view import SPAN_BITS, SearchView, author_number
 from lichen.apps.social.search.words import TEXT_MEMBERS
 from lichen.feed.message import FeedId
@@ -40,6 +43,8 @@ BEST_WINDOW = 1_000
 LIMIT_DEFAULT = 20
 LIMIT_MAX = 200
 """Messages of one answer."""
+BEST_KEPT_MAX = 8
+"""Questions for the best of which the order is kept, so that their next pages go on in it."""
 WINDOWS_MAX = 5
 """Windows looked through for one answer, where most of what fits may not be shown."""
 
@@ -110,6 +115,10 @@ class _Window(msgspec.Struct, frozen=True):
     next_top: int | None
 
 
+_best_orders: WeakKeyDictionary["Store", deque[tuple[object, _Window]]] = WeakKeyDictionary()
+"""What was asked for the best of lately, and the order of what fitted."""
+
+
 def parse_cursor(text: str) -> Cursor | None:
     """Read the place where a page begins; None if it is none."""
     parts = _CURSOR.fullmatch(text)
@@ -152,12 +161,12 @@ def find(
     limit: int = LIMIT_DEFAULT,
 ) -> Matched:
     """Return the messages that fit a question."""
-    if query.is_private or query.is_empty or any(not feeds for feeds in people.values()):
+    if query.is_private or query.is_empty or not can_fit(query, people):
         return Matched((), None, 0, is_count_whole=True)
     asked = _Asked(store, query, matching(query, people), circle)
     begin = Cursor(_KINDS[query.order], store.log.last_no, *_BEGIN)
     start = begin if after is None or after.kind != begin.kind else after
-    first = asked.window(start.top)
+    first = asked.best(start) if query.order == BEST else asked.window(start.top)
     entries: list[Entry] = []
     last = start
     goes_on_after: Cursor | None = None
@@ -221,15 +230,31 @@ class _Asked:
                     key = (0, place + 1) if self._query.order == BEST else (at_s, number)
                     yield Cursor(start.kind, start.top, *key), entry
 
+    def best(self, start: Cursor) -> "_Window":
+        """Return the best messages, for a further page in the order of the first one."""
+        kept = _best_orders.setdefault(self._store, deque(maxlen=BEST_KEPT_MAX))
+        asked = (self._match, start.top, self._times(), self._circle.blocks)
+        if start.written_s == 0:
+            for known, window in tuple(kept):
+                if known == asked:
+                    return window
+        window = self.window(start.top)
+        kept.appendleft((asked, window))
+        return window
+
+    def _times(self) -> tuple[int, int]:
+        """Return between which seconds messages may be written: the first, and the end."""
+        after, before = self._query.after, self._query.before
+        return (
+            -1 if after is None else int(after.timestamp()),
+            FAR_S if before is None else int(before.timestamp()),
+        )
+
     def window(self, top: int) -> "_Window":
         """Return the newest messages up to a number that fit, in the order of the answer."""
         is_best = self._query.order == BEST and self._match is not None
         most = BEST_WINDOW if self._query.order == BEST else WINDOW
-        after, before = (
-            None if day is None else int(day.timestamp())
-            for day in (self._query.after, self._query.before)
-        )
-        after, before = -1 if after is None else after, FAR_S if before is None else before
+        after, before = self._times()
         bottom, top = self._stretch(top, after, before)
         found = self._store.views.read(
             _sql(has_words=self._match is not None, is_best=is_best),

@@ -27,7 +27,8 @@ async def answer(
     service: "Service", text: str, *, after: str = "", limit: int = LIMIT_DEFAULT
 ) -> Asked | Complaint:
     """Answer a question as it was typed, without holding up the peer."""
-    folded = asyncio.wrap_future(service.store.wait_folded(*VIEWS))
+    # For all views: whoever waits for some of them has these folded first, and from the oldest on.
+    folded = asyncio.wrap_future(service.store.wait_folded())
     with suppress(TimeoutError):
         await asyncio.wait_for(folded, FOLD_S_MAX)
     return await asyncio.to_thread(

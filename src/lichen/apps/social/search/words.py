@@ -50,6 +50,13 @@ def fold_text(text: str) -> str:
     return text if text.isascii() else _fold(text)
 
 
+def searched_text(text: str) -> str:
+    """Return typed words as they are looked for; empty where none of them is in any text."""
+    # A quotation mark would end FTS5's own, and NUL its text; they are no part of any word.
+    folded = fold_text(without_references(text)).replace('"', " ").replace("\0", " ")
+    return " ".join(folded.lower().split()) if is_sayable(folded) else ""
+
+
 def without_references(text: str) -> str:
     """Return a text without the ids in it."""
     return _REFERENCE.sub(" ", text) if "=." in text else text

@@ -8,7 +8,7 @@ from lichen.cli import settings
 from lichen.cli.command import command
 from lichen.cli.exits import Exit
 from lichen.cli.session import Session
-from lichen.cli.words import _
+from lichen.cli.words import WORDS, _
 from lichen.node.errors import ApiError
 
 
@@ -52,7 +52,9 @@ def corpus_command(session: Session, messages: int, authors: int, seed: int, out
     session.out.value(
         {"folder": str(out), **msgspec.to_builtins(summary)},
         _("{count} messages of {authors} people written to {path}").format(
-            count=messages, authors=authors, path=out / "corpus.jsonl.gz"
+            count=WORDS.number(messages),
+            authors=WORDS.number(authors),
+            path=out / "corpus.jsonl.gz",
         ),
     )
     session.out.words(_("Next: lichen import {path}").format(path=out / "corpus.jsonl.gz"))

@@ -161,7 +161,9 @@ def _show_pace(out: Output, run: "Run", lasted_s: float) -> None:
     if count:
         out.words(
             _("{count} events of brains in {seconds} s of one core: {pace} a second").format(
-                count=count, seconds=f"{lasted_s:.1f}", pace=round(count / lasted_s)
+                count=WORDS.number(count),
+                seconds=WORDS.number(round(lasted_s, 1)),
+                pace=WORDS.number(round(count / lasted_s)),
             )
         )
 

@@ -143,7 +143,7 @@ def _sweep(
         raise ApiError(
             Exit.UNREACHABLE.slug,
             _("{words}; {count} runs are kept.").format(
-                words=WORDS.tell(error.args[0]), count=len(results.runs)
+                words=WORDS.tell(error.args[0]), count=WORDS.number(len(results.runs))
             ),
             _("Start it, look at the address, or leave out --scheduler."),
         ) from error
@@ -151,7 +151,7 @@ def _sweep(
         raise ApiError(
             Exit.FAILED.slug,
             _("{words}; {count} runs are kept.").format(
-                words=WORDS.tell(error.args[0]), count=len(results.runs)
+                words=WORDS.tell(error.args[0]), count=WORDS.number(len(results.runs))
             ),
             _("Perhaps memory ran out: try fewer --jobs, then the same command again."),
         ) from error
@@ -177,13 +177,13 @@ def _end_sweep(
             out.line_of_json(msgspec.to_builtins(run))
     if not out.is_json:
         words = ngettext("{count} run in {path}", "{count} runs in {path}", len(made))
-        out.text(words.format(count=len(made), path=folder / "results.jsonl"))
+        out.text(words.format(count=WORDS.number(len(made)), path=folder / "results.jsonl"))
     if made:
         write_report_of(out, folder / "report.html", made)
     if refused:
         out.words(
             _("{count} runs cannot be: {words}.").format(
-                count=len(refused), words=refused[0].reason
+                count=WORDS.number(len(refused)), words=refused[0].reason
             )
         )
     return Exit.PARTLY_DONE if refused else Exit.DONE
@@ -200,7 +200,11 @@ class _Bar:
         self._done = self._first = done
         self._began = self._told = time.monotonic()
         if done:
-            out.words(_("{done} of {count} runs are there.").format(done=done, count=count))
+            out.words(
+                _("{done} of {count} runs are there.").format(
+                    done=WORDS.number(done), count=WORDS.number(count)
+                )
+            )
 
     def step(self) -> None:
         """Count one more run, and say so."""
@@ -213,8 +217,11 @@ class _Bar:
         left_s = (now - self._began) / (self._done - self._first) * (self._all - self._done)
         bar = "#" * filled + "." * (BAR_CELLS - filled)
         self._out.progress(
-            _("[{bar}] {done}/{count}, {seconds} s left").format(
-                bar=bar, done=self._done, count=self._all, seconds=round(left_s)
+            _("[{bar}] {done}/{count}, {left} left").format(
+                bar=bar,
+                done=WORDS.number(self._done),
+                count=WORDS.number(self._all),
+                left=WORDS.duration(left_s),
             )
         )
 

@@ -62,7 +62,9 @@ class Hearing:
                 notice = None
             if self._dropped:
                 dropped, self._dropped = self._dropped, 0
-                self._out.words(_("{count} events were not shown").format(count=dropped))
+                self._out.words(
+                    _("{count} events were not shown").format(count=WORDS.number(dropped))
+                )
             if self._out.is_json:
                 if notice is not None:
                     lines = [json_line(notice)]
@@ -133,7 +135,9 @@ def _sum_words(peer: str, count: int, rate: float, names: Names) -> str:
     if peer:
         words += " " + _("through {name}")
     words += " " + _("({rate} a second)")
-    return words.format(count=f"{count:,}", name=names.name(peer), rate=f"{rate:,.0f}")
+    return words.format(
+        count=WORDS.number(count), name=names.name(peer), rate=WORDS.number(round(rate))
+    )
 
 
 def notice_words(notice: JsonValue, names: Names) -> str:

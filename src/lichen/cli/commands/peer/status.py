@@ -8,11 +8,14 @@ from lichen.cli.folding import progress_words
 from lichen.cli.ids import FEED, Names, resolve
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
+from lichen.cli.terminal import text_width
 from lichen.cli.words import WORDS, _, ngettext
 from lichen.feed.canonical import JsonValue
 from lichen.node.errors import ApiError
 from lichen.words import parse_phrase, phrase_of
 
+NAME_CELLS_MIN = 10
+"""Columns of what stands first in a line of the status, where no language needs more."""
 _VERDICT_STYLES = {"ok": "green", "warn": "yellow", "fail": "red"}
 
 
@@ -32,8 +35,10 @@ async def status_command(session: Session) -> None:
     if session.out.is_json:
         session.out.line_of_json(answer)
         return
-    for name, words in _status_rows(answer):
-        session.out.text(f"{name:<12}{words}")
+    rows = _status_rows(answer)
+    width = max(NAME_CELLS_MIN, *(text_width(name) for name, _words in rows))
+    for name, words in rows:
+        session.out.text(f"{name:<{width}}  {words}")
     if not member(answer, "isRunning"):
         session.out.words(_("No peer is running here. Next: lichen start"))
 
@@ -47,9 +52,9 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
         (
             _("log"),
             _("messages {messages}, feeds {feeds}, of your own {own}").format(
-                messages=f"{int(number_member(answer, 'messages')):,}",
-                feeds=f"{int(number_member(answer, 'feeds')):,}",
-                own=f"{int(number_member(answer, 'ownSequence')):,}",
+                messages=WORDS.number(int(number_member(answer, "messages"))),
+                feeds=WORDS.number(int(number_member(answer, "feeds"))),
+                own=WORDS.number(int(number_member(answer, "ownSequence"))),
             ),
         ),
         (_("hops"), str(int(number_member(answer, "hops")))),
@@ -66,7 +71,9 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
             "{n} messages wait for their check; {rate} are checked a second",
             waiting,
         )
-        rows.append((_("signatures"), words.format(n=f"{waiting:,}", rate=f"{rate:,}")))
+        rows.append(
+            (_("signatures"), words.format(n=WORDS.number(waiting), rate=WORDS.number(rate)))
+        )
     doubted = member(answer, "distrustedPeers")
     if isinstance(doubted, list) and doubted:
         words = ngettext(
@@ -76,13 +83,15 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
             " whole. What to do: lichen doctor",
             len(doubted),
         )
-        rows.append((_("doubted"), words.format(n=len(doubted))))
+        rows.append((_("doubted"), words.format(n=WORDS.number(len(doubted)))))
         rows += [("", str(peer)) for peer in doubted]
     if isinstance(addresses, list):
         rows += [(_("address"), str(address)) for address in addresses]
     if member(answer, "isRunning"):
         count = len(peers) if isinstance(peers, list) else 0
-        rows.append((_("connected"), ngettext("{n} peer", "{n} peers", count).format(n=count)))
+        rows.append(
+            (_("connected"), ngettext("{n} peer", "{n} peers", count).format(n=WORDS.number(count)))
+        )
     if member(answer, "writeTrouble"):
         reason = WORDS.tell(phrase_of(text_member(answer, "writeTrouble", "reason")))
         rows.append((_("disk"), _("nothing can be written: {reason}").format(reason=reason)))
@@ -94,7 +103,12 @@ def _status_rows(answer: JsonValue) -> list[tuple[str, str]]:
         rows.append((_("publishing"), _("waits until other peers were asked for the own feed")))
     forked = member(answer, "forkedFeeds")
     if isinstance(forked, list) and forked:
-        rows.append((_("forked"), _("{n} feeds; nothing is added to them").format(n=len(forked))))
+        rows.append(
+            (
+                _("forked"),
+                _("{n} feeds; nothing is added to them").format(n=WORDS.number(len(forked))),
+            )
+        )
     return rows
 
 
@@ -121,8 +135,8 @@ async def peers_command(session: Session) -> None:
             [
                 names.name(text_member(peer, "peer")),
                 _("by us") if member(peer, "is_client") else _("by them"),
-                str(int(number_member(peer, "messages_received"))),
-                str(int(number_member(peer, "messages_sent"))),
+                WORDS.number(int(number_member(peer, "messages_received"))),
+                WORDS.number(int(number_member(peer, "messages_sent"))),
                 text_member(peer, "address"),
             ]
             for peer in peers
