@@ -34,7 +34,7 @@ DAMAGED_FOLDER = "damaged"
 ASIDE_FILE = "messages.jsonl"
 _SPARE_BYTES = 16 << 20
 """Room that must be left beside the new log."""
-_RESCUED_TABLES = ("settings", "addresses", "read_marks", "drafts", "pushes")
+_RESCUED_TABLES = ("settings", "addresses", "read_marks", "drafts", "pushes", "distrusted")
 """What of local.db is worth copying from a damaged one; clocks, guard and run begin anew."""
 
 
