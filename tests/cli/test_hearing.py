@@ -49,6 +49,8 @@ def test_a_text_is_told_by_its_first_words(client: Any, capfd: pytest.CaptureFix
     assert line.startswith("anna (@AQEBAQ…): hello word word")
     assert line.endswith("…")
     assert len(line) < 100
+    tell(client, [Notice(0, "message", feed=ANNA, key=KEY, text="hello", audited=False)])
+    assert told(capfd) == ["anna (@AQEBAQ…): hello  not checked yet"]
 
 
 def test_other_messages_are_told_by_what_they_do(

@@ -100,6 +100,15 @@ def test_disconnect_and_forget_pass_on_what_is_meant(lichen: Lichen, client: Any
     assert lichen("forget", "nowhere").code == Exit.NOT_FOUND
 
 
+def test_trust_passes_on_who_is_meant(lichen: Lichen, client: Any) -> None:
+    client.answers["lichen.resolve"] = [ANNA]
+    client.answers["lichen.trust"] = {"peer": ANNA}
+    assert lichen("trust", "@izoMg").out.strip() == ANNA
+    assert client.asked("lichen.trust") == [(ANNA,)]
+    client.answers["lichen.trust"] = ApiError("not-found", "It is not doubted.")
+    assert lichen("trust", "@izoMg").code == Exit.NOT_FOUND
+
+
 def test_start_passes_on_what_was_said_about_the_local_network(
     lichen: Lichen, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
 ) -> None:

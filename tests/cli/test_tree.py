@@ -43,7 +43,7 @@ def find(path: tuple[str, ...]) -> LichenCommand:
 def test_all_promised_commands_are_there() -> None:
     promised = """addresses allow-publishing backup block connect disconnect doctor export follow
         forget fsck help hops import lan log name nearby open peers people post publish rebuild
-        restore search start status thread unfollow whoami"""
+        restore search start status thread trust unfollow whoami"""
     assert {path[0] for path in PATHS if len(path) == 1} == set(promised.split())
     assert {path for path in PATHS if len(path) == 2} == {
         *(("blob", name) for name in ("add", "get", "has", "want")),

@@ -259,7 +259,7 @@ def the_log_is_cut_before_the_views_let_go(patch: Patch) -> None:
             newest = self._writer.newest_but(piece.feed, sequence)
             self._writer.flush()
             cut(self._writer, piece.feed, sequence)
-            self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest))
+            self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest), ())
             self._engine.forget(numbers)
 
     patch.setattr(AuditRegister, "_cut", cut_first)

@@ -54,6 +54,16 @@ def test_all_of_a_peer_that_was_distrusted_before_is_checked_at_once(make_probe:
     assert probe.node.snapshot().distrusted == (probe.ids[1],)
 
 
+def test_who_was_distrusted_can_be_trusted_again(make_probe: Any) -> None:
+    probe = make_probe(follows=2, distrusted=(1, 2))
+    for number in (1, 2, 9):
+        probe.tell(events.PeerTrusted(probe.ids[number]))
+    probe.tell(events.AuditFailed(probe.ids[1], 9, probe.ids[2]))
+    assert probe.node.snapshot().distrusted == (probe.ids[2],)
+    probe.give(probe.connect_ebt(1, {1: 4}), probe.message(1, 1))
+    assert [each.verifies_all for each in probe.of(effects.Ingest)] == [False]
+
+
 def test_what_is_not_audited_is_told_to_nobody_and_then_to_all(make_probe: Any) -> None:
     probe = make_probe(follows=1)
     source = probe.connect_ebt(1, {0: 0, 1: 10})
@@ -150,7 +160,7 @@ def test_a_failed_audit_is_blamed_on_the_sender_and_another_is_asked(make_probe:
     honest = probe.connect_ebt(3, {1: 10})
     found = audit(probe)
     assert probe.log.received(probe.ids[1]) == probe.log.audited(probe.ids[1]) == 2
-    assert probe.of(effects.SaveDistrust, found) == [effects.SaveDistrust(probe.ids[2])]
+    assert probe.node.snapshot().distrusted == (probe.ids[2],)
     assert [each.topic for each in probe.of(effects.Notify, found)] == ["taken-back"]
     assert asked(probe, found) == {crook: {1: -1}, honest: {1: 4}}
     probe.give(crook, probe.message(1, 3))
@@ -158,6 +168,20 @@ def test_a_failed_audit_is_blamed_on_the_sender_and_another_is_asked(make_probe:
     receive(probe, honest, 1, 3, 5)
     audit(probe)
     assert probe.log.audited(probe.ids[1]) == 5
+
+
+def test_what_a_forked_feed_has_lost_is_asked_for_again(make_probe: Any) -> None:
+    probe = make_probe(follows=2)
+    crook, honest = probe.connect_ebt(2, {1: 10}), probe.connect_ebt(3, {1: 10})
+    probe.give(crook, *(probe.message(1, n, valid=n != 3) for n in range(1, 6)))
+    under_way = probe.of(effects.Ingest)
+    probe.give(honest, probe.message(1, 5, branch=1))
+    for each in (*under_way, *probe.of(effects.Ingest)):
+        probe.tell(probe.log.ingest(each.connection, each.batch, each.source, verifies_all=False))
+    assert probe.node.snapshot().feeds_forked == 1
+    found = audit(probe)
+    assert asked(probe, found) == {crook: {1: -1}, honest: {1: 4}}
+    assert probe.node.snapshot().feeds_forked == 0
 
 
 def test_who_did_not_send_it_goes_on_and_is_told_what_is_lost(make_probe: Any) -> None:
@@ -201,8 +225,8 @@ def test_a_crook_that_is_gone_is_remembered(make_probe: Any) -> None:
     crook = probe.connect_ebt(2, {1: 10})
     receive(probe, crook, 1, 1, 5, wrong=3)
     probe.tell(events.Disconnected(crook, "gone"))
-    found = audit(probe)
-    assert probe.of(effects.SaveDistrust, found) == [effects.SaveDistrust(probe.ids[2])]
+    audit(probe)
+    assert probe.node.snapshot().distrusted == (probe.ids[2],)
     again = probe.connect_ebt(2, {1: 10})
     assert probe.notes()[1] == 4, "it may give the feed again, checked at once"
     probe.give(again, probe.message(1, 3))
@@ -213,8 +237,7 @@ def test_a_failed_audit_without_a_known_sender_blames_nobody(make_probe: Any) ->
     probe = make_probe(follows=1)
     source = probe.connect_ebt(2, {1: 10})
     receive(probe, source, 1, 1, 5)
-    found = probe.tell(events.AuditFailed(probe.ids[1], 9, None))
-    assert probe.of(effects.SaveDistrust, found) == []
+    probe.tell(events.AuditFailed(probe.ids[1], 9, None))
     assert probe.node.snapshot().distrusted == ()
 
 

@@ -101,6 +101,25 @@ def test_a_flood_is_told_as_a_number_and_refusals_one_by_one(
     asyncio.run(run())
 
 
+@pytest.mark.usefixtures("paused_audit")
+def test_a_message_is_told_with_whether_its_signature_is_checked(
+    open_peer: OpenPeer, author: MakeAuthor
+) -> None:
+    async def run() -> None:
+        async with open_peer() as peer:
+            heard: list[Any] = []
+            peer.hub.listen(heard.append)
+            future = peer.store.ingest(author(1).write(2, POST), verifies_all=False)
+            peer.shell.ingested(await asyncio.wrap_future(future), None)
+            await told()
+            assert [(notice.sequence, notice.audited) for notice in heard] == [
+                (1, False),
+                (2, True),
+            ]
+
+    asyncio.run(run())
+
+
 def test_private_text_is_not_told(open_peer: OpenPeer) -> None:
     async def run() -> None:
         async with open_peer() as peer:

@@ -15,6 +15,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from lichen.feed.identity import generate_identity
+from lichen.feed.message import RawMessage
 from lichen.node.errors import ApiError
 from lichen.node.home import (
     BEING_MADE,
@@ -398,3 +399,29 @@ def test_a_sudden_end_of_the_very_first_start_does_not_close_publishing(
             await peer.publish([POST])
 
     asyncio.run(scene())
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_who_sent_what_fails_its_audit_before_the_brain_is_there_is_distrusted(
+    open_peer: OpenPeer, author: Callable[[int], Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alice, crook = author(1), author(2)
+    texts = [alice.write(1, {"type": "post", "text": text})[0] for text in ("Łx", "y")]
+    batch = [RawMessage(alice.id, 1, texts[0].data.replace("Ł".encode(), b"A")), texts[1]]
+    contacts = Store.contacts
+
+    def after_the_audit(store: Store) -> Any:
+        store.wait_audited().result(10)
+        return contacts(store)
+
+    async def run() -> None:
+        async with open_peer(listens=False) as peer:
+            ingested = peer.store.ingest(batch, source=crook.id, verifies_all=False)
+            await asyncio.wrap_future(ingested)
+            assert peer.store.log.received(alice.id) == 2
+        monkeypatch.setattr(Store, "contacts", after_the_audit)
+        async with open_peer(listens=False) as peer:
+            assert peer.store.log.received(alice.id) == 0
+            assert peer.shell.brain.snapshot().distrusted == (crook.id,)
+
+    asyncio.run(run())

@@ -2,7 +2,8 @@
 
 An id hashes the low byte of each UTF-16 unit, so a relay can swap letters that share it: A (U+0041)
 and U+0141. Whoever tries anything may at most show a text with its letters beyond ASCII lowered to
-ASCII, until its audit; and never in a message on which hangs who gets what.
+ASCII, until its audit; and never in a message on which hangs who gets what. A lowered letter may be
+a quote or the end of a line: then what was said becomes more than one member.
 """
 
 import json
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lichen.feed.canonical import canonicalize
 from lichen.feed.content import contact_of
 from lichen.feed.identity import Identity
 from lichen.feed.message import RawMessage
@@ -24,6 +26,7 @@ MakeAuthor = Callable[[int], Any]
 OpenStoreIn = Callable[[], AbstractContextManager[Store]]
 Feeds = list[list[RawMessage]]
 CROOK = "@" + "C" * 43 + "=.ed25519"
+ROOT = "%" + "R" * 43 + "=.sha256"
 LENGTH = 9
 
 
@@ -33,9 +36,12 @@ def raised(text: str) -> str:
 
 
 def lowered(data: bytes) -> bytes:
-    """A text with every letter beyond ASCII replaced by the one with the same low byte."""
-    units = data.decode().encode("utf-16-le")
-    return units[::2].decode("latin-1").encode()
+    """A text with every letter beyond ASCII replaced by the one with the same low byte.
+
+    It is lowered as it is hashed: indented. There a line may end where no line had ended.
+    """
+    units = canonicalize(data).indented.decode().encode("utf-16-le")
+    return canonicalize(units[::2].decode("latin-1").encode()).compact
 
 
 def contents(target: str, turn: int) -> list[dict[str, object]]:
@@ -48,6 +54,7 @@ def contents(target: str, turn: int) -> list[dict[str, object]]:
         {"type": "post", "text": "plain again"},
         {"type": "contact", "contact": target, "note": raised("NOTE"), "blocking": True},
         {"type": raised("POST"), "text": "a type beyond ASCII"},
+        {"type": "post", "text": "they said: " + raised('",\n    "root": "') + ROOT},
     ]
     return [kinds[(turn + number) % len(kinds)] for number in range(LENGTH)]
 
@@ -255,5 +262,6 @@ def test_many_lies_at_once(
         store.wait_folded().result(10)
         held = {message.data for message in store.log.since(0, 1000)}
         assert held == {message.data for feed in truth for message in feed}
-        assert store.log.audited_clock() == {feed[0].author: LENGTH for feed in truth}
+        for feed in truth:
+            assert store.log.audited(feed[0].author) == LENGTH
         assert store.views.read("SELECT count(*) FROM messages") == [(3 * LENGTH,)]

@@ -13,7 +13,7 @@ from lichen.feed.identity import Identity
 from lichen.feed.message import FeedId, RawMessage, Reason
 from lichen.store.audit import auditor
 from lichen.store.audit.auditor import Audited, AuditFailed
-from lichen.store.errors import OwnFeedUnaudited
+from lichen.store.errors import OwnFeedUnaudited, StoreWriteFailed
 from lichen.store.log import LOG_SCHEMA, LogWriter
 from lichen.store.schema import Schema, open_for_writing
 from lichen.store.store import Store
@@ -52,6 +52,11 @@ def audit(store: Store) -> None:
     store.wait_audited().result(10)
 
 
+def audited_clock(store: Store) -> dict[FeedId, int]:
+    audited = {feed: store.log.audited(feed) for feed in store.log.clock()}
+    return {feed: sequence for feed, sequence in audited.items() if sequence}
+
+
 def rows(store: Store) -> list[tuple[Any, ...]]:
     db = apsw.Connection(str(store.directory / "log.db"), flags=apsw.SQLITE_OPEN_READONLY)
     try:
@@ -79,7 +84,7 @@ def test_all_but_the_newest_waits_and_is_one_row(store: Store, author: MakeAutho
         chain_first(store, ada.posts(5))
     assert store.log.received(ada.id) == 15
     assert store.log.audited(ada.id) == 0
-    assert dict(store.log.audited_clock()) == {}
+    assert audited_clock(store) == {}
     assert rows(store) == [(1, 14, FRIEND)]
     assert not store.log.is_audited(ada.id, 14)
     assert store.log.is_audited(ada.id, 15)
@@ -87,7 +92,7 @@ def test_all_but_the_newest_waits_and_is_one_row(store: Store, author: MakeAutho
     audit(store)
     assert rows(store) == []
     assert store.log.audited(ada.id) == 15
-    assert store.log.audited_clock() == store.log.clock() == {ada.id: 15}
+    assert audited_clock(store) == store.log.clock() == {ada.id: 15}
     assert store.log.unaudited_count() == 0
 
 
@@ -120,7 +125,13 @@ def test_each_source_answers_for_its_own(store: Store, author: MakeAuthor) -> No
 @pytest.mark.usefixtures("paused")
 def test_what_cannot_wait_does_not(store: Store, author: MakeAuthor) -> None:
     ada, bob = author(1), author(2)
-    weighty = ["contact", "group/add-member", "metafeed/announce", "invite:x"]
+    weighty = [
+        "contact",
+        "group/add-member",
+        "metafeed/announce",
+        "invite-reply",
+        "peer-invite/accept",
+    ]
     contents = [{"type": kind} for kind in weighty]
     contents += [{"deep": {"type": "post"}, "type": "contact"}, {"type": "post", "text": "\u00e9"}]
     chain_first(store, ada.write(*contents))
@@ -159,7 +170,7 @@ def test_an_earlier_file_is_brought_forward(
     open_for_writing(store.directory / "log.db", earlier).close()
 
     store = open_store()
-    assert store.log.audited_clock() == {ada.id: 3}
+    assert audited_clock(store) == {ada.id: 3}
     chain_first(store, ada.posts(3))
     assert rows(store) == [(4, 5, FRIEND)]
 
@@ -177,25 +188,43 @@ def test_the_audit_goes_on_after_a_restart(
     chain_first(store, bob.posts(3))
     store.close()
     store = open_store()
-    assert store.log.audited_clock() == {}
+    assert audited_clock(store) == {}
     assert store.log.unaudited_count() == 601
     store.close()
 
     monkeypatch.setattr(auditor, "CALM_S", 0.0)
     store = open_store()
     wait_for(lambda: store.log.unaudited_count() == 0)
-    assert store.log.audited_clock() == {ada.id: 600, bob.id: 3}
+    assert audited_clock(store) == {ada.id: 600, bob.id: 3}
 
 
 def test_the_audit_does_not_starve(
-    store: Store, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Messages pour in without end, and still it takes a turn now and then."""
+    """Messages pour in without end, and still it takes a turn now and then, and writes it down."""
+    news: list[Any] = []
+    store = open_store(on_audit=news.append)
     monkeypatch.setattr(auditor, "CALM_S", 1e6)
     monkeypatch.setattr(auditor, "WAIT_S_MAX", 0.01)
     ada = author(1)
     chain_first(store, ada.posts(300))
-    wait_for(lambda: store.log.audited(ada.id) == 300)
+    wait_for(lambda: len(news) == 2)
+    assert [each.feeds for each in news] == [((ada.id, 256),), ((ada.id, 300),)]
+
+
+def test_the_audit_makes_way_for_a_sync_and_not_for_a_message_now_and_then(
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_store()
+    ada = author(1)
+    chain_first(store, ada.posts(3))
+    audit(store)
+    monkeypatch.setattr(auditor, "CALM_S", 20.0)
+    monkeypatch.setattr(auditor, "WAIT_S_MAX", 1e6)
+    for _ in range(3):
+        chain_first(store, ada.posts(2))
+        assert chain_first(store, author(2).posts(300)[1:]).rejected
+    wait_for(lambda: store.log.audited(ada.id) == 9)
 
 
 def wait_for(holds: Callable[[], bool]) -> None:
@@ -260,7 +289,7 @@ def test_a_false_signature_ends_the_feed_before_it(
         AuditFailed(bad[0].author, place, CROOK)
     ]
     expected = {ada.id: 2 + more, **({bad[0].author: place - 1} if place > 1 else {})}
-    assert store.log.clock() == store.log.audited_clock() == expected
+    assert store.log.clock() == audited_clock(store) == expected
     assert rows(store) == []
     held = store.log.run(bad[0].author, 1, 1000, 10**7)
     assert [m.data for m in held] == [m.data for m in bad[: place - 1]]
@@ -315,6 +344,44 @@ def test_a_cut_that_is_interrupted_is_made_later(
     audit(store)
     assert store.log.clock() == {bad[0].author: 4}
     assert len(folded(store)[0]) == 4
+
+
+@pytest.mark.usefixtures("paused", "hurried")
+def test_who_sent_it_is_remembered_whenever_the_peer_dies(
+    open_store: OpenStore, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is there to be told of it, and the log is not cut yet."""
+    store = open_store()
+    chain_first(store, liars_feed(author, 5, 9), CROOK)
+    with monkeypatch.context() as patch:
+        patch.setattr(LogWriter, "cut", fail_with(apsw.FullError))
+        with pytest.raises(StoreWriteFailed):
+            audit(store)
+        store.close()
+    local = open_store().local
+    assert local.distrusted() == (CROOK,)
+
+
+@pytest.mark.usefixtures("paused", "hurried")
+@pytest.mark.parametrize("step", ["mark_audited", "cut"])
+def test_an_audit_that_cannot_be_written_down_is_told(
+    store: Store, author: MakeAuthor, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    chain_first(store, author(1).posts(5) if step == "mark_audited" else liars_feed(author, 5, 9))
+    with monkeypatch.context() as patch:
+        patch.setattr(LogWriter, step, fail_with(apsw.FullError))
+        with pytest.raises(StoreWriteFailed):
+            audit(store)
+    assert store.trouble is not None
+    audit(store)
+    assert store.trouble is None
+
+
+def fail_with(fault: type[Exception]) -> Callable[..., None]:
+    def fail(*_args: Any, **_named: Any) -> None:
+        raise fault
+
+    return fail
 
 
 @pytest.mark.usefixtures("paused")
@@ -429,7 +496,33 @@ def test_a_fork_is_proved_with_a_message_that_waits(store: Store, author: MakeAu
     (proof,) = result.forks
     assert (proof.first, proof.second) == (ada.messages[1], twin.messages[1])
     audit(store)
-    assert store.log.audited_clock() == {ada.id: 3}
+    assert audited_clock(store) == {ada.id: 3}
+
+
+@pytest.mark.usefixtures("paused")
+@pytest.mark.parametrize("place", [1, 4])
+def test_a_feed_that_is_cut_before_its_fork_comes_again(
+    open_store: OpenStore, author: MakeAuthor, place: int
+) -> None:
+    """Else whoever lowers a letter of a forked feed could keep all after it from here for good."""
+    store = open_store()
+    ada = author(1)
+    ada.write(*({"type": "post", "text": f"\u0141 {n}"} for n in range(5)))
+    lies = [*ada.sent]
+    lies[place] = lowered(lies[place])
+    twin = ada.again_from(3)
+    twin.posts(2)
+    more = ada.posts(2)
+    (proof,) = chain_first(store, [*lies, *more, twin.sent[3]], CROOK).forks
+    audit(store)
+    assert store.log.received(ada.id) == place
+    assert store.log.is_forked(ada.id) == (place >= proof.first.sequence)
+    store.close()
+    store = open_store()
+    assert store.log.is_forked(ada.id) == (place >= proof.first.sequence)
+    chain_first(store, [*ada.sent, twin.sent[3]])
+    assert store.log.is_forked(ada.id)
+    assert store.log.received(ada.id) == (place if place >= proof.first.sequence else 7)
 
 
 def test_texts_are_what_their_authors_wrote() -> None:

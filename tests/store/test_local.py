@@ -11,7 +11,7 @@ import pytest
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.store.desk import DRAFT_BYTES_MAX, Draft
 from lichen.store.errors import DraftRefused
-from lichen.store.local import LOCAL_SCHEMA, SavedAddress
+from lichen.store.local import LOCAL_SCHEMA, LogEnd, SavedAddress
 from lichen.store.schema import open_for_writing
 from lichen.store.store import Store
 
@@ -99,11 +99,15 @@ def test_settings_and_addresses_last(open_store: OpenStore, author: MakeAuthor) 
 def test_distrust_lasts(open_store: OpenStore, author: MakeAuthor) -> None:
     store = open_store()
     assert store.local.distrusted() == ()
-    for number in (1, 2, 1):
-        store.local.save_distrust(author(number).id)
-    assert store.local.distrusted() == (author(1).id, author(2).id)
+    ids = [author(number).id for number in range(3)]
+    for sources in (ids[:2], ids[1:]):
+        store._submit(lambda sources=sources: store.local.note_cut(LogEnd(0, ""), sources)).result(
+            10
+        )
+    assert store.local.distrusted() == tuple(ids)
+    store.local.trust(ids[1])
     store.close()
-    assert set(open_store().local.distrusted()) == {author(1).id, author(2).id}
+    assert set(open_store().local.distrusted()) == {ids[0], ids[2]}
 
 
 def test_addresses_of_the_first_format_were_typed_by_a_person(

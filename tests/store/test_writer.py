@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Sequence
+from queue import SimpleQueue
 
 import pytest
 
@@ -44,6 +45,19 @@ def test_urgent_work_goes_first_and_together() -> None:
         ("other 0", "other 1"),
     ]
     assert heavy.result(0) == "heavy"
+
+
+def test_folding_waits_little_after_little_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(writer_module, "FOLD_CALM_S", 1e6)
+    monkeypatch.setattr(writer_module, "FOLD_WAIT_S_MAX", 1e6)
+    folded: SimpleQueue[None] = SimpleQueue()
+    desk = Desk(lambda: folded.put(None))
+    desk.writer.start()
+    folded.get(timeout=10)
+    for _ in range(3):
+        desk.writer.submit(desk.urgent, "a message").result(10)
+        folded.get(timeout=10)
+    desk.writer.close()
 
 
 def test_what_waited_too_long_goes_before_more_urgent_work(

@@ -52,6 +52,12 @@ def test_a_peer_that_passed_on_what_was_not_signed_is_told_until_it_is_blocked(
         assert (await house.call("status"))["distrustedPeers"] == [crook.id]
         (found,) = (each for each in await house.call("lichen.doctor") if each["check"] == "trust")
         assert found["feeds"] == [crook.id]
+        assert (await house.post("/status/trust", {"peer": crook.id})).status_code == 303
+        assert "Trust" not in (await house.get("/status")).text
+        refused = await house.post("/status/trust", {"peer": crook.id})
+        assert "is not doubted" in refused.text
+        house.service.shell.deliver(events.AuditFailed(victim.id, 7, crook.id))
+        assert ("warn", "Trust") in findings((await house.get("/status")).text)
         await house.call("social.block", {"id": crook.id})
         assert "Trust" not in (await house.get("/status")).text
         assert (await house.call("status"))["distrustedPeers"] == []

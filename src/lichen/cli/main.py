@@ -32,6 +32,7 @@ COMMANDS: dict[str, dict[str, tuple[str, str]]] = {
         "forget": ("peer.nearby", _("Take an address out of the address book.")),
         "nearby": ("peer.nearby", _("List the peers seen on the local network.")),
         "lan": ("peer.nearby", _("Show or set whether the local network sees you.")),
+        "trust": ("peer.status", _("Trust a peer again that was doubted.")),
         "hops": ("peer.status", _("Show or set how far to fetch other people's feeds.")),
         "doctor": ("peer.status", _("Check the data directory and the peer.")),
     },

@@ -34,7 +34,7 @@ class Pub(msgspec.Struct, frozen=True):
     sequence: int
 
 
-WEIGHTY_TYPES: Final = ("contact", "group", "metafeed", "invite")
+WEIGHTY_TYPES: Final = ("contact", "group", "metafeed", "invite", "peer-invite")
 """How types begin on which hangs who gets what: the signature of such a message cannot wait."""
 _TYPE_FIRST = b'{"type":"'
 _WEIGHTY_FIRST = tuple(_TYPE_FIRST + kind.encode() for kind in WEIGHTY_TYPES)

@@ -147,12 +147,6 @@ class SaveGuard(msgspec.Struct, frozen=True):
     asked_peers: tuple[FeedId, ...]
 
 
-class SaveDistrust(msgspec.Struct, frozen=True):
-    """Remember that a peer sent a message that was not what its author had signed."""
-
-    peer: FeedId
-
-
 class ReadBlob(msgspec.Struct, frozen=True):
     """Stream the bytes of a blob from ``start`` up to ``end`` as items of an open call."""
 
@@ -207,7 +201,6 @@ Effect = (
     | SaveAddress
     | ForgetAddress
     | SaveGuard
-    | SaveDistrust
     | ReadBlob
     | WriteBlob
     | FinishBlob

@@ -173,6 +173,12 @@ class PeerDismissed(msgspec.Struct, frozen=True):
     peer: FeedId
 
 
+class PeerTrusted(msgspec.Struct, frozen=True):
+    """A person trusts a peer again that once sent what its author had not signed."""
+
+    peer: FeedId
+
+
 class PeerSeen(msgspec.Struct, frozen=True):
     """A peer was announced on the local network; ``is_verified`` if it signed that itself."""
 
@@ -257,6 +263,7 @@ Event = (
     | AddressAdded
     | AddressForgotten
     | PeerDismissed
+    | PeerTrusted
     | PeerSeen
     | HopsChanged
     | GuardLifted

@@ -35,6 +35,7 @@ from lichen.gossip.events import (
     MessagesSent,
     PeerDismissed,
     PeerSeen,
+    PeerTrusted,
     Started,
     Woke,
 )
@@ -90,6 +91,7 @@ class Node:
             AddressAdded: lifecycle.on_address_added,
             AddressForgotten: lifecycle.on_address_forgotten,
             PeerDismissed: lifecycle.on_peer_dismissed,
+            PeerTrusted: verdicts.on_peer_trusted,
             PeerSeen: lifecycle.on_peer_seen,
             HopsChanged: self._on_hops_changed,
             GuardLifted: self._guard.on_lifted,

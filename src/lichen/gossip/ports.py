@@ -1,6 +1,5 @@
 """What the brain may look at: clock and blob sizes, in memory, and chance. Nothing else."""
 
-from collections.abc import Mapping
 from typing import Protocol
 
 from lichen.feed.message import BlobId, FeedId
@@ -13,20 +12,12 @@ class Log(Protocol):
         """Return the sequence of the last message held of a feed, 0 for none. Never blocks."""
         ...
 
-    def clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last held sequence, for every feed with messages. Never blocks."""
-        ...
-
     def audited(self, feed: FeedId) -> int:
         """Return up to where every signature of a feed was checked. Never blocks.
 
         It never falls within a run, and is ``received`` but for a feed that still has messages
         of which only the chain was checked.
         """
-        ...
-
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last audited sequence, for every feed with some. Never blocks."""
         ...
 
 

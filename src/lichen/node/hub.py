@@ -36,6 +36,8 @@ class Notice(msgspec.Struct, frozen=True):
     type: str = ""
     text: str = ""
     detail: str = ""
+    audited: bool = True
+    """Its signature is checked, if this is about a message."""
     phrase: dict[str, object] | None = None
     """The detail as ``parse_phrase`` reads it, where it is a text of ours for people."""
 
@@ -108,7 +110,7 @@ def tell_ingested(hub: Hub, store: Store, result: IngestResult, peer: FeedId | N
             for grown in result.progress:
                 run = store.log.run(grown.feed, grown.first, grown.last, limits.RUN_BYTES_MAX)
                 for stored in run:
-                    _tell_message(hub, stored, peer)
+                    _tell_message(hub, stored, peer, is_checked=store.log.is_checked(stored))
         except StoreError as error:
             hub.tell("store-failed", detail=error.message)
     for rejected in result.rejected:
@@ -123,7 +125,7 @@ def tell_ingested(hub: Hub, store: Store, result: IngestResult, peer: FeedId | N
         hub.tell("fork", peer=peer, feed=fork.first.author, sequence=fork.first.sequence)
 
 
-def _tell_message(hub: Hub, stored: Stored, peer: FeedId | None) -> None:
+def _tell_message(hub: Hub, stored: Stored, peer: FeedId | None, *, is_checked: bool) -> None:
     content = content_of(stored)
     type_name = content.get("type") if isinstance(content, dict) else None
     text = content.get("text") if isinstance(content, dict) else None
@@ -135,6 +137,7 @@ def _tell_message(hub: Hub, stored: Stored, peer: FeedId | None) -> None:
         sequence=stored.sequence,
         type=type_name if isinstance(type_name, str) else "private",
         text=text[:TEXT_CHARACTERS_MAX] if isinstance(text, str) else "",
+        audited=is_checked,
     )
 
 

@@ -273,8 +273,6 @@ class Shell:
             case effects.SaveGuard():
                 self.is_guarded = effect.is_guarded
                 self.store.local.save_guard(effect.is_guarded, effect.asked_peers)
-            case effects.SaveDistrust():
-                self.store.local.save_distrust(effect.peer)
             case (
                 effects.WriteBlob() | effects.FinishBlob() | effects.DropBlob() | effects.SavePush()
             ):

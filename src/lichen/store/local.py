@@ -5,7 +5,7 @@ waits; writing goes through the writer thread. A peer's clock may be used only i
 since it was saved, so clocks carry a generation: an unclean end of a run begins a new one.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 
@@ -243,10 +243,10 @@ class Local:
         """Return the peers that once sent what its author had not signed."""
         return tuple(self._distrusted)
 
-    def save_distrust(self, peer: FeedId) -> Future[None]:
-        """Keep that all that a peer sends is to be checked at once from now on."""
-        self._distrusted[peer] = None
-        return self._write("INSERT OR IGNORE INTO distrusted VALUES(?)", peer)
+    def trust(self, peer: FeedId) -> Future[None]:
+        """Forget that a peer sent what its author had not signed."""
+        self._distrusted.pop(peer, None)
+        return self._write("DELETE FROM distrusted WHERE peer = ?", peer)
 
     # Blobs
 
@@ -318,11 +318,11 @@ class Local:
         with suppress(*_LASTING):
             self._write_log_end(end, is_durable=False)
 
-    def note_cut(self, end: LogEnd) -> None:
-        """Trust no clock, and the log to end at ``end``: messages are about to be taken from it.
-
-        Called in the writer thread.
-        """
+    def note_cut(self, end: LogEnd, sources: Iterable[FeedId]) -> None:
+        """Before a cut, in the writer thread: trust no clock nor ``sources``; ``end`` is left."""
+        for source in sources:
+            self._distrusted[source] = None
+            self._put("INSERT OR IGNORE INTO distrusted VALUES(?)", source, is_durable=True)
         self._generation += 1
         self._clocks.clear()
         self._write_run(is_dirty=not self._is_clean)
@@ -372,16 +372,16 @@ class Local:
         return self._submit(self._write_all)
 
     def _write(self, sql: str, *bindings: str | float, is_durable: bool = False) -> Future[None]:
-        def write() -> None:
-            # What is in memory already is no less true because it could not be written.
-            key = (sql, bindings[0])
-            self._unsaved.pop(key, None)
-            self._unsaved[key] = bindings
-            while len(self._unsaved) > UNSAVED_MAX:
-                del self._unsaved[next(iter(self._unsaved))]
-            self._write_all(is_durable=is_durable)
+        return self._submit(lambda: self._put(sql, *bindings, is_durable=is_durable))
 
-        return self._submit(write)
+    def _put(self, sql: str, *bindings: str | float, is_durable: bool) -> None:
+        # What is in memory already is no less true because it could not be written.
+        key = (sql, bindings[0])
+        self._unsaved.pop(key, None)
+        self._unsaved[key] = bindings
+        while len(self._unsaved) > UNSAVED_MAX:
+            del self._unsaved[next(iter(self._unsaved))]
+        self._write_all(is_durable=is_durable)
 
     def _write_all(self, *, is_durable: bool = False) -> None:
         """Write what waits, in order, or nothing of it; it waits on then."""

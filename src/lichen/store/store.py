@@ -264,7 +264,7 @@ class Store:
             self._is_deciding = False
         if decided.messages:
             self.faults.note(None)
-        self._auditor.grew(decided.doubted)
+        self._auditor.grew(len(decided.messages), decided.doubted)
         if any(log.is_audited(feed, sequence) for feed, sequence in decided.doubted):
             self.faults.note_fault(StoreReadFailed(DAMAGED))  # it held once
         for task, result in zip(tasks, decided.results, strict=True):
@@ -315,7 +315,7 @@ class Store:
             self._log_writer,
             self._engine,
             self.local,
-            lambda job: self._writer.submit(self._auditing, job),
+            lambda job: self._submit_write(job, self._auditing),
             self._on_audit,
             lambda: self._is_deciding or self._ingesting.since is not None,
         )
@@ -323,12 +323,12 @@ class Store:
     def _submit(self, job: Job) -> Future[None]:
         return self._writer.submit(self._noting, job)
 
-    def _submit_write(self, job: Job) -> Future[None]:
+    def _submit_write(self, job: Job, lane: Lane[Job, None] | None = None) -> Future[None]:
         def write() -> None:
             with self.faults.watching(), writing():
                 job()
 
-        return self._submit(write)
+        return self._writer.submit(lane or self._noting, write)
 
     # Opening
 

@@ -22,6 +22,9 @@ four times as many turns a first sync takes 3 % longer."""
 FOLD_CALM_S = 0.03
 """How long nothing else must have come before folding begins: between two batches of a first sync
 it would only delay the second one."""
+FOLD_CALM_WORKS = 5
+"""How many times as long as the work before it folding waits at most: single messages, which come
+all the time to a peer with many neighbours, are no batch of a first sync."""
 WAIT_S_MAX = 0.5
 """How long less urgent work may be passed over: notes and views stay usable in a first sync."""
 
@@ -167,12 +170,15 @@ class Writer:
                 self._fold_at = None if more_in_s is None else now + more_in_s
                 self._unfolded_since = None if more_in_s is None else now
             else:
+                since = time.monotonic()
                 work()
-                self._put_off_folding(time.monotonic(), is_awaited=lane is self._lanes[-1])
+                self._put_off_folding(since, is_awaited=lane is self._lanes[-1])
 
-    def _put_off_folding(self, now: float, *, is_awaited: bool) -> None:
+    def _put_off_folding(self, since: float, *, is_awaited: bool) -> None:
         """Fold in a calm moment, at once if a job may have asked for it: what it waits for."""
-        self._fold_at = now if is_awaited else now + FOLD_CALM_S
+        now = time.monotonic()
+        calm_s = 0.0 if is_awaited else min(FOLD_CALM_S, FOLD_CALM_WORKS * (now - since))
+        self._fold_at = now + calm_s
         if self._unfolded_since is None:
             self._unfolded_since = now
 

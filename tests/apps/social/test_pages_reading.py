@@ -9,6 +9,7 @@ from urllib.parse import quote
 import pytest
 
 from lichen.apps.social.pages.reading import watch_unchecked
+from lichen.feed.message import RawMessage
 from lichen.feed.refs import msg_id_from_bytes
 from lichen.node.page import Visit as Visiting
 from lichen.node.paths import segment_of
@@ -61,7 +62,7 @@ def test_home_goes_on_where_it_ended_and_nothing_is_shown_twice(visit: Visit, wr
     visit(scene)
 
 
-UNCHECKED = re.compile(r'data-each="social.unchecked" data-id="([\w-]+)"')
+UNCHECKED = re.compile(r'data-each="social.unchecked" data-id="(\d+:[\w-]+)"')
 
 
 @pytest.mark.usefixtures("paused_audit")
@@ -74,13 +75,13 @@ def test_a_message_whose_signature_is_not_checked_yet_says_so(visit: Visit, writ
         anna.write(type="vote", vote={"link": root, "value": 1})
         await house.receive_unfolded(anna, verifies_all=False)
         await be_at_home(house, anna)
-        waiting = {segment_of(key) for key in (root, reply)}
+        waiting = {f"{number}:{segment_of(key)}" for number, key in enumerate((root, reply), 1)}
         places = {
             "/": waiting,
             f"/thread/{segment_of(root)}": waiting,
             f"/people/{segment_of(anna.id)}": waiting,
             "/search?q=bread": waiting,
-            f"/message/{segment_of(root)}": {segment_of(root)},
+            f"/message/{segment_of(root)}": {f"1:{segment_of(root)}"},
         }
         for path, marked in places.items():
             page = (await house.get(path)).text
@@ -100,16 +101,43 @@ def test_open_pages_are_told_what_became_of_a_signature(visit: Visit, writer: An
         anna = writer(1)
         keys = [anna.write(type="post", text=f"{number}") for number in range(3)]
         await house.receive_unfolded(anna, verifies_all=False)
-        first, second, newest = map(segment_of, keys)
-        query = {"of": ",".join((first, newest, segment_of(NOWHERE), "nonsense", ""))}
+        first, second, newest = (f"{n}:{segment_of(key)}" for n, key in enumerate(keys, 1))
+        nowhere = f"7:{segment_of(NOWHERE)}"
+        query = {"of": ",".join((first, newest, nowhere, segment_of(keys[0])[:9], "1:", ""))}
         visit = Visiting(house.service, words_for("en"), 0.0, query=query)
         told = await watch_unchecked(visit)
-        assert set(told) == {newest, segment_of(NOWHERE)}, "what still waits is left out"
+        assert set(told) == {newest, nowhere}, "what still waits is left out"
         assert told[newest] is None
-        assert told[segment_of(NOWHERE)]["text"] == "taken back"
+        assert told[nowhere]["text"] == "taken back"
         await asyncio.wrap_future(house.service.store.wait_audited())
         assert (await watch_unchecked(visit))[first] is None
         assert second not in await watch_unchecked(visit), "it was not asked for"
+
+    visit(scene)
+
+
+@pytest.mark.usefixtures("paused_audit")
+def test_an_open_page_is_not_told_that_a_text_is_right_because_the_true_one_came(
+    visit: Visit, writer: Any
+) -> None:
+    async def scene(house: Any) -> None:
+        anna, store = writer(1), house.service.store
+        key = anna.write({"type": "post", "text": "Łook"})
+        anna.write(type="post", text="the end")
+        true = [RawMessage(each.author, each.sequence, each.data) for each in anna.messages]
+        lowered = RawMessage(anna.id, 1, true[0].data.replace("Ł".encode(), b"A"))
+        future = store.ingest([lowered, true[1]], verifies_all=False)
+        house.service.shell.ingested(await asyncio.wrap_future(future), None)
+        page = (await house.get(f"/message/{segment_of(key)}")).text
+        assert "Aook" in page
+        (shown,) = UNCHECKED.findall(page)
+        visit = Visiting(house.service, words_for("en"), 0.0, query={"of": shown})
+        assert await watch_unchecked(visit) == {}
+        await asyncio.wrap_future(store.wait_audited())
+        assert (await watch_unchecked(visit))[shown]["text"] == "taken back"
+        await house.receive(anna)
+        assert store.log.get(key).data == true[0].data
+        assert (await watch_unchecked(visit))[shown]["text"] == "taken back"
 
     visit(scene)
 

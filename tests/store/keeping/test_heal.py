@@ -3,6 +3,7 @@
 import json
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +144,8 @@ def test_messages_in_the_write_ahead_log_are_kept(peer: Peer, tmp_path: Path) ->
 
 def test_damaged_memory_of_the_machine(peer: Peer) -> None:
     path = peer.directory / "local.db"
+    with closing(apsw.Connection(str(path))) as db:
+        db.execute("INSERT INTO distrusted VALUES(?)", (peer.bob.id,))
     content = path.read_bytes()
     page = content.index(b"begun") // 4096
     others = [n for n in range(1, len(content) // 4096) if n != page]
@@ -156,6 +159,7 @@ def test_damaged_memory_of_the_machine(peer: Peer) -> None:
     store = peer.open()
     assert store.local.guard().is_guarded
     assert store.local.draft("new").text == "begun"
+    assert store.local.distrusted() == (peer.bob.id,)
     assert store.log.last_no == 181
 
 

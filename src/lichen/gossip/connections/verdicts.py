@@ -11,8 +11,8 @@ from lichen.feed.message import FeedId, Reason, Rejected
 from lichen.gossip.connections.guard import Guard
 from lichen.gossip.connections.lifecycle import Lifecycle
 from lichen.gossip.connections.session import Session
-from lichen.gossip.effects import Notify, ResumeReading, SaveDistrust
-from lichen.gossip.events import Audited, AuditFailed, Ingested, IngestFailed
+from lichen.gossip.effects import Notify, ResumeReading
+from lichen.gossip.events import Audited, AuditFailed, Ingested, IngestFailed, PeerTrusted
 from lichen.gossip.limits import (
     FAULTS_MAX,
     GRAPH_DEBOUNCE_S,
@@ -111,6 +111,8 @@ class Verdicts:
         if session is not None:
             session.faults += 1
             self._reject(session, feed, now)
+        # If it is still proved to be forked, whoever sends more of it is told so again.
+        parts.ebt.sources.frozen.pop(feed, None)
         parts.ebt.sources.ask_again(feed, now)
         for each in parts.sessions.values():
             if each.caller is not None and feed in each.caller.by_feed:
@@ -122,11 +124,12 @@ class Verdicts:
 
     def _distrust(self, peer: FeedId) -> Session | None:
         """Trust a peer no more; return the connection with it."""
-        parts = self._parts
-        if peer not in parts.distrusted:
-            parts.distrusted[peer] = None
-            parts.out.append(SaveDistrust(peer))
+        self._parts.distrusted[peer] = None
         return self._lifecycle.session_with(peer)
+
+    def on_peer_trusted(self, event: PeerTrusted, _now: float) -> None:
+        """Trust a peer again: what it sends from now on may wait for its audit."""
+        self._parts.distrusted.pop(event.peer, None)
 
     def _announce(self, feed: FeedId, last: int) -> None:
         """Offer what is new of a feed and audited."""

@@ -7,7 +7,7 @@ machine, without network, disk or clock (``lichen.lab.conformance.replay``).
 A recording is text, a step in a line: plain JSON, bytes in base64, times to the last digit.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -27,7 +27,7 @@ RECORDING_BYTES_MAX: Final = 100_000_000
 
 Plain = dict[str, object]
 """A value as JSON holds it, with the name of its type under ``is``."""
-Sight = tuple[str, str, int | float | dict[FeedId, int] | None]
+Sight = tuple[str, str, int | float | None]
 """What a brain looked at, of whom, and what it saw."""
 
 
@@ -98,19 +98,9 @@ class _Witness:
         self._note("received", feed, seen)
         return seen
 
-    def clock(self) -> Mapping[FeedId, int]:
-        seen = dict(self._log.clock())
-        self._note("clock", "", seen)
-        return seen
-
     def audited(self, feed: FeedId) -> int:
         seen = self._log.audited(feed)
         self._note("audited", feed, seen)
-        return seen
-
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        seen = dict(self._log.audited_clock())
-        self._note("audited_clock", "", seen)
         return seen
 
     def size(self, blob: BlobId) -> int | None:
@@ -123,7 +113,7 @@ class _Witness:
         self._note("random", "", seen)
         return seen
 
-    def _note(self, question: str, of: str, seen: float | dict[FeedId, int] | None) -> None:
+    def _note(self, question: str, of: str, seen: float | None) -> None:
         if self.is_thinking:
             self.sights.append((question, of, seen))
 

@@ -9,7 +9,6 @@ reported.
 """
 
 from collections import deque
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -69,14 +68,8 @@ class _Memory:
     def received(self, feed: FeedId) -> int:
         return msgspec.convert(self._see("received", feed), int)
 
-    def clock(self) -> Mapping[FeedId, int]:
-        return msgspec.convert(self._see("clock", ""), dict[FeedId, int])
-
     def audited(self, feed: FeedId) -> int:
         return msgspec.convert(self._see("audited", feed), int)
-
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        return msgspec.convert(self._see("audited_clock", ""), dict[FeedId, int])
 
     def size(self, blob: BlobId) -> int | None:
         return msgspec.convert(self._see("size", blob), int | None)

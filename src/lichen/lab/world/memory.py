@@ -84,7 +84,8 @@ class MemoryLog:
         self._fresh: list[_Transaction] = []
         """What was not flushed yet, in order."""
         self.feeds: dict[FeedId, list[bytes]] = {}
-        self.forked: dict[FeedId, None] = {}
+        self.forked: dict[FeedId, int] = {}
+        """Where a feed is proved to be forked."""
         self.unaudited: dict[FeedId, Stretches] = {}
         """What waits for the audit, by feed."""
         self.doubted: list[tuple[FeedId, int]] = []
@@ -98,10 +99,6 @@ class MemoryLog:
         """Return the sequence of the last message held of a feed, 0 for none."""
         messages = self.feeds.get(feed)
         return 0 if messages is None else len(messages)
-
-    def clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last held sequence."""
-        return {feed: len(messages) for feed, messages in self.feeds.items()}
 
     def state(self, feed: FeedId) -> FeedState | None:
         """Return where a feed stands."""
@@ -121,10 +118,6 @@ class MemoryLog:
                 return stretches[0].first - 1
         messages = self.feeds.get(feed)
         return 0 if messages is None else len(messages)
-
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last audited sequence."""
-        return {feed: audited for feed in self.feeds if (audited := self.audited(feed))}
 
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message was checked."""
@@ -245,7 +238,7 @@ class MemoryLog:
             before = self._set_stretches(with_stretches(self.unaudited, decided.unaudited))
             self._fresh.append(_Transaction(dict(before), added))
         for fork in decided.forks:
-            self.forked[fork.first.author] = None
+            self.forked[fork.first.author] = fork.first.sequence
         self.doubted += decided.doubted
         return [
             _answer(connection, result)
@@ -287,6 +280,8 @@ class MemoryLog:
             last = _FOR_EVER
             self.lost_contacts += self._contacts_in(self.feeds[feed][wrong - 1 :])
             self._shorten(feed, wrong - 1)
+            if self.forked.get(feed, 0) >= wrong:
+                del self.forked[feed]
         old = self._set_stretches({feed: without(stretches, first, last)})
         self._fresh.append(_Transaction(dict(old)))
         if wrong is not None:

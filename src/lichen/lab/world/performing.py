@@ -36,7 +36,6 @@ class Performer:
             effects.WakeAt: self._wake_at,
             effects.SaveClock: self._save_clock,
             effects.SaveGuard: self._save_guard,
-            effects.SaveDistrust: lambda peer, effect: peer.distrusted.update({effect.peer: None}),
             effects.SaveAddress: self._save_address,
             effects.ForgetAddress: lambda peer, effect: peer.addresses.pop(effect.address, None),
             effects.Notify: lambda peer, effect: peer.notices.append(effect),

@@ -215,6 +215,8 @@ class World:
         if peer.disk.fault() is None:
             found = peer.log.audit(AUDIT_MESSAGES)
             for number, news in enumerate(found, 1):
+                if isinstance(news, events.AuditFailed) and news.source is not None:
+                    peer.distrusted[news.source] = None
                 peer.untold = len(found) - number
                 self.tell(peer, news)
         if was_flushed and peer.log.unflushed:

@@ -171,8 +171,8 @@ def _trust(service: "Service") -> Iterator[Finding]:
             len(doubted),
         )
         remedy = N_(
-            "A disk or a program may be broken there: tell the person. If you think it was meant"
-            " to deceive, block them."
+            "A disk or a program may be broken there: tell the person, and once it is mended, trust"
+            " them again: lichen trust ID. If you think it was meant to deceive, block them."
         )
         yield Finding("trust", "warn", words, remedy, doubted)
 

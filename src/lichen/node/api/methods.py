@@ -258,6 +258,7 @@ METHODS: dict[str, Method] = {
     "conn.disconnect": Method("async", nearby.disconnect),
     "conn.forget": Method("async", nearby.forget),
     "conn.addresses": Method("async", nearby.addresses),
+    "lichen.trust": Method("async", people.trust),
     "lichen.nearby": Method("async", nearby.nearby),
     "lichen.lan": Method("async", nearby.lan),
     **blobs.METHODS,

@@ -101,6 +101,21 @@ async def connect(call: Call, inbound: Inbound, send: Send) -> None:
     await send({"peer": peer, "address": address})
 
 
+async def trust(call: Call, inbound: Inbound, send: Send) -> None:
+    """Trust a peer again (its id) that once passed on what its author had not signed."""
+    peer = call.args[0] if call.args else None
+    service = call.service
+    if not is_feed_id(peer) or peer not in service.shell.brain.snapshot().distrusted:
+        raise ApiError(
+            "not-found",
+            N_("{peer} is not doubted.", peer=repr(peer)),
+            N_("lichen doctor lists who is."),
+        )
+    service.store.local.trust(peer)
+    service.shell.deliver(events.PeerTrusted(peer))
+    await send({"peer": peer})
+
+
 def parse_peer_address(text: JsonValue) -> tuple[str, FeedId]:
     """Return an address and the peer it belongs to. Raises ApiError."""
     if isinstance(text, str):

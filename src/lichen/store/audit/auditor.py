@@ -2,8 +2,8 @@
 
 One thread goes through what the log says is unaudited, feed by feed and in order, and has others
 check it in errands of a few hundred messages, which they read themselves: libsodium works without
-Python's global lock, so all cores are busy when nothing else is to do. While messages come in it
-makes way, but for one errand every ``WAIT_S_MAX``; while views are folded, one at a time.
+Python's global lock, so all cores are busy when nothing else is to do. While many messages come in
+it makes way, but for one errand every ``WAIT_S_MAX``; while views are folded, one at a time.
 
 What it finds, the writer writes down: it goes on after a restart where it was. A wrong signature
 ends the feed before it; the peers are asked for the rest again. A text with letters beyond ASCII is
@@ -38,6 +38,11 @@ AHEAD_MAX = 2
 CALM_S = 0.1
 """How long no message must have come in before the audit goes on: between two batches of a sync it
 would only delay the second one."""
+CALM_MESSAGES = 100
+"""So many at once are a batch of a sync. For fewer it makes way in proportion: to a peer with many
+neighbours some come all the time."""
+LOOK_S = 0.01
+"""How often it looks whether messages are still being decided; then it hears how many were kept."""
 WAIT_S_MAX = 2.0
 """How long the audit is put off while messages pour in; then it takes a turn of one errand."""
 RETRY_S = 5.0
@@ -119,6 +124,7 @@ class Auditor:
         self._changed = threading.Condition()
         self._is_closing = False
         self._is_idle = False
+        self._is_calm = True
         self._calm_at = time.monotonic() + CALM_S
         self._turn_at = self._calm_at
         self._doubted: dict[FeedId, None] = {}
@@ -140,10 +146,11 @@ class Auditor:
         self._pool.shutdown(cancel_futures=True)
         self._fail(StoreClosed())
 
-    def grew(self, doubted: list[tuple[FeedId, int]]) -> None:
-        """Hear that messages came in, and which feeds hold one that cannot be true."""
+    def grew(self, count: int, doubted: list[tuple[FeedId, int]]) -> None:
+        """Hear how many messages were kept, and which feeds hold one that cannot be true."""
+        calm_s = CALM_S * min(count, CALM_MESSAGES) / CALM_MESSAGES
         with self._changed:
-            self._calm_at = time.monotonic() + CALM_S
+            self._calm_at = max(self._calm_at, time.monotonic() + calm_s)
             self._doubted.update((feed, None) for feed, _ in doubted)
             if doubted or (self._is_idle and self._log.unaudited_count()):
                 self._changed.notify()
@@ -213,7 +220,8 @@ class Auditor:
         return cuts == self._log.cuts
 
     def _depth(self) -> int:
-        return 1 if self._register.is_folding() else self._workers + AHEAD_MAX
+        is_slow = self._register.is_folding() or not self._is_calm
+        return 1 if is_slow else self._workers + AHEAD_MAX
 
     def _await_turn(self, *, is_urgent: bool) -> bool:
         """Wait while messages come in; False: the store is being closed."""
@@ -221,9 +229,10 @@ class Auditor:
             while not self._is_closing:
                 now = time.monotonic()
                 if self._register.is_ingesting():
-                    self._calm_at = now + CALM_S
+                    self._calm_at = max(self._calm_at, now + LOOK_S)
                 at = min(self._calm_at, self._turn_at + WAIT_S_MAX)
-                if is_urgent or self._waiters or self._doubted or at <= now:
+                self._is_calm = is_urgent or bool(self._waiters) or self._calm_at <= now
+                if self._is_calm or self._doubted or at <= now:
                     self._turn_at = now
                     return True
                 self._changed.wait(at - now)
@@ -262,7 +271,7 @@ class Auditor:
     def _settle(self, checked: _Checked) -> None:
         self._good += checked.good
         size = sum(piece.last - piece.first + 1 for piece in self._good)
-        if checked.failed is not None or size >= MARK_MESSAGES:
+        if checked.failed is not None or size >= MARK_MESSAGES or not self._is_calm:
             self._write()
         if checked.failed is not None:
             # All that was given out before this is of another log now: the writer passes it over.

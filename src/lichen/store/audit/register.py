@@ -2,9 +2,9 @@
 
 If a signature does not hold, its feed is cut off before it. Power may fail between any two steps,
 so they come in this order, each flushed: what was received is; the views let go of the messages
-(those that know how take them out, the others are made anew); this machine stops trusting what it
-remembers of the peers, as after any loss; the messages leave the log. What is left undone is found
-again by the next audit.
+(those that know how take them out, the others are made anew); this machine notes who sent them, and
+stops trusting what it remembers of the peers, as after any loss; the messages leave the log. What
+is left undone is found again by the next audit.
 """
 
 from collections.abc import Callable
@@ -67,6 +67,9 @@ class AuditRegister:
         self._writer.flush()
         self._engine.forget(self._writer.numbers_from(feed, sequence))
         newest = self._writer.newest_but(feed, sequence)
-        self._local.note_cut(LogEnd(0, "") if newest is None else LogEnd(*newest))
+        self._local.note_cut(
+            LogEnd(0, "") if newest is None else LogEnd(*newest),
+            () if piece.source is None else (piece.source,),
+        )
         self._writer.cut(feed, sequence)
         self._on_audit(AuditFailed(feed, sequence, piece.source))

@@ -95,19 +95,6 @@ class Log:
         # What was cut off in between was taken from the clock first.
         return min(received, self._clock.get(feed, 0))
 
-    def audited_clock(self) -> Mapping[FeedId, int]:
-        """Return feed to last audited sequence as of now, for feeds with any. Never blocks."""
-        while True:
-            cuts = self._cuts
-            clock = self._clock.copy()
-            for feed, stretches in self._unaudited.copy().items():
-                if stretches[0].first > 1:
-                    clock[feed] = stretches[0].first - 1
-                else:
-                    clock.pop(feed, None)
-            if cuts == self._cuts:
-                return MappingProxyType(clock)
-
     def is_audited(self, feed: FeedId, sequence: int) -> bool:
         """Tell whether the signature of a message in the log was checked. Never blocks."""
         stretches = self._unaudited.get(feed, ())

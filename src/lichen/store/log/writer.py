@@ -184,7 +184,10 @@ class LogWriter:
         return None if row is None else (row[0], msg_id_from_bytes(row[1]))
 
     def cut(self, feed: FeedId, sequence: int) -> None:
-        """Take away a feed's messages from one on, durably: a signature did not hold."""
+        """Take away a feed's messages from one on, durably: a signature did not hold.
+
+        With them goes the proof of a fork that follows: the feed may come again, up to there.
+        """
         log = self._log
         number = log._feed_nos[feed]
         left = without(log.unaudited(feed), sequence, log.received(feed))
@@ -193,8 +196,14 @@ class LogWriter:
             self._db.execute(
                 "DELETE FROM messages WHERE feed_no = ? AND sequence >= ?", (number, sequence)
             )
+            self._db.execute(
+                "DELETE FROM forks WHERE feed_no = ? AND sequence >= ?", (number, sequence)
+            )
+            is_forked = self.fork_sequence(feed) is not None
             self._write_stretches(log._feed_nos, {feed: left})
         self._states.pop(feed, None)
+        if not is_forked:
+            log._forked.discard(feed)
         # The clock goes back first, so that nobody takes what is gone for audited.
         if sequence > 1:
             log._clock[feed] = sequence - 1

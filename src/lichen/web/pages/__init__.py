@@ -12,7 +12,7 @@ from lichen.web.pages.network import (
     watch_sync,
 )
 from lichen.web.pages.settings import save_settings, show_settings
-from lichen.web.pages.status import show_status, watch_views
+from lichen.web.pages.status import show_status, trust_peer, watch_views
 
 PAGES: tuple[Page, ...] = (
     Page("/network", show_network),
@@ -23,6 +23,7 @@ PAGES: tuple[Page, ...] = (
     Page("/settings", show_settings),
     Page("/settings", save_settings, "POST"),
     Page("/status", show_status),
+    Page("/status/trust", trust_peer, "POST"),
     Page("/face/{feed}.svg", show_face),
     Page("/blob/{blob}", show_blob),
 )

@@ -4,7 +4,8 @@ from lichen import __version__
 from lichen.apps.social.pages.shared import digest_of, known_faces
 from lichen.feed.canonical import JsonValue
 from lichen.node.api.doctor import TITLES, examine
-from lichen.node.page import Answer, Shown, Visit
+from lichen.node.client import OfflineClient
+from lichen.node.page import Answer, Moved, Shown, Visit
 from lichen.web.pages.network import fault_words
 
 
@@ -33,6 +34,12 @@ async def show_status(visit: Visit) -> Answer:
             ],
         },
     )
+
+
+async def trust_peer(visit: Visit) -> Answer:
+    """Trust a peer again that was doubted."""
+    await OfflineClient(visit.service).call("lichen.trust", visit.form.get("peer", ""))
+    return Moved("/status")
 
 
 async def watch_views(visit: Visit) -> JsonValue:

@@ -75,9 +75,11 @@ async def watch_replies(visit: Visit) -> JsonValue:
 
 
 async def watch_unchecked(visit: Visit) -> JsonValue:
-    """Tell by id what became of messages whose signatures were not checked yet.
+    """Tell what became of messages whose signatures were not checked yet, each ``NUMBER:ID``.
 
-    null: the signature holds. Words: the message was taken back. What still waits is left out.
+    null: the signature holds. Words: the message was taken back. What still waits is left out. The
+    number of receipt says which text is asked of: one that was taken back may have come again, and
+    then it has the id of the one that is shown.
     """
     asked = visit.query.get("of", "").split(",")[:UNCHECKED_ASKED_MAX]
     return await asyncio.to_thread(_settled, visit, asked)
@@ -86,18 +88,19 @@ async def watch_unchecked(visit: Visit) -> JsonValue:
 def _settled(visit: Visit, asked: list[str]) -> dict[str, JsonValue]:
     log, words = visit.service.store.log, visit.words
     told: dict[str, JsonValue] = {}
-    for segment in asked:
+    for shown in asked:
+        number, _, segment = shown.partition(":")
         try:
             stored = log.get(message_of(segment))
         except ValueError:
             continue
-        if stored is None:
-            told[segment] = {
+        if stored is None or str(stored.received_no) != number:
+            told[shown] = {
                 "text": words.gettext("taken back"),
                 "title": words.gettext("Its author has not signed this: it is here no longer."),
             }
         elif log.is_checked(stored):
-            told[segment] = None
+            told[shown] = None
     return told
 
 

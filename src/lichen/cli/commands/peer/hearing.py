@@ -85,7 +85,10 @@ class Hearing:
         if notice is None:
             return
         if text_member(notice, "topic") == "message":
-            await self._line(await _message_words(client, notice, names))
+            words = await _message_words(client, notice, names)
+            if member(notice, "audited") is False:
+                words += "  " + self._out.style(_("not checked yet"), "dim")
+            await self._line(words)
             return
         await names.learn(
             ref for ref in (text_member(notice, "peer"), text_member(notice, "feed")) if ref

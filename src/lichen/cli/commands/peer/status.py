@@ -5,7 +5,7 @@ import click
 from lichen.cli.command import OPENS_DATA, command
 from lichen.cli.exits import Exit
 from lichen.cli.folding import progress_words
-from lichen.cli.ids import Names
+from lichen.cli.ids import FEED, Names, resolve
 from lichen.cli.output import Output
 from lichen.cli.session import Session, member, number_member, text_member
 from lichen.cli.terminal import text_width
@@ -164,6 +164,25 @@ async def connect_command(session: Session, address: str) -> None:
     peer = text_member(answer, "peer")
     session.out.value(answer, peer)
     session.out.words(_("Connected. Next: lichen follow {peer}").format(peer=peer))
+
+
+@command(
+    "trust",
+    examples=("lichen trust @8UlX9W", "lichen trust @anna"),
+    exits=(*OPENS_DATA, Exit.NOT_FOUND),
+)
+@click.argument("who", metavar="ID")
+async def trust_command(session: Session, who: str) -> None:
+    """Trust a peer again that once passed on what its author had not signed.
+
+    Since then all that it sends is checked whole before it is shown. When what was broken there is
+    mended, that is only slow. lichen doctor lists the peers that are doubted.
+    """
+    async with session.client() as client:
+        peer = await resolve(client, who, FEED)
+        answer = await client.call("lichen.trust", peer)
+    session.out.value(answer, text_member(answer, "peer"))
+    session.out.words(_("It is trusted as others are."))
 
 
 @command("hops", examples=("lichen hops", "lichen hops 3"))
