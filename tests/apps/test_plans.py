@@ -14,7 +14,7 @@ import pytest
 import lichen
 from lichen.apps import all_apps
 from lichen.store.log import LOG_SCHEMA
-from lichen.store.log.reader import _BY_HEX, _BY_KEY, _COLUMNS
+from lichen.store.log.reader import _BY_KEY, _COLUMNS
 from lichen.store.views import base_views
 
 SOURCE = Path(lichen.__file__).parent
@@ -28,7 +28,6 @@ FILLINGS = {
     "_COLUMNS": _COLUMNS,
     "where": f"WHERE {_BY_KEY}",
     "_BY_KEY": _BY_KEY,
-    "_BY_HEX": _BY_HEX,
     "sieve": "AND instr(data, ?)",
     "'>' if found else '>='": ">=",
     "'bm25(search)' if is_best else '0'": "0",
@@ -38,8 +37,10 @@ FILLINGS = {
 """What stands in the braces of a query."""
 WHOLE = {
     "SELECT source, target, value, sequence FROM contacts": "the whole graph is asked for",
-    "SELECT feed_no FROM forks": "forks are few",
-    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first": "read once",
+    "SELECT feed FROM forks JOIN feeds USING (feed_no)": "forks are few",
+    "SELECT feed, first, last, source FROM unaudited u JOIN feeds USING (feed_no) WHERE first > 0"
+    " AND last BETWEEN first AND (SELECT max(sequence) FROM messages m WHERE m.feed_no ="
+    " u.feed_no) ORDER BY feed_no, first": "read once",
     "SELECT ifnull(max(received_no), 0) FROM messages": "one row at the end of the table",
 }
 """Queries that go through a table, and why they may. Feeds are gone through once, at opening."""

@@ -56,6 +56,22 @@ def test_broken_pipe_is_silent() -> None:
     assert ended.returncode == Exit.DONE
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a disk that is always full")
+def test_output_to_a_full_disk_is_told_in_words() -> None:
+    with Path("/dev/full").open("wb") as stdout:
+        ended = subprocess.run(
+            [sys.executable, "-m", "lichen", "help", "exit-codes"],
+            stdout=stdout,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert ended.returncode == Exit.LIMIT
+    assert "disk full" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "Lichen" not in ended.stderr, "it is no mistake of ours"
+
+
 @pytest.mark.parametrize(
     ("choice", "variables", "is_tty", "wants"),
     [

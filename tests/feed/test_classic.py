@@ -25,7 +25,7 @@ from lichen.feed.message import (
     Reason,
     Rejected,
 )
-from lichen.feed.refs import is_feed_id
+from lichen.feed.refs import is_feed_id, msg_key_bytes
 
 Vectors = Callable[[str], list[dict[str, Any]]]
 
@@ -312,6 +312,26 @@ def test_an_id_does_not_authenticate_a_text() -> None:
     assert forged.key == genuine.key
     assert forged.data != genuine.data
     assert FORMAT.verify(forged) == Rejected(Reason.SIGNATURE, ME.id, 2)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        {"type": "post", "text": "hello"},
+        {"type": "post", "text": "héllo \ud83d, and on", "5": [1.5, 1e21, {}, []]},
+    ],
+)
+def test_the_id_of_a_text_alone(content: dict[str, JsonValue]) -> None:
+    message = judge(write(content=content))
+    assert isinstance(message, Message)
+    key = msg_key_bytes(message.key)
+    assert FORMAT.has_key(message.data, key)
+    assert not FORMAT.has_key(message.data, key[::-1])
+    for at in range(len(message.data)):
+        spoilt = bytearray(message.data)
+        spoilt[at] ^= 1
+        # The id hashes the low byte of each unit, so some letters of others leave it as it was.
+        assert not FORMAT.has_key(bytes(spoilt), key) or message.data[at] > 127
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
                 return tuple(
                     data
                     for grown in event.progress
-                    for data in store.log.run_data(grown.feed, grown.first, grown.last, 1 << 30)
+                    for _, data in store.log.run_texts(grown.feed, grown.first, grown.last, 1 << 30)
                 )
             if isinstance(event, events.BlobStored) and event.connection is None:
                 return (store.blobs.read(event.blob, 0, event.size),)
@@ -295,7 +295,8 @@ def test_letters_changed_on_the_way_are_found_by_the_audit(
                     await until(lambda held=held, whole=whole: held(alice.id) == whole)
                 peer.hang_up()
                 await until(lambda: not anna.shell.brain.snapshot().peers)
-            assert anna.store.log.run_data(alice.id, 1, 50, 1 << 30) == honest
+            held = anna.store.log.run_texts(alice.id, 1, 50, 1 << 30)
+            assert [data for _, data in held] == honest
         async with open_peer("anna") as anna:
             assert anna.shell.brain.snapshot().distrusted == (crook.id,)
 

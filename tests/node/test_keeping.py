@@ -8,12 +8,14 @@ from typing import Any
 import apsw
 import pytest
 
+from lichen.feed.message import FeedId
 from lichen.node.api import keeper as keepers
 from lichen.node.api.keeper import open_keeper
 from lichen.node.api.keeping import restore
 from lichen.node.client import OfflineClient
 from lichen.node.errors import ApiError
 from lichen.node.home import Home, Settings
+from lichen.store.local import SavedAddress
 
 OpenPeer = Callable[..., Any]
 POST = {"type": "post", "text": "hello"}
@@ -72,6 +74,34 @@ def test_beside_a_running_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
     asyncio.run(run())
 
 
+def test_a_log_that_was_deleted_under_its_peer(open_peer: OpenPeer, tmp_path: Path) -> None:
+    """The peer still has it: nothing may make it close the file."""
+
+    async def run() -> None:
+        home = tmp_path / "peer"
+        async with open_peer() as peer:
+            await peer.publish([POST] * 20)
+            (home / "log.db").unlink()
+            for name, options in (
+                ("lichen.fsck", {}),
+                ("lichen.fsck", {"heal": True}),
+                ("lichen.backup", {"path": str(tmp_path / "backup")}),
+            ):
+                with pytest.raises(ApiError, match="was deleted") as caught:
+                    async with open_keeper(
+                        Home(home), Settings(), heals="heal" in options
+                    ) as keeper:
+                        [_ async for _ in keeper.source(name, options)]
+                assert (caught.value.slug, "lichen export" in caught.value.hint) == (
+                    "damaged",
+                    True,
+                )
+            assert not peer.is_stepping_aside
+            assert peer.store.log.count() == 20
+
+    asyncio.run(run())
+
+
 def test_what_a_check_or_the_doctor_finds_is_remembered(
     open_peer: OpenPeer, tmp_path: Path
 ) -> None:
@@ -95,6 +125,21 @@ def test_what_a_check_or_the_doctor_finds_is_remembered(
                 assert found["verdict"] == "fail"
                 patch.undo()
             assert (await OfflineClient(peer).call("status"))["damage"]
+
+    asyncio.run(run())
+
+
+def test_an_address_of_nobody_is_dialled_in_vain(
+    open_peer: OpenPeer, until: Callable[..., Any]
+) -> None:
+    """The disk has changed the id beside it: that is told as any other dial that fails."""
+
+    async def run() -> None:
+        async with open_peer(listens=False) as peer:
+            saved = SavedAddress("net:127.0.0.1:1~shs:nobody", FeedId("@nobody"))
+            await asyncio.wrap_future(peer.store.local.save_address(saved))
+        async with open_peer() as peer:
+            await until(lambda: peer.store.local.addresses()[0].failures)
 
     asyncio.run(run())
 
@@ -142,6 +187,26 @@ def test_healed_feed_comes_again_from_a_peer(
     asyncio.run(run())
 
 
+def test_a_message_that_the_disk_has_changed_is_given_to_nobody(
+    open_peer: OpenPeer, link_up: Callable[..., Any], until: Callable[..., Any], tmp_path: Path
+) -> None:
+    """It reads like a message: a peer that was given it would blame us."""
+
+    async def run() -> None:
+        async with open_peer("anna") as anna, open_peer("bert") as bert:
+            await anna.publish([POST] * 80)
+            await bert.publish([follow(anna)])
+            spoil(tmp_path / "anna", 41)
+            await link_up(bert, anna)
+            await until(lambda: anna.store.faults.damage)
+            await until(lambda: bert.store.log.received(anna.keyring.id) == 40)
+            (peer,) = bert.shell.brain.snapshot().peers
+            assert peer.faults == 0
+            assert (await OfflineClient(anna).call("status"))["damage"]
+
+    asyncio.run(run())
+
+
 def test_own_feed_healed_or_restored_publishes_after_peers_were_asked(
     open_peer: OpenPeer, link_up: Callable[..., Any], until: Callable[..., Any], tmp_path: Path
 ) -> None:
@@ -177,6 +242,11 @@ def test_folder_without_data_and_folder_in_use(open_peer: OpenPeer, tmp_path: Pa
         with pytest.raises(ApiError, match="no data") as caught:
             await keep(tmp_path / "nowhere", "lichen.fsck")
         assert caught.value.slug == "no-identity"
+        (tmp_path / "without log").mkdir()
+        (tmp_path / "without log" / "secret").write_text("a key")
+        with pytest.raises(ApiError, match="The log is gone") as caught:
+            await keep(tmp_path / "without log", "lichen.fsck")
+        assert caught.value.slug == "damaged"
         assert not (tmp_path / "nowhere").exists()
         async with open_peer(listens=False):
             with pytest.raises(ApiError, match="in use") as caught:

@@ -6,6 +6,7 @@ from typing import Any
 import apsw
 import pytest
 
+from lichen.feed.message import Reason
 from lichen.store.errors import StoreReadFailed, StoreWriteFailed
 from lichen.store.store import Store
 
@@ -156,3 +157,40 @@ def test_a_page_that_cannot_be_read_is_remembered(
     with pytest.raises(StoreReadFailed):
         store.log.run(ada.id, 1, 200, 1 << 20)
     assert store.faults.damage == "the database is damaged"
+
+
+@pytest.mark.parametrize("damage", ["key = zeroblob(32)", "key = zeroblob(32), data = x'7b7d'"])
+def test_messages_after_a_damaged_one_wait_and_stop_nothing_else(
+    open_store: OpenStore, author: MakeAuthor, damage: str
+) -> None:
+    ada, bob = author(1), author(2)
+    store = open_store()
+    store.ingest(ada.posts(3)).result(10)
+    store.close()
+    db = apsw.Connection(str(store.directory / "log.db"))
+    db.execute(f"UPDATE messages SET {damage} WHERE sequence = 3")
+    db.close()
+    store = open_store()
+    result = store.ingest([*ada.posts(2), *bob.posts(2)]).result(10)
+    assert [grown.feed for grown in result.progress] == [bob.id]
+    assert {refused.reason for refused in result.rejected} == {Reason.DEPENDS}, "no fault of a peer"
+    assert store.log.forked() == frozenset()
+    assert store.faults.damage == "the database is damaged"
+
+
+def test_a_message_of_no_feed_is_damage_and_stops_nothing_else(
+    open_store: OpenStore, author: MakeAuthor
+) -> None:
+    ada, bob = author(1), author(2)
+    store = open_store()
+    store.ingest(ada.posts(3)).result(10)
+    store.close()
+    db = apsw.Connection(str(store.directory / "log.db"))
+    db.execute("UPDATE messages SET feed_no = 99 WHERE sequence = 2")
+    db.close()
+    (store.directory / "views.db").unlink()
+    store = open_store()
+    with pytest.raises(StoreReadFailed):
+        store.wait_folded().result(10)
+    assert store.faults.damage == "the database is damaged"
+    assert store.ingest(bob.posts(2)).result(10).count == 2

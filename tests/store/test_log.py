@@ -42,7 +42,9 @@ def test_run_gives_what_fits_and_always_one(store: Store, author: MakeAuthor) ->
     assert [m.sequence for m in log.run(ada.id, 3, 9, 0)] == [3]
     assert [m.sequence for m in log.run(ada.id, 1, 9, size)] == [1, 2, 3]
     assert log.run(ada.id, 11, 20, 10**6) == []
-    assert log.run_data(ada.id, 1, 9, size) == [m.data for m in ada.messages[:3]]
+    assert [data for _, data in log.run_texts(ada.id, 1, 9, size)] == [
+        m.data for m in ada.messages[:3]
+    ]
 
 
 def test_order_of_receipt_in_both_directions(store: Store, author: MakeAuthor) -> None:

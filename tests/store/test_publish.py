@@ -3,8 +3,10 @@
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import apsw
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from lichen.store.errors import (
     OwnFeedForked,
     PublishGuarded,
     StoreError,
+    StoreReadFailed,
     StoreWriteFailed,
     WrongIdentity,
 )
@@ -155,3 +158,54 @@ def test_errors_say_what_to_do(store: Store, author: MakeAuthor) -> None:
         publish(store, author(1), "x")
     assert str(caught.value).endswith(".")
     assert "peers" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        "key = CAST(substr(key, 1, 31) || x'00' AS BLOB)",
+        "data = CAST(replace(data, 'two', 'tow') AS BLOB)",
+        "data = x'7b7d'",
+    ],
+)
+def test_what_follows_a_damaged_message_is_not_published(
+    open_store: Callable[[], Store], author: MakeAuthor, damage: str
+) -> None:
+    store, ada = open_store(), author(1)
+    publish(store, ada, "one", "two")
+    store.close()
+    db = apsw.Connection(str(store.directory / "log.db"))
+    db.execute(f"UPDATE messages SET {damage} WHERE sequence = 2")
+    db.close()
+    store = open_store()
+    store.local.save_guard(False).result(10)  # which another id at the end of the log has closed
+    with pytest.raises(StoreReadFailed) as caught:
+        publish(store, ada, "three")
+    assert "lichen fsck --heal" in caught.value.hint
+    assert store.faults.damage == "the database is damaged"
+    assert store.trouble is None, "the disk takes what is written"
+
+
+@pytest.mark.parametrize("how", ["gone", "damaged"])
+def test_log_that_lost_its_newest_own_message_waits_for_peers(
+    open_store: Callable[..., Store], author: MakeAuthor, tmp_path: Path, how: str
+) -> None:
+    store, ada = open_store(), author(1)
+    publish(store, ada, "one")
+    store.close()
+    store = open_store()
+    publish(store, ada, "two")
+    store.local.set_setting("hops", 2).result(10)  # what was noted before it is written, too
+    copy = tmp_path / "killed"
+    copy.mkdir()
+    for path in store.directory.glob("*.db*"):
+        (copy / path.name).write_bytes(path.read_bytes())
+    waiting = copy / "log.db-wal"
+    if how == "gone":
+        waiting.unlink()
+    else:
+        waiting.write_bytes(waiting.read_bytes()[:100])
+    store = open_store(directory=copy)
+    assert store.log.received(ada.id) == 1
+    with pytest.raises(PublishGuarded):
+        publish(store, ada, "another two")

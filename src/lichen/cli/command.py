@@ -137,7 +137,9 @@ def _runner(
         try:
             code = finish(function(session, **parameters))
             session.out.flush()
-        except OutputClosed:
+        except OutputClosed as closed:
+            if closed.fault is not None:
+                raise closed.fault from closed
             return Exit.DONE
         finally:
             session.out.end_progress()

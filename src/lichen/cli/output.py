@@ -16,6 +16,8 @@ from lichen.cli.terminal import clean_block, clean_line, text_width
 from lichen.cli.words import WORDS, _
 from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.node.errors import ApiError
+from lichen.store.errors import DISK_FULL, reason_of
+from lichen.words import phrase_of
 
 PIECE_BYTES = 4096
 """Written at once to a slow reader: a pipe that has room at all has room for this."""
@@ -23,7 +25,19 @@ _STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33"}
 
 
 class OutputClosed(Exception):  # noqa: N818 (a state of the world, not a fault)
-    """Whoever read standard output has gone away."""
+    """Whoever read standard output has gone away, or (``fault``) it takes nothing more."""
+
+    def __init__(self, error: OSError) -> None:
+        super().__init__()
+        self.fault: ApiError | None = None
+        if not isinstance(error, BrokenPipeError):
+            reason = reason_of(error)
+            words = _("Standard output cannot be written: {words}.")
+            self.fault = ApiError(
+                (Exit.LIMIT if reason == DISK_FULL else Exit.FAILED).slug,
+                words.format(words=WORDS.tell(phrase_of(reason))),
+                _("Choose another place, or make room."),
+            )
 
 
 class Output:
@@ -114,16 +128,16 @@ class Output:
         """Bring everything to the reader now."""
         try:
             sys.stdout.flush()
-        except BrokenPipeError as error:
+        except OSError as error:
             _close_stdout()
-            raise OutputClosed from error
+            raise OutputClosed(error) from error
 
     def _write(self, data: bytes) -> None:
         try:
             sys.stdout.buffer.write(data)
-        except BrokenPipeError as error:
+        except OSError as error:
             _close_stdout()
-            raise OutputClosed from error
+            raise OutputClosed(error) from error
 
 
 def json_line(value: JsonValue) -> bytes:

@@ -23,6 +23,7 @@ from lichen.feed.identity import (
     parse_secret_file,
 )
 from lichen.node.errors import ApiError
+from lichen.store.errors import DISK_FULL, reason_of
 from lichen.words import N_, phrase_of
 
 if TYPE_CHECKING:
@@ -95,20 +96,22 @@ def make_private_directory(path: Path) -> None:
     try:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         status = path.lstat()
+        is_own = stat.S_ISDIR(status.st_mode) and status.st_uid == os.getuid()
+        if is_own and status.st_mode & 0o077:
+            path.chmod(0o700)
     except OSError as error:
+        reason = reason_of(error)
         raise ApiError(
-            "failed",
-            N_("The folder {path} cannot be used: {words}.", path=path, words=error.strerror),
+            "limit" if reason == DISK_FULL else "refused",
+            N_("The folder {path} cannot be used: {words}.", path=path, words=phrase_of(reason)),
             N_("Choose another one with --home."),
         ) from error
-    if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
+    if not is_own:
         raise ApiError(
             "refused",
             N_("{path} is not a folder of your own.", path=path),
             N_("Move it away, or choose another place with --home."),
         )
-    if status.st_mode & 0o077:
-        path.chmod(0o700)
 
 
 def load_identity(home: Home) -> Identity | None:

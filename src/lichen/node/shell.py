@@ -351,10 +351,10 @@ class Shell:
         future.add_done_callback(lambda done: self._loop.call_soon_threadsafe(tell, done))
 
     async def _dial(self, address: str, peer: FeedId) -> None:
-        link = Link(self, self.keyring.open_connection(peer), is_client=True)
-        link.address = address
-        link.peer = peer
         try:
+            link = Link(self, self.keyring.open_connection(peer), is_client=True)
+            link.address = address
+            link.peer = peer
             await dial(address, link)
         except (OSError, ValueError) as error:
             self._dial_failed(address, peer, dial_reason(error))

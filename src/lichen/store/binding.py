@@ -12,9 +12,11 @@ import msgspec
 from lichen.feed.message import FeedId
 from lichen.store.errors import Unreadable, WrongNetwork, reason_of
 from lichen.store.log import LogWriter
-from lichen.words import N_
+from lichen.store.schema import is_absent
+from lichen.words import N_, phrase_of
 
 LOG_FILE = "log.db"
+KEY_BYTES = 32
 
 
 class Binding(msgspec.Struct, frozen=True):
@@ -27,7 +29,7 @@ class Binding(msgspec.Struct, frozen=True):
 def read_binding(directory: Path) -> Binding | None:
     """Return what a data directory is bound to, None if nothing is there yet. Takes no lock."""
     path = directory / LOG_FILE
-    if not path.exists() or path.stat().st_size == 0:
+    if is_absent(path):
         return None
     try:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -35,11 +37,18 @@ def read_binding(directory: Path) -> Binding | None:
             facts: dict[str, bytes] = dict(db.execute("SELECT name, value FROM meta"))
         finally:
             db.close(True)
-    except apsw.Error as error:
-        raise Unreadable(path, reason_of(error)) from error
+    except (apsw.Error, UnicodeDecodeError) as error:
+        raise Unreadable(path, phrase_of(reason_of(error))) from error
     if "network_key" not in facts:
         return None
-    return Binding(facts["network_key"], facts["hmac_key"] or None)
+    return Binding(facts["network_key"], facts.get("hmac_key") or None)
+
+
+def is_binding(network_key: object, hmac_key: object) -> bool:
+    """Tell whether what a log says of its network makes sense."""
+    if not isinstance(network_key, bytes) or not isinstance(hmac_key, bytes):
+        return False
+    return len(network_key) == KEY_BYTES and len(hmac_key) in {0, KEY_BYTES}
 
 
 def check_binding(directory: Path, log: LogWriter, binding: Binding) -> None:
@@ -49,7 +58,7 @@ def check_binding(directory: Path, log: LogWriter, binding: Binding) -> None:
         log.set_meta(network_key=binding.network_key, hmac_key=binding.hmac_key or b"")
     elif bound != binding.network_key:
         raise WrongNetwork(directory, N_("network key"))
-    elif log.meta("hmac_key") != (binding.hmac_key or b""):
+    elif (log.meta("hmac_key") or b"") != (binding.hmac_key or b""):
         raise WrongNetwork(directory, N_("HMAC key"))
 
 

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import apsw
+import msgspec
 
 from lichen.feed.message import BlobId, FeedId
 from lichen.words import N_, phrase_of
@@ -257,7 +258,7 @@ _REASONS: tuple[tuple[type[apsw.Error], str], ...] = (
 
 def reason_of(error: Exception) -> str:
     """Say in a few words what a database or system error means."""
-    if isinstance(error, UnicodeDecodeError):
+    if isinstance(error, UnicodeDecodeError | msgspec.MsgspecError):
         return DAMAGED  # a text in the database is none any more
     extended = getattr(error, "extendedresult", 0)
     if extended == apsw.SQLITE_IOERR_SHMSIZE:
@@ -267,6 +268,8 @@ def reason_of(error: Exception) -> str:
             return words
     if isinstance(error, OSError) and error.errno in _FULL_ERRNOS:
         return DISK_FULL
+    if isinstance(error, OSError) and error.errno == errno.EROFS:
+        return READ_ONLY
     if isinstance(error, OSError) and error.strerror:
         return error.strerror.lower()
     return str(error) or type(error).__name__
@@ -287,11 +290,12 @@ def opening_fault(path: Path, error: Exception) -> StoreError:
     """Return what an error means that came while a file was being opened."""
     reason = reason_of(error)
     if reason == DISK_FULL:
-        return StoreWriteFailed(reason, MAKE_ROOM)
+        hint = N_("Make room on the disk of {path}, and begin again.", path=path)
+        return StoreWriteFailed(reason, hint)
     is_forbidden = isinstance(error, OSError) and error.errno in _UNWRITABLE_ERRNOS
     if is_forbidden or isinstance(error, _UNWRITABLE):
         return NotWritable(path, reason)
-    return Unreadable(path, reason)
+    return Unreadable(path, phrase_of(reason))
 
 
 @contextmanager
@@ -299,10 +303,10 @@ def opening(path: Path) -> Iterator[None]:
     """Turn database and system errors into ``Unreadable``, or say why nothing can be written."""
     try:
         yield
-    except (apsw.Error, OSError, UnicodeDecodeError) as error:
+    except (apsw.Error, OSError, UnicodeDecodeError, msgspec.MsgspecError) as error:
         raise opening_fault(path, error) from error
     except StoreReadFailed as error:
-        raise Unreadable(path, error.reason) from error
+        raise Unreadable(path, phrase_of(error.reason)) from error
 
 
 @contextmanager

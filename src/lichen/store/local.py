@@ -7,6 +7,7 @@ since it was saved, so clocks carry a generation: an unclean end of a run begins
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 
 import apsw
 import msgspec
@@ -14,7 +15,7 @@ import msgspec
 from lichen.feed.canonical import JsonValue
 from lichen.feed.message import BlobId, FeedId, MsgId
 from lichen.store.desk import Desk, Draft, Submit
-from lichen.store.schema import Readers, Schema, durable, immediate
+from lichen.store.schema import Readers, Schema, durable, immediate, only_row
 
 LOCAL_SCHEMA = Schema(
     name="local",
@@ -129,9 +130,9 @@ class Local:
         self._distrusted = {
             FeedId(peer): None for (peer,) in db.execute("SELECT peer FROM distrusted")
         }
-        is_guarded, asked = db.execute("SELECT is_guarded, asked_peers FROM guard").get
+        is_guarded, asked = only_row(db, "SELECT is_guarded, asked_peers FROM guard")
         self._guard = Guard(bool(is_guarded), _decode_peers(asked))
-        is_dirty, self._generation = db.execute("SELECT is_dirty, generation FROM run").get
+        is_dirty, self._generation = only_row(db, "SELECT is_dirty, generation FROM run")
         self._is_clean = not is_dirty
         row = db.execute("SELECT received_no, key FROM log_seen").get
         self._log_end = None if row is None else LogEnd(*row)
@@ -214,7 +215,14 @@ class Local:
         waiting = self._clocks.get(peer)
         if waiting is not None:
             return dict(waiting)
-        return self._read_clock(peer)
+        with self._readers.lend() as db:
+            clock: str | None = db.execute(
+                "SELECT clock FROM peer_clocks WHERE peer = ? AND generation = ?",
+                (peer, self._generation),
+            ).get
+        with suppress(msgspec.MsgspecError):  # a damaged one is as good as none
+            return {} if clock is None else _decode_clock(clock)
+        return {}
 
     def save_clock(self, peer: FeedId, clock: Mapping[FeedId, int]) -> Future[None]:
         """Keep what a peer has."""
@@ -302,8 +310,13 @@ class Local:
 
     @property
     def log_end(self) -> LogEnd | None:
-        """Return the end of the log when a run last ended well, None if none ever has."""
+        """Return a message that the log had for good: the newest own one, or the last of a run."""
         return self._log_end
+
+    def note_published(self, end: LogEnd) -> None:
+        """Note, unflushed, that the log ends with an own message. For the writer thread."""
+        with suppress(*_LASTING):
+            self._write_log_end(end, is_durable=False)
 
     def note_cut(self, end: LogEnd, sources: Iterable[FeedId]) -> None:
         """Before a cut, in the writer thread: trust no clock nor ``sources``; ``end`` is left."""
@@ -329,14 +342,6 @@ class Local:
         self._guard = Guard(is_guarded=True)
         self._write_guard(self._guard)
 
-    def _read_clock(self, peer: FeedId) -> dict[FeedId, int]:
-        with self._readers.lend() as db:
-            clock: str | None = db.execute(
-                "SELECT clock FROM peer_clocks WHERE peer = ? AND generation = ?",
-                (peer, self._generation),
-            ).get
-        return {} if clock is None else _decode_clock(clock)
-
     def _write_guard(self, guard: Guard) -> None:
         with durable(self._db):
             self._db.execute(
@@ -350,8 +355,8 @@ class Local:
                 "UPDATE run SET is_dirty = ?, generation = ?", (int(is_dirty), self._generation)
             )
 
-    def _write_log_end(self, end: LogEnd | None) -> None:
-        with durable(self._db):
+    def _write_log_end(self, end: LogEnd | None, *, is_durable: bool = True) -> None:
+        with durable(self._db) if is_durable else immediate(self._db):
             self._db.execute("DELETE FROM log_seen")
             if end is not None:
                 self._db.execute("INSERT INTO log_seen VALUES(1,?,?)", (end.received_no, end.key))

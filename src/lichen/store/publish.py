@@ -12,19 +12,21 @@ import msgspec
 
 from lichen.feed.formats import ContentError, FeedFormat
 from lichen.feed.identity import Identity
-from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Rejected
+from lichen.feed.message import ChainedMessage, FeedId, FeedState, Message, Reason, Rejected
 from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import (
+    DAMAGED,
     ContentRefused,
     OwnFeedForked,
     OwnFeedUnaudited,
     StoreError,
+    StoreReadFailed,
     StoreWriteFailed,
     writing,
 )
 from lichen.store.log import LogWriter
 from lichen.store.writer import Task
-from lichen.words import N_, phrase_of
+from lichen.words import N_
 
 TIMESTAMP_STEP_MS = 0.001
 """How much later the next message of the same millisecond claims to be."""
@@ -52,10 +54,10 @@ def publish_all(
     log: LogWriter,
     threads: SignatureThreads,
     now_ms: float,
-) -> None:
+) -> list[Message]:
     """Make the messages of all tasks, which are one person's, and write them as one batch.
 
-    A task whose content is refused has no part in it.
+    A task whose content is refused has no part in it. Returns what was written.
     """
     made: list[tuple[Task[Publication, list[Message]], list[Message]]] = []
     head: _Head | None = None
@@ -66,16 +68,17 @@ def publish_all(
             made.append((task, _make(task.asked, feed_format, head, threads)))
         except StoreError as error:
             task.future.set_exception(error)
+    everything = [message for _, messages in made for message in messages]
     try:
         with writing():
-            everything = [message for _, messages in made for message in messages]
             log.append(everything, now_ms=now_ms, is_durable=True)
     except StoreWriteFailed as error:
         for task, _ in made:
             task.future.set_exception(error)
-        return
+        return []
     for task, messages in made:
         task.future.set_result(messages)
+    return everything
 
 
 def next_timestamp(now_ms: float, last_ms: float) -> float:
@@ -130,15 +133,11 @@ def _head_of(feed: FeedId, feed_format: FeedFormat, log: LogWriter) -> _Head:
     with writing():
         state = log.state(feed)
         held = None if state is None else log.held(feed, state.sequence)
-    if held is None:
+    if state is None:
         return _Head(None, -math.inf)
-    raw = feed_format.parse(held[1])
+    raw = Rejected(Reason.NOT_JSON) if held is None else feed_format.parse(held[1])
     newest = raw if isinstance(raw, Rejected) else feed_format.chain_alone(raw)
-    if not isinstance(newest, ChainedMessage):
-        raise StoreWriteFailed(
-            N_(
-                "the newest own message in the log is damaged: {reason}",
-                reason=phrase_of(newest.reason.value),
-            )
-        )
+    if not isinstance(newest, ChainedMessage) or (newest.author, newest.key) != (feed, state.key):
+        # What follows a message that nobody else has would end the feed for everybody.
+        raise StoreReadFailed(DAMAGED)
     return _Head(state, newest.timestamp)

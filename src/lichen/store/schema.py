@@ -10,17 +10,20 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import apsw
 import msgspec
 
 from lichen.store.errors import (
+    DAMAGED,
     NewerFormat,
     StoreReadFailed,
     Unreadable,
     opening_fault,
     reading,
 )
+from lichen.words import N_, phrase_of
 
 BUSY_WAIT_MS_MAX = 5_000
 """How long to wait for another program that reads or copies one of the files."""
@@ -31,6 +34,9 @@ READ_CACHE_KIB = 8_192
 million messages. SQLite's usual 2 MB make a page of people three times as slow there."""
 CHECKPOINT_BYTES = 16 * 1024 * 1024
 """Size of the write-ahead log at which it is moved to the file: rarer flushes in a first sync."""
+
+FORMAT_MAX = 1_000
+"""No version of this program will get so far: what says a higher number is damaged."""
 
 OnFault = Callable[[StoreReadFailed], None]
 
@@ -50,6 +56,10 @@ class Schema(msgspec.Struct, frozen=True):
     def version(self) -> int:
         """Return the format that this version of the program writes."""
         return len(self.steps)
+
+    def is_newer(self, found: int) -> bool:
+        """Tell whether a later version of this program wrote a file of this format."""
+        return self.version < found <= FORMAT_MAX
 
 
 def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
@@ -79,7 +89,7 @@ def open_for_writing(path: Path, schema: Schema) -> apsw.Connection:
 
 def refuse_newer(path: Path, schema: Schema) -> None:
     """Raise ``NewerFormat`` if a later version of this program wrote a file; nothing is touched."""
-    if not path.exists() or path.stat().st_size == 0:
+    if is_absent(path):
         return
     try:
         db = apsw.Connection(str(path), flags=apsw.SQLITE_OPEN_READONLY)
@@ -92,8 +102,13 @@ def refuse_newer(path: Path, schema: Schema) -> None:
         return
     finally:
         db.close(True)
-    if found_id == schema.application_id and found > schema.version:
+    if found_id == schema.application_id and schema.is_newer(found):
         raise NewerFormat(path, found, schema.version)
+
+
+def is_absent(path: Path) -> bool:
+    """Tell whether a file is not there, or empty: a crash can leave it so, and nothing is in it."""
+    return not path.exists() or path.stat().st_size == 0
 
 
 def delete_database(path: Path) -> None:
@@ -115,9 +130,11 @@ def _check_and_migrate(db: apsw.Connection, path: Path, schema: Schema) -> None:
         found_id == 0 and found == 0 and not db.execute("SELECT count(*) FROM sqlite_schema").get
     )
     if not is_empty and found_id != schema.application_id:
-        raise Unreadable(path, f"it is not a {schema.name} file of this program")
-    if found > schema.version:
+        raise Unreadable(path, N_("it is not a {name} file of this program", name=schema.name))
+    if schema.is_newer(found):
         raise NewerFormat(path, found, schema.version)
+    if not 0 <= found <= schema.version:
+        raise Unreadable(path, phrase_of(DAMAGED))
     if found == schema.version:
         return
     # All steps or none, flushed: a crash at any instant leaves the old format as it was.
@@ -126,6 +143,14 @@ def _check_and_migrate(db: apsw.Connection, path: Path, schema: Schema) -> None:
             db.execute(step)
         db.pragma("application_id", schema.application_id)
         db.pragma("user_version", schema.version)
+
+
+def only_row(db: apsw.Connection, sql: str) -> tuple[Any, ...]:
+    """Return the one row that a table always has. Raises ``StoreReadFailed``: it is gone."""
+    row: tuple[Any, ...] | None = db.execute(sql).fetchone()
+    if row is None:
+        raise StoreReadFailed(DAMAGED)
+    return row
 
 
 @contextmanager

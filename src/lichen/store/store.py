@@ -31,19 +31,22 @@ from lichen.store.blobs import BLOBS_FOLDER, Blobs
 from lichen.store.checking.chainer import Chainer
 from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import (
+    DAMAGED,
     PublishGuarded,
     StoreError,
+    StoreReadFailed,
     WrongIdentity,
     opening,
     writing,
 )
 from lichen.store.ingest import Claimed, IngestResult, decide
+from lichen.store.keeping.files import LOCAL_FILE, VIEWS_FILE, refuse_newer_files
 from lichen.store.keeping.trouble import Trouble, TroubleWatch
 from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
 from lichen.store.lock import DirectoryLock
 from lichen.store.log import LOG_SCHEMA, Log, LogWriter
 from lichen.store.publish import Publication, publish_all
-from lichen.store.schema import Readers, open_for_writing, refuse_newer
+from lichen.store.schema import Readers, is_absent, open_for_writing
 from lichen.store.views.engine import FoldEngine
 from lichen.store.views.intervals import Interval, first_gap
 from lichen.store.views.queries import Views
@@ -52,8 +55,6 @@ from lichen.store.writer import Job, Lane, Task, Writer, do_jobs
 
 __all__ = ["Binding", "Store", "read_binding"]
 
-LOCAL_FILE = "local.db"
-VIEWS_FILE = "views.db"
 OWN_FORMAT = "classic"
 TOGETHER_MAX = 2_000
 """Messages of several waiting batches decided in one transaction: some 30 ms of work, 100 ms if all
@@ -81,7 +82,7 @@ class Store:
         self.local: Local
         self.blobs: Blobs
         self.chainer: Chainer
-        self._formats = formats
+        self.formats = formats
         self._clock_ms: Callable[[], float] = _wall_clock_ms
         self._opened = ExitStack()
         self._is_closed = False
@@ -255,7 +256,7 @@ class Store:
         self._is_deciding = True
         try:
             with self.faults.watching(is_proof=False), writing():
-                decided = decide(claims, self._formats, log, self._threads, self._own)
+                decided = decide(claims, self.formats, log, self._threads, self._own)
                 log.append(
                     decided.messages, decided.forks, decided.unaudited, now_ms=self._clock_ms()
                 )
@@ -264,6 +265,8 @@ class Store:
         if decided.messages:
             self.faults.note(None)
         self._auditor.grew(len(decided.messages), decided.doubted)
+        if any(log.is_audited(feed, sequence) for feed, sequence in decided.doubted):
+            self.faults.note_fault(StoreReadFailed(DAMAGED))  # it held once
         for task, result in zip(tasks, decided.results, strict=True):
             task.future.set_result(result)
 
@@ -276,12 +279,14 @@ class Store:
                 task.future.set_exception(error)
             else:
                 ready.append(task)
-        publish_all(
-            ready, self._formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
+        made = publish_all(
+            ready, self.formats[OWN_FORMAT], self._log_writer, self._threads, self._clock_ms()
         )
         for task in ready:
             if task.asked.contents:
                 self.faults.note(task.future.exception())
+        if made:
+            self.local.note_published(LogEnd(self.log.last_no, made[-1].key))
 
     def _may_publish(self, feed: FeedId) -> None:
         if self.local.guard().is_guarded:
@@ -339,11 +344,10 @@ class Store:
             directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         opened.callback(DirectoryLock(directory).release)
         # Before anything is brought forward: an older version could not go back to half of it.
-        refuse_newer(directory / LOG_FILE, LOG_SCHEMA)
-        refuse_newer(directory / LOCAL_FILE, LOCAL_SCHEMA)
+        refuse_newer_files(directory)
         with opening(directory / LOG_FILE):
             self._open_log(binding, opened)
-        is_local_new = not (directory / LOCAL_FILE).exists()
+        is_local_new = is_absent(directory / LOCAL_FILE)
         with opening(directory / LOCAL_FILE):
             self._open_local(opened)
         with opening(directory / BLOBS_FOLDER):

@@ -2,6 +2,7 @@
 
 import json
 import os
+import stat
 import threading
 from contextlib import suppress
 from pathlib import Path
@@ -179,11 +180,13 @@ def test_older_formats_are_brought_forward_when_opened(peer: Peer, backup: Path)
 def test_only_into_an_empty_folder(backup: Path, tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir()
+    home.chmod(0o755)
     (home / "secret").write_text("another identity")
     with pytest.raises(BackupRefused, match="not empty"):
         restore(backup, home)
     assert (home / "secret").read_text() == "another identity"
-    assert sorted(path.name for path in home.iterdir()) == ["lock", "secret"]
+    assert [path.name for path in home.iterdir()] == ["secret"]
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755, "it was none of ours"
 
 
 def test_not_into_a_folder_in_use(backup: Path, tmp_path: Path) -> None:
@@ -268,3 +271,33 @@ def test_restoring_broken_off_never_publishes(
             assert store.local.guard().is_guarded
             store.close()
         home.rename(tmp_path / f"home-{survived}")
+
+
+def test_restoring_to_a_full_disk_leaves_room_for_another_try(
+    backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    home = tmp_path / "home"
+    with monkeypatch.context() as disk:
+        disk.setattr(restoring, "note_changed_log", full)
+        with pytest.raises(StoreWriteFailed, match="disk full") as caught:
+            restore(backup, home)
+    assert str(home) in caught.value.hint
+    assert [path.name for path in home.iterdir()] == ["lock"]
+    assert restore(backup, home).manifest.messages == 181
+
+
+@pytest.mark.parametrize("name", ["log.db", "local.db"])
+def test_folder_of_a_later_version_is_not_called_damaged(
+    peer: Peer, tmp_path: Path, name: str
+) -> None:
+    db = apsw.Connection(str(peer.directory / name))
+    db.execute("CREATE TABLE of_later_versions(x); PRAGMA user_version = 9")
+    db.close()
+    before = (peer.directory / name).read_bytes()
+    for keep in (peer.check, peer.heal, lambda: back_up(peer, tmp_path / "backup")):
+        with pytest.raises(NewerFormat, match="format 9"):
+            keep()
+    assert (peer.directory / name).read_bytes() == before

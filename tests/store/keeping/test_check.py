@@ -6,7 +6,8 @@ from typing import Any
 import apsw
 import pytest
 
-from lichen.store.errors import Unreadable
+from lichen.feed.identity import encode_secret_file
+from lichen.store.errors import StoreReadFailed, Unreadable, WrongIdentity
 from lichen.store.keeping.heal import settle_audit
 from lichen.store.keeping.report import Depth
 
@@ -155,3 +156,85 @@ def test_no_flipped_bit_in_a_text_escapes(peer: Peer, seed: int) -> None:
     assert text in content
     peer.log.write_bytes(content.replace(text, flipped))
     assert len(peer.named()) == 1
+
+
+def run_once(peer: Peer) -> None:
+    """Open a folder as a peer does, and close it."""
+    store = peer.open()
+    try:
+        store.bind_own(peer.me.id)
+        store.wait_folded().result(10)
+    finally:
+        store.close()
+
+
+@pytest.mark.parametrize(
+    ("name", "sql"),
+    [
+        ("local.db", "INSERT INTO settings VALUES('hops', '3}')"),
+        ("local.db", "INSERT INTO pushes VALUES('&a', '{')"),
+        ("local.db", "DELETE FROM guard"),
+        ("local.db", "DELETE FROM run"),
+        ("local.db", "ALTER TABLE drafts RENAME COLUMN text TO tex"),
+        ("local.db", "PRAGMA user_version = 70000000"),
+        ("log.db", "UPDATE messages SET feed_no = 65 WHERE feed_no = 1"),
+        ("log.db", "UPDATE messages SET received_no = 1 << 40 WHERE received_no = 181"),
+        ("log.db", "INSERT INTO meta VALUES('last_no', 1 << 40)"),
+        ("log.db", "UPDATE feeds SET feed = '@' || feed WHERE feed_no = 1"),
+        ("log.db", "ALTER TABLE messages RENAME COLUMN data TO dat"),
+        ("log.db", "PRAGMA user_version = 1"),
+        ("log.db", "PRAGMA user_version = -2"),
+    ],
+)
+def test_what_a_peer_does_not_open_is_found_and_healed(peer: Peer, name: str, sql: str) -> None:
+    db = apsw.Connection(str(peer.directory / name))
+    db.execute(sql)
+    db.close()
+    with pytest.raises((Unreadable, StoreReadFailed)):
+        run_once(peer)
+    assert peer.check(Depth.QUICK).damages
+    healed = peer.heal()
+    assert (healed.aside, healed.unread) == (0, 0)
+    assert peer.check().damages == []
+    store = peer.open()
+    assert store.log.last_no == 181
+    assert store.local.guard().is_guarded or "feed_no = 65" in sql, "columns alone lose nothing"
+    assert name == "log.db" or store.local.draft("new") is not None or "drafts" in sql
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "UPDATE feeds SET format = 'clbssic' WHERE feed_no = 1",
+        "UPDATE forks SET feed_no = 77",
+        "UPDATE meta SET name = 'hmac_kez' WHERE name = 'hmac_key'",
+        "INSERT INTO unaudited VALUES(77, 1, 2, NULL), (1, 3, 4611686018427387904, NULL)",
+    ],
+)
+def test_what_the_log_says_of_feeds_that_are_not_there_stops_nobody(peer: Peer, sql: str) -> None:
+    peer.change(sql)
+    store = peer.open()
+    store.wait_audited().result(10)
+    store.close()
+    peer.heal()
+    assert peer.check().damages == []
+    assert peer.open().log.last_no == 181
+
+
+@pytest.mark.parametrize("own", ["CAST(replace(value, '=.', '+.') AS BLOB)", "x'40'"])
+def test_log_that_forgot_whose_it_is(peer: Peer, own: str) -> None:
+    (peer.directory / "secret").write_text(encode_secret_file(peer.me.identity))
+    peer.change(f"UPDATE meta SET value = {own} WHERE name = 'own'")
+    with pytest.raises(WrongIdentity):
+        run_once(peer)
+    assert peer.check(Depth.QUICK).damages
+    assert peer.heal().unread == 0
+    assert peer.check().damages == []
+    run_once(peer)
+
+
+@pytest.mark.parametrize("name", ["log.db", "local.db"])
+def test_empty_file_is_as_good_as_none(peer: Peer, name: str) -> None:
+    (peer.directory / name).write_bytes(b"")
+    assert bool(peer.check(Depth.QUICK).damages) is (name == "log.db")
+    assert peer.open().local.guard().is_guarded

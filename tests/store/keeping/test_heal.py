@@ -1,6 +1,7 @@
 """Healing keeps what holds, lays the rest aside, and lets peers give it again."""
 
 import json
+import os
 from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
@@ -225,3 +226,78 @@ def test_broken_off_it_can_be_done_again(
     assert store.log.received(peer.me.id) == 40
     store.wait_folded().result(30)
     assert store.views.read("SELECT count(*) FROM messages") == [(161,)]
+
+
+def number_offset(content: bytes, number: int) -> int:
+    """Return where a leaf of the log says the number of one of the first 127 messages."""
+    for page in range(0, len(content), 8192):
+        if content[page] != 13:  # a leaf of a table
+            continue
+        for cell in range(int.from_bytes(content[page + 3 : page + 5])):
+            pointer = page + 8 + 2 * cell
+            at = page + int.from_bytes(content[pointer : pointer + 2])
+            while content[at] & 0x80:  # the size of the row
+                at += 1
+            if content[at + 1] == number and b'"hash":"sha256"' in content[at : at + 400]:
+                return at + 1
+    raise AssertionError("it is nowhere")
+
+
+@pytest.mark.parametrize(("number", "claimed"), [(40, 127), (40, 3), (120, 2), (1, 126)])
+def test_what_lies_behind_a_changed_number_is_not_forgotten(
+    peer: Peer, number: int, claimed: int
+) -> None:
+    content = bytearray(peer.log.read_bytes())
+    content[number_offset(content, number)] = claimed
+    peer.log.write_bytes(content)
+    healed = peer.heal()
+    assert healed.messages + healed.aside > 181 - 20, "a page has fewer messages than that"
+    assert healed.messages + healed.aside + healed.unread >= 181
+    assert healed.is_guarded
+    assert peer.check().damages == []
+
+
+def test_a_number_beyond_all_others_hides_nothing(peer: Peer) -> None:
+    """The last message claims a number so high that nobody can try all those before it."""
+    peer.change("UPDATE messages SET received_no = ? WHERE received_no = 181", 1 << 50)
+    peer.overwrite_page(peer.page_of(b"35 of 60"))
+    healed = peer.heal()
+    assert healed.messages + healed.aside > 181 - 40
+    assert peer.check().damages == []
+
+
+def test_messages_that_only_the_index_knows_are_lost_and_said_to_be(peer: Peer) -> None:
+    last = peer.number_of(peer.ada.id, 60)
+    db = apsw.Connection(str(peer.log))
+    [row] = db.execute("SELECT * FROM sqlite_schema WHERE name = 'messages_by_feed'").fetchall()
+    db.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 0)
+    db.pragma("writable_schema", "on")
+    db.execute("DELETE FROM sqlite_schema WHERE name = 'messages_by_feed'")
+    db.close()
+    db = apsw.Connection(str(peer.log))
+    db.execute("DELETE FROM messages WHERE received_no = ?", (last,))
+    db.pragma("writable_schema", "on")
+    db.execute("INSERT INTO sqlite_schema VALUES(?,?,?,?,?)", row)
+    db.close()
+    healed = peer.heal()
+    assert healed.unread == 1
+    assert healed.cuts == (Cut(peer.ada.id, 60, 0),)
+    assert healed.is_guarded
+
+
+def test_healing_without_room_halfway_leaves_nothing(
+    peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spoil(peer, peer.ada, 41)
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(28, os.strerror(28))
+
+    with monkeypatch.context() as disk:
+        disk.setattr(healing, "note_changed_log", full)
+        with pytest.raises(StoreWriteFailed, match="disk full") as caught:
+            peer.heal()
+    assert str(peer.directory) in caught.value.hint
+    assert not (peer.directory / "damaged").exists()
+    assert not list(peer.directory.glob("*.new*"))
+    assert peer.heal().messages == 161

@@ -1,4 +1,4 @@
-"""Whatever is done to the file of the log: what is damaged is found, and healing ends whole.
+"""Whatever is done to a file: what is damaged is found, and healing ends whole.
 
 Nothing gets into the healed log that nobody wrote, and with what peers have it is complete again.
 """
@@ -8,8 +8,10 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+import apsw
 import pytest
 
+from lichen.store.errors import StoreError
 from lichen.store.keeping.report import Depth
 
 Peer = Any
@@ -78,3 +80,54 @@ def test_any_damage_is_healed(peer: Peer, seed: int) -> None:
     assert store.log.damage() == ""
     store.wait_folded().result(30)
     assert store.views.read("SELECT count(*) FROM messages") == [(store.log.last_no,)]
+
+
+def change_value(peer: Peer, rng: random.Random) -> str:
+    """Flip a bit of one value of one row, as a disk may do it; tell what was changed."""
+    name = rng.choice(["log.db", "local.db"])
+    db = apsw.Connection(str(peer.directory / name))
+    tables = [
+        table
+        for (table,) in db.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")
+        if table != "meta" and db.execute(f"SELECT count(*) FROM {table}").get
+    ]  # what the log says of its network stands nowhere else
+    table = rng.choice(tables)
+    column = rng.choice([row[1] for row in db.execute(f"PRAGMA table_info({table})")])
+    values = [value for (value,) in db.execute(f"SELECT {column} FROM {table}") if value]
+    if not values:
+        return "nothing"
+    value: Any = rng.choice(values)
+    if isinstance(value, int):
+        changed: Any = value ^ 1 << rng.randrange(40)
+    elif isinstance(value, float):
+        changed = value * 2.0 ** rng.choice([-60, 60])
+    else:
+        changed = bytearray(value.encode() if isinstance(value, str) else value)
+        changed[rng.randrange(len(changed))] ^= 1 << rng.randrange(8)
+        changed = bytes(changed)
+    cast = "CAST(? AS TEXT)" if isinstance(value, str) else "?"
+    db.execute(
+        f"UPDATE OR IGNORE {table} SET {column} = {cast} WHERE {column} = ?", (changed, value)
+    )
+    db.close()
+    return f"{name}: {table}.{column}: {value!r} is {changed!r}"
+
+
+@pytest.mark.parametrize("seed", range(SEEDS * 3))
+def test_what_a_check_calls_whole_opens(peer: Peer, seed: int) -> None:
+    said = change_value(peer, random.Random(seed))
+    is_whole = not peer.check().damages
+    try:
+        store = peer.open()
+        store.wait_audited().result(10)
+        store.wait_folded().result(10)
+        store.close()
+    except StoreError:
+        assert not is_whole, said
+    peer.heal()
+    assert peer.check().damages == [], said
+    store = peer.open()
+    store.wait_folded().result(10)
+    for who in (peer.me, peer.ada, peer.bob):
+        store.ingest(who.sent).result(30)
+        assert store.log.received(who.id) == 60, said

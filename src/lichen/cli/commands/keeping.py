@@ -49,7 +49,8 @@ class Meter:
 
     def __init__(self, out: Output) -> None:
         self._out = out
-        self._next = time.monotonic()
+        self._interval = PROGRESS_S_TERMINAL if out.is_error_tty else PROGRESS_S_PLAIN
+        self._next = time.monotonic() + self._interval
         self._stage = ""
         self._began = 0.0
 
@@ -75,8 +76,7 @@ class Meter:
             self._stage, self._began = stage, now
         if now < self._next or not stage:
             return
-        interval = PROGRESS_S_TERMINAL if self._out.is_error_tty else PROGRESS_S_PLAIN
-        self._next = now + interval
+        self._next = now + self._interval
         done, total = int(number_member(record, "count")), int(number_member(record, "total"))
         self._out.progress(progress_words(stage, done, total, now - self._began))
 

@@ -60,6 +60,10 @@ class FeedFormat(Protocol):
         """Check the signature of a text alone: that it is a message, was checked when it came."""
         ...
 
+    def has_key(self, data: bytes, key: bytes) -> bool:
+        """Tell whether a text that was a message when it came still has this id, as bytes."""
+        ...
+
     def create(
         self, content: bytes, identity: Identity, state: FeedState | None, timestamp: float
     ) -> Message:

@@ -25,6 +25,7 @@ from lichen.node.errors import ApiError
 from lichen.node.home import Home, Settings
 from lichen.store.binding import LOG_FILE
 from lichen.store.errors import NotWritable
+from lichen.store.keeping.files import LOCAL_FILE
 from lichen.store.lock import HEALER_FILE, DirectoryLock, is_locked
 from lichen.words import N_
 
@@ -154,6 +155,16 @@ async def open_keeper(
             yield Healer(home, settings, client) if heals else client
             return
     if not (home.directory / LOG_FILE).exists():
+        if home.secret.exists() or (home.directory / LOCAL_FILE).exists():
+            raise ApiError(
+                "damaged",
+                N_("The log is gone: there is no log.db in {path}.", path=home.directory),
+                N_(
+                    "Put it back, or a backup into a new folder: lichen restore. If there is none,"
+                    " lichen start begins a new log, and peers give the messages again; publishing"
+                    " waits for yours."
+                ),
+            )
         raise ApiError(
             "no-identity",
             N_("There is no data in {path}.", path=home.directory),

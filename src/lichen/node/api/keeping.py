@@ -18,7 +18,7 @@ from lichen.feed.formats.classic import ClassicFormat
 from lichen.node.app import Call, Method, Send, to_json
 from lichen.node.errors import ApiError, store_fault
 from lichen.node.home import Home, Settings
-from lichen.store.binding import read_binding
+from lichen.store.binding import LOG_FILE, read_binding
 from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.errors import DAMAGED, StoreError, StoreReadFailed
 from lichen.store.keeping.backup import Backup
@@ -47,6 +47,7 @@ async def fsck(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> Non
             N_("It steps aside for the command: lichen fsck --heal"),
         )
     service = call.service
+    _refuse_without_log(service.home.directory)
     formats = {service.format.name: service.format}
     async for record in check(service.home.directory, formats, options, is_gentle=True):
         if needs_healing(record):
@@ -67,14 +68,29 @@ async def step_aside(call: Call, inbound: AsyncIterator[JsonValue], send: Send) 
     """
     if not is_locked(call.service.home.directory, HEALER_FILE):
         raise ApiError("refused", N_("Nobody is about to heal this directory."))
+    _refuse_without_log(call.service.home.directory)
     await send(True)
     call.service.step_aside()
 
 
 async def backup(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:
     """Make a backup: ``{path, withSecret}``. Streams its progress, last what is in it."""
+    _refuse_without_log(call.service.home.directory)
     async for record in back_up(call.service.home.directory, call.options(), is_gentle=True):
         await send(record)
+
+
+def _refuse_without_log(directory: Path) -> None:
+    """Raise ApiError if the log was deleted under the peer, which has it until it ends."""
+    if not (directory / LOG_FILE).exists():
+        raise ApiError(
+            "damaged",
+            N_("The log was deleted: there is no log.db in {path} any more.", path=directory),
+            N_(
+                "The running peer still has it. Before you stop it, save every message: lichen"
+                " export FILE"
+            ),
+        )
 
 
 async def rebuild(call: Call, inbound: AsyncIterator[JsonValue], send: Send) -> None:

@@ -1,11 +1,16 @@
 """What is read from the store for a peer: runs of messages, runs of a blob's bytes."""
 
+from collections.abc import Sequence
+
 import orjson
 
+from lichen.feed.message import FeedId
+from lichen.feed.refs import msg_key_bytes
 from lichen.gossip import events
 from lichen.gossip.effects import MessageForm, ReadBlob, SendMessages
 from lichen.gossip.exchange.blob_requests import split_blob
 from lichen.node import limits
+from lichen.store.errors import DAMAGED, StoreReadFailed
 from lichen.store.log import Log, Stored
 from lichen.store.store import Store
 from lichen.wire.events import BodyType, SendItems
@@ -27,7 +32,7 @@ def read_run(store: Store, run: Run) -> SendItems:
         data = store.blobs.read(run.blob, run.start, run.end)
         return SendItems(run.call, BodyType.BINARY, split_blob(data))
     kind = BodyType.TEXT if run.form is MessageForm.KEY else BodyType.JSON
-    return SendItems(run.call, kind, _read_messages(store.log, run))
+    return SendItems(run.call, kind, _read_messages(store, run))
 
 
 def report_run(run: Run, sent: SendItems, queued_bytes: int) -> events.Event:
@@ -45,14 +50,33 @@ def report_run(run: Run, sent: SendItems, queued_bytes: int) -> events.Event:
     )
 
 
-def _read_messages(messages: Log, run: SendMessages) -> list[bytes]:
-    """Read a run of messages as the items to send; feeds have no gaps, so it has none."""
+def _read_messages(store: Store, run: SendMessages) -> list[bytes]:
+    """Read a run of messages as the items to send, up to one that the disk has changed.
+
+    A peer would blame us for that one. Feeds have no gaps, so the run has none.
+    """
+    place = (run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
     if run.form is MessageForm.VALUE:
-        return messages.run_data(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
-    stored = messages.run(run.feed, run.first, run.last, limits.RUN_BYTES_MAX)
+        texts = store.log.run_texts(*place)
+        return [data for _, data in texts[: _count_sound(store, run.feed, texts)]]
+    stored = store.log.run(*place)
+    texts = [(msg_key_bytes(message.key), message.data) for message in stored]
+    sound = stored[: _count_sound(store, run.feed, texts)]
     if run.form is MessageForm.KEY:
-        return [message.key.encode() for message in stored]
-    return [encode_key_value(message) for message in stored]
+        return [message.key.encode() for message in sound]
+    return [encode_key_value(message) for message in sound]
+
+
+def _count_sound(store: Store, feed: FeedId, texts: Sequence[tuple[bytes, bytes]]) -> int:
+    """Return how many texts, from the first on, still have their ids."""
+    if not texts:
+        return 0
+    feed_format = store.formats.get(store.log.format_of(feed))
+    for number, (key, data) in enumerate(texts):
+        if feed_format is None or not feed_format.has_key(data, key):
+            store.faults.note_fault(StoreReadFailed(DAMAGED))
+            return number
+    return len(texts)
 
 
 def encode_key_value(stored: Stored) -> bytes:

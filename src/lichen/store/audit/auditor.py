@@ -304,10 +304,10 @@ class Auditor:
         feed_format = self._formats[self._log.format_of(piece.feed)]
         sequence = piece.first
         while sequence <= piece.last:
-            texts = self._log.run_data(piece.feed, sequence, piece.last, ERRAND_BYTES)
+            texts = self._log.run_texts(piece.feed, sequence, piece.last, ERRAND_BYTES)
             if not texts:
                 break  # it was cut off meanwhile
-            for data in texts:
+            for _, data in texts:
                 if data.isascii() and not feed_format.is_signed(piece.feed, data):
                     return sequence
                 sequence += 1

@@ -244,13 +244,14 @@ class Settlement:
             answer.refuse(verdict, feed)
             return
         first = _held_message(held, feed_format)
-        if isinstance(first, Rejected):
-            # What is held is false, so it proves nothing; its audit will take it away.
-            self.doubted.append((feed, first.sequence))
+        fork = None if isinstance(first, Rejected) else prove_fork(first, verdict)
+        if fork is None:
+            # What is held is false, so it proves nothing: its audit will take it away, or the disk
+            # has changed it.
+            held_at = raw.sequence if standing.state is None else standing.state.sequence
+            self.doubted.append((feed, min(raw.sequence, held_at)))
             answer.refuse(Rejected(Reason.DEPENDS, feed, raw.sequence), feed)
             return
-        fork = prove_fork(first, verdict)
-        assert fork is not None, "two messages that contradict each other prove a fork"
         standing.is_forked = True
         standing.is_hopeful = False
         self.forks.append(fork)
@@ -293,8 +294,7 @@ def _decide_alone(raw: Candidate, feed_format: FeedFormat, state: FeedState | No
 
 
 def _held_message(data: bytes, feed_format: FeedFormat) -> Verdict:
-    """Read a message back from its text in the log: only its signature may be in doubt."""
+    """Read a message back from its text in the log."""
     raw = feed_format.parse(data)
     chained = raw if isinstance(raw, Rejected) else feed_format.chain_alone(raw)
-    assert isinstance(chained, ChainedMessage), "only valid texts are in the log"
-    return feed_format.verify(chained)
+    return chained if isinstance(chained, Rejected) else feed_format.verify(chained)

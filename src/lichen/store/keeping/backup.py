@@ -18,13 +18,22 @@ import msgspec
 from lichen.feed.message import FeedId
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
-from lichen.store.errors import BackupRefused, opening, writing
-from lichen.store.keeping.files import LOCAL_FILE, SCHEMAS, open_for_looking, structure_faults
+from lichen.store.errors import BackupRefused, opening
+from lichen.store.keeping.files import (
+    LOCAL_FILE,
+    SCHEMAS,
+    SECRET_FILE,
+    open_for_looking,
+    refuse_newer_files,
+    structure_faults,
+)
 from lichen.store.keeping.manifest import (
     BACKUP_KIND,
     BACKUP_VERSION,
     KeptFile,
     Manifest,
+    choosing,
+    copying_to,
     hash_file,
     sync,
     write_manifest,
@@ -37,7 +46,6 @@ PAGES_AT_ONCE = 256
 BLOBS_AT_ONCE = 50
 """Blobs between two signs of life."""
 COPIED_FILES = (LOCAL_FILE, LOG_FILE)
-SECRET_FILE = "secret"  # noqa: S105 (its name)
 
 
 class Facts(msgspec.Struct, frozen=True):
@@ -63,26 +71,34 @@ class Backup:
         self._now_ms = now_ms
 
     def run(self) -> Iterator[Progress]:
-        """Make it. Raises ``BackupRefused`` or ``StoreWriteFailed``; then nothing of it is left."""
+        """Make it. Raises ``StoreError`` in words; then nothing of it is left."""
         if not (self._directory / LOG_FILE).exists():
             raise BackupRefused(N_("There is nothing to back up in {path}.", path=self._directory))
+        if self._has_secret and not (self._directory / SECRET_FILE).exists():
+            raise BackupRefused(
+                N_("There is no secret file in {path} that could be copied.", path=self._directory),
+                N_("Put a copy of it back, or make the backup without --with-secret."),
+            )
+        refuse_newer_files(self._directory)
         is_new = self._make_folder()
         try:
-            with writing():
+            with copying_to(self._to):
                 yield from self._copy()
         except BaseException:
-            self._undo(is_folder_new=is_new)
+            empty_folder(self._to)
+            if is_new:
+                self._to.rmdir()
             raise
 
     def _make_folder(self) -> bool:
         """Make the folder, or see that it is empty; tell whether it was made."""
         to = self._to.absolute()
-        if to.is_relative_to(self._directory.absolute()):
+        hint = N_("Choose another place, best on another disk.")
+        if to.resolve().is_relative_to(self._directory.resolve()):
             raise BackupRefused(
-                N_("A backup inside of {path} would be lost with it.", path=self._directory),
-                N_("Choose another place, best on another disk."),
+                N_("A backup inside of {path} would be lost with it.", path=self._directory), hint
             )
-        with writing():
+        with choosing(to, hint):
             is_new = not to.exists()
             to.mkdir(mode=0o700, parents=True, exist_ok=True)
             if any(to.iterdir()):
@@ -181,14 +197,14 @@ class Backup:
             os.fsync(file.fileno())
         return hash_file(to)
 
-    def _undo(self, *, is_folder_new: bool) -> None:
-        for path in list(self._to.iterdir()):
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        if is_folder_new:
-            self._to.rmdir()
+
+def empty_folder(folder: Path, *but: str) -> None:
+    """Take everything out of a folder that was empty before, but for files of these names."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name not in but:
+            path.unlink(missing_ok=True)
 
 
 def read_facts(path: Path) -> Facts:

@@ -7,22 +7,35 @@ or give it up; what it finds stands in ``report``.
 
 import hashlib
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from pathlib import Path
 
 import apsw
 
 from lichen.feed.formats import FeedFormat
+from lichen.feed.identity import parse_secret_file
 from lichen.feed.message import ChainedMessage, FeedId, Message, RawMessage, Reason, prove_fork
-from lichen.feed.refs import blob_key_bytes, msg_key_bytes
-from lichen.store.binding import LOG_FILE
+from lichen.feed.refs import blob_key_bytes, is_feed_id, msg_key_bytes
+from lichen.store.binding import LOG_FILE, is_binding
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
 from lichen.store.checking.signatures import SignatureThreads
-from lichen.store.errors import reason_of
-from lichen.store.keeping.files import SCHEMAS, open_for_looking, structure_faults
+from lichen.store.errors import DAMAGED, StoreError, opening, reason_of
+from lichen.store.keeping.files import (
+    LOCAL_FILE,
+    SCHEMAS,
+    SECRET_FILE,
+    open_for_looking,
+    refuse_newer_files,
+    structure_faults,
+)
 from lichen.store.keeping.judge import Judge, Judged
 from lichen.store.keeping.report import Damage, Depth, Progress, Report
 from lichen.store.keeping.walk import SLICE_ROWS, UNREADABLE, Unread, last_number, places, walk
+from lichen.store.local import LOCAL_SCHEMA, Local, LogEnd
+from lichen.store.log.writer import is_possible
+from lichen.store.schema import Readers, is_absent
+from lichen.store.writer import Job
 from lichen.words import N_, phrase_of
 
 DAMAGES_MAX = 1_000
@@ -59,10 +72,13 @@ class Check:
         self._named: set[FeedId] = set()
 
     def run(self) -> Iterator[Progress]:
-        """Check everything; yields how far it is."""
+        """Check everything; yields how far it is. Raises ``NewerFormat``."""
+        refuse_newer_files(self._directory)
         yield from self._structure()
         path = self._directory / LOG_FILE
-        if path.exists():
+        if is_absent(path):
+            self._found(Damage("log", N_("nothing is in it any more")))
+        else:
             with closing(open_for_looking(path)) as db:
                 try:
                     yield from self._log(db, path)
@@ -75,18 +91,52 @@ class Check:
         is_quick = self.report.depth is Depth.QUICK
         for number, (name, schema) in enumerate(SCHEMAS.items()):
             yield Progress("structure", number, len(SCHEMAS))
-            for words in structure_faults(self._directory / name, schema, is_quick=is_quick):
+            path = self._directory / name
+            faults = structure_faults(path, schema, is_quick=is_quick)
+            if name == LOCAL_FILE and not faults:
+                faults = _local_faults(path)
+            for words in faults:
                 self._found(Damage(schema.name, words))
         yield Progress("structure", len(SCHEMAS), len(SCHEMAS))
 
     def _log(self, db: apsw.Connection, path: Path) -> Iterator[Progress]:
         feeds = _read_feeds(db)
         self.report.feeds = len(feeds)
+        with suppress(*UNREADABLE):  # the structure has said it
+            self._facts(db, path, feeds)
         if self.report.depth is Depth.QUICK:
             self._gaps(db, feeds)
         else:
             yield from self._messages(db, path, feeds)
             yield from self._forks(db, feeds)
+
+    def _facts(
+        self, db: apsw.Connection, path: Path, feeds: Mapping[int, tuple[FeedId, str]]
+    ) -> None:
+        """See whether what the log says of itself can be true."""
+        for feed, name in feeds.values():
+            if not is_feed_id(feed) or name not in self._formats:
+                self._found(Damage("log", N_("there are messages of a feed that has no id")))
+        facts = dict(db.execute("SELECT name, value FROM meta"))
+        keys = (facts.get("network_key"), facts.get("hmac_key"))
+        if keys != (None, None) and not is_binding(*keys):
+            self._found(Damage("log", N_("it does not say to which network it belongs")))
+        if self._is_of_nobody(facts.get("own"), {feed for feed, _ in feeds.values()}):
+            self._found(Damage("log", N_("it does not say whose it is")))
+        count: int = db.execute("SELECT count(*) FROM messages INDEXED BY messages_by_feed").get
+        last, given = last_number(db, path), facts.get("last_no", 0)
+        if not isinstance(given, int) or not is_possible(max(last, given), count):
+            self._found(Damage("log", N_("a message has a number that was never given")))
+
+    def _is_of_nobody(self, own: object, feeds: set[FeedId]) -> bool:
+        """Tell whether the log names an own feed that is none, although that of the key is here."""
+        if own is None or (isinstance(own, bytes) and own.decode("utf-8", "replace") in feeds):
+            return False
+        try:
+            secret = (self._directory / SECRET_FILE).read_text(encoding="utf-8")
+            return parse_secret_file(secret).id in feeds
+        except (OSError, ValueError):
+            return False
 
     def _gaps(self, db: apsw.Connection, feeds: Mapping[int, tuple[FeedId, str]]) -> None:
         """See by the index alone whether a feed has a gap."""
@@ -134,6 +184,8 @@ class Check:
         message = judged.message
         if feed is None:
             self._found(Damage("log", N_("there are messages of a feed that has no id")))
+        elif feed_no not in feeds:
+            self._feed_damage(feed, sequence, _OTHER_PLACE)
         elif message is not None:
             if (message.author, message.sequence) != (feed, sequence):
                 self._feed_damage(feed, sequence, _OTHER_PLACE)
@@ -173,7 +225,7 @@ class Check:
             ).get
             state = judge.state(feed)
             held = 0 if state is None else state.sequence
-            if newest is not None and newest > held and feed not in judge.ended:
+            if isinstance(newest, int) and newest > held and feed not in judge.ended:
                 self._feed_damage(feed, held + 1, _MISSING)
 
     def _forks(
@@ -246,6 +298,26 @@ def is_fork_proved(
             return False
         messages.append(message)
     return messages[0].author == feed and prove_fork(*messages) is not None
+
+
+def _local_faults(path: Path) -> list[str]:
+    """Return why local.db cannot be read as a peer does; an older one is brought forward first."""
+    if not path.exists():
+        return []
+    with closing(open_for_looking(path)) as db:
+        if db.pragma("user_version") != LOCAL_SCHEMA.version:
+            return []
+        try:
+            with opening(path):
+                Local(db, Readers(path), _do_nothing, lambda: LogEnd(0, ""))
+        except StoreError:
+            return [phrase_of(DAMAGED)]
+    return []
+
+
+def _do_nothing(_job: Job) -> Future[None]:
+    """Nothing is written while a file is looked at."""
+    return Future()
 
 
 def _read_feeds(db: apsw.Connection) -> dict[int, tuple[FeedId, str]]:

@@ -11,23 +11,33 @@ until peers were asked for it: a lost own message that a peer has would fork the
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, suppress
 from pathlib import Path
+from typing import Any
 
 import apsw
+import msgspec
 
 from lichen.feed.formats import FeedFormat
+from lichen.feed.message import FeedId
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
 from lichen.store.checking.signatures import SignatureThreads
-from lichen.store.errors import DISK_FULL, StoreWriteFailed, writing
+from lichen.store.errors import DISK_FULL, StoreError, StoreWriteFailed, writing
 from lichen.store.keeping.files import LOCAL_FILE, VIEWS_FILE, open_for_looking
+from lichen.store.keeping.manifest import copying_to
 from lichen.store.keeping.report import Damage, Depth, Healed, Progress, Report
 from lichen.store.keeping.rescue import Rescue, Rescued
 from lichen.store.keeping.walk import UNREADABLE
 from lichen.store.local import LOCAL_SCHEMA
-from lichen.store.schema import delete_database, durable, immediate, open_for_writing
+from lichen.store.schema import (
+    delete_database,
+    durable,
+    immediate,
+    is_absent,
+    open_for_writing,
+)
 from lichen.words import N_
 
 DAMAGED_FOLDER = "damaged"
@@ -36,6 +46,11 @@ _SPARE_BYTES = 16 << 20
 """Room that must be left beside the new log."""
 _RESCUED_TABLES = ("settings", "addresses", "read_marks", "drafts", "pushes", "distrusted")
 """What of local.db is worth copying from a damaged one; clocks, guard and run begin anew."""
+_DECODERS: Mapping[str, Callable[[Any], object]] = {
+    "settings": msgspec.json.decode,
+    "pushes": msgspec.json.Decoder(tuple[FeedId, ...]).decode,
+}
+"""What the second column of these tables has to be; other texts may be any."""
 
 
 class Heal:
@@ -51,28 +66,35 @@ class Heal:
         self._kept = directory / DAMAGED_FOLDER / time.strftime("%Y-%m-%d-%H%M%S", time.gmtime())
 
     def run(self, damages: Sequence[Damage]) -> Iterator[Progress]:
-        """Mend what a full check found. Raises ``StoreWriteFailed``; then nothing has changed."""
+        """Mend what a full check found. Raises ``StoreWriteFailed``: the log is as it was."""
+        try:
+            with copying_to(self._directory):
+                yield from self._mend(damages)
+        except (StoreError, GeneratorExit):
+            self._give_up()
+            raise
+
+    def _mend(self, damages: Sequence[Damage]) -> Iterator[Progress]:
         broken = {damage.place for damage in damages}
         rescued: Rescued | None = None
         is_guarded = False
-        with writing():
-            if broken & {"log", "feed", "fork"}:
-                rescue = self._begin_rescue()
-                yield from rescue.run()
-                rescued = rescue.result
-                is_guarded = _is_own_in_doubt(rescued, has_lost_log="log" in broken)
-            if "local" in broken:
-                self._mend_local()
-                is_guarded = True
-            if rescued is not None:
-                # Before the new log is in its place: a crash in between asks once too often.
-                note_changed_log(
-                    self._directory / LOCAL_FILE, is_guarded=is_guarded, is_renumbered=True
-                )
-                self._swap_log()
-            if rescued is not None or "views" in broken:
-                delete_database(self._directory / VIEWS_FILE)
-            blobs = self._drop_blobs(damages)
+        if broken & {"log", "feed", "fork"}:
+            rescue = self._begin_rescue()
+            yield from rescue.run()
+            rescued = rescue.result
+            is_guarded = _is_own_in_doubt(rescued, has_lost_log="log" in broken)
+        if "local" in broken:
+            self._mend_local()
+            is_guarded = True
+        if rescued is not None:
+            # Before the new log is in its place: a crash in between asks once too often.
+            note_changed_log(
+                self._directory / LOCAL_FILE, is_guarded=is_guarded, is_renumbered=True
+            )
+            self._swap_log()
+        if rescued is not None or "views" in broken:
+            delete_database(self._directory / VIEWS_FILE)
+        blobs = self._drop_blobs(damages)
         self.result = Healed(
             kept=str(self._kept) if self._kept.exists() else "",
             messages=rescued.messages if rescued else 0,
@@ -89,6 +111,10 @@ class Heal:
     @property
     def _new_log(self) -> Path:
         return self._directory / "log.new"
+
+    @property
+    def _new_local(self) -> Path:
+        return self._directory / "local.new"
 
     def _begin_rescue(self) -> Rescue:
         log = self._directory / LOG_FILE
@@ -107,6 +133,16 @@ class Heal:
         delete_database(self._new_log.with_suffix(".read"))
         return Rescue(log, self._new_log, self._kept / ASIDE_FILE, self._formats, self._threads)
 
+    def _give_up(self) -> None:
+        """Leave nothing that takes room; what was moved to the folder stays there."""
+        for scratch in (self._new_log, self._new_log.with_suffix(".read"), self._new_local):
+            delete_database(scratch)
+        if not (self._kept / LOG_FILE).exists():
+            (self._kept / ASIDE_FILE).unlink(missing_ok=True)
+        with suppress(OSError):
+            self._kept.rmdir()
+            self._kept.parent.rmdir()
+
     def _swap_log(self) -> None:
         """Put the new log in the place of the old one, which stays in the folder beside it."""
         log = self._directory / LOG_FILE
@@ -122,20 +158,22 @@ class Heal:
 
     def _mend_local(self) -> None:
         """Move the damaged file away and take over what can be read of it."""
-        path = self._directory / LOCAL_FILE
+        path, scratch = self._directory / LOCAL_FILE, self._new_local
+        delete_database(scratch)
+        with (
+            closing(open_for_writing(scratch, LOCAL_SCHEMA)) as new,
+            suppress(*UNREADABLE),
+            closing(open_for_looking(path)) as damaged,
+        ):
+            for table in _RESCUED_TABLES:
+                _copy_table(damaged, new, table)
+        note_changed_log(scratch, is_guarded=True, is_renumbered=False)
         self._kept.mkdir(mode=0o700, parents=True, exist_ok=True)
         for suffix in ("", "-wal", "-shm"):
             old = Path(f"{path}{suffix}")
             if old.exists():
                 old.rename(self._kept / old.name)
-        with (
-            closing(open_for_writing(path, LOCAL_SCHEMA)) as new,
-            suppress(*UNREADABLE),
-            closing(open_for_looking(self._kept / LOCAL_FILE)) as damaged,
-        ):
-            for table in _RESCUED_TABLES:
-                _copy_table(damaged, new, table)
-        note_changed_log(self._directory / LOCAL_FILE, is_guarded=True, is_renumbered=False)
+        scratch.replace(path)
 
     def _drop_blobs(self, damages: Sequence[Damage]) -> int:
         """Throw damaged blobs away: whoever has them gives them again."""
@@ -154,7 +192,7 @@ def note_changed_log(path: Path, *, is_guarded: bool, is_renumbered: bool) -> No
     Clocks of peers are void; with ``is_guarded``, or where there is no memory at all, publishing
     waits for the own feed. ``is_renumbered``: read marks no longer mean the same messages.
     """
-    is_guarded = is_guarded or not path.exists()
+    is_guarded = is_guarded or is_absent(path)
     with closing(open_for_writing(path, LOCAL_SCHEMA)) as db, durable(db):
         db.execute("UPDATE run SET is_dirty = 1, generation = generation + 1")
         db.execute("DELETE FROM log_seen")
@@ -204,10 +242,23 @@ def _join_write_ahead_log(path: Path) -> None:
         db.pragma("journal_mode", "delete")
 
 
+def _is_sound(table: str, row: tuple[object, ...]) -> bool:
+    """Tell whether a row says something."""
+    decode = _DECODERS.get(table)
+    try:
+        if decode is not None:
+            decode(row[1])
+    except msgspec.MsgspecError:
+        return False
+    return True
+
+
 def _copy_table(old: apsw.Connection, new: apsw.Connection, table: str) -> None:
     """Copy the rows of a table as far as they can be read."""
     names = [row[1] for row in new.execute(f"PRAGMA table_info({table})")]
     columns, marks = ", ".join(names), ",".join("?" * len(names))
     with immediate(new), suppress(*UNREADABLE):
         for row in old.execute(f"SELECT {columns} FROM {table}"):
-            new.execute(f"INSERT OR REPLACE INTO {table} VALUES({marks})", row)
+            if _is_sound(table, row):
+                with suppress(apsw.ConstraintError):
+                    new.execute(f"INSERT OR REPLACE INTO {table} VALUES({marks})", row)

@@ -81,9 +81,8 @@ class Judge:
         return self._states.get(feed)
 
     def _chain(self, row: LogRow) -> Judged:
-        feed_format = self._formats.get(self._format_names.get(row[1], next(iter(self._formats))))
-        if feed_format is None:
-            return Judged(row, None, row[2], reason=Reason.FORMAT)
+        name = self._format_names.get(row[1], "")
+        feed_format = self._formats.get(name) or next(iter(self._formats.values()))
         raw = feed_format.parse(row[5])
         if isinstance(raw, Rejected):
             return Judged(row, None, row[2], reason=raw.reason)

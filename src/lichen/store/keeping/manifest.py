@@ -5,13 +5,21 @@
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
 
 from lichen.feed.message import FeedId
-from lichen.store.errors import BackupDamaged, BackupRefused
-from lichen.words import N_
+from lichen.store.errors import (
+    MAKE_ROOM,
+    BackupDamaged,
+    BackupRefused,
+    StoreWriteFailed,
+    writing,
+)
+from lichen.words import N_, phrase_of
 
 MANIFEST_FILE = "manifest.json"
 MANIFEST_BYTES_MAX = 1 << 20
@@ -89,6 +97,30 @@ def hash_file(path: Path, data_format: int = 0) -> KeptFile:
     with path.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return KeptFile(path.stat().st_size, digest, data_format)
+
+
+@contextmanager
+def copying_to(folder: Path) -> Iterator[None]:
+    """Turn database and system errors into ``StoreWriteFailed``; nothing of it is tried again."""
+    try:
+        with writing():
+            yield
+    except StoreWriteFailed as error:
+        if error.hint == MAKE_ROOM:
+            error.hint = N_("Make room on the disk of {path}, and begin again.", path=folder)
+        raise
+
+
+@contextmanager
+def choosing(folder: Path, hint: str) -> Iterator[None]:
+    """Say of a folder that cannot be used that it cannot, and what to do."""
+    try:
+        yield
+    except OSError as error:
+        words = phrase_of((error.strerror or str(error)).lower())
+        raise BackupRefused(
+            N_("The folder {path} cannot be used: {words}.", path=folder, words=words), hint
+        ) from error
 
 
 def sync(path: Path) -> None:

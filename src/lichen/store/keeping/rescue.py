@@ -21,12 +21,13 @@ from lichen.feed.canonical import JsonValue, encode_compact
 from lichen.feed.formats import FeedFormat
 from lichen.feed.message import FeedId, Reason
 from lichen.feed.refs import msg_key_bytes
+from lichen.store.binding import is_binding
 from lichen.store.checking.signatures import SignatureThreads
 from lichen.store.keeping.check import is_fork_proved
 from lichen.store.keeping.files import open_for_looking
 from lichen.store.keeping.judge import Judge, Judged
 from lichen.store.keeping.report import Cut, Progress
-from lichen.store.keeping.walk import UNREADABLE, Unread, last_number, walk
+from lichen.store.keeping.walk import COLUMNS, UNREADABLE, Unread, last_number, walk
 from lichen.store.log import LOG_SCHEMA
 from lichen.store.log.writer import RECEIVED_STEPS_PER_MS
 from lichen.store.schema import immediate, open_for_writing
@@ -66,6 +67,7 @@ class Rescue:
         self._feed_nos: dict[FeedId, int] = {}
         self._last_no = 0
         self._last_ms = 0.0
+        self._newest_read: dict[int, int] = {}
         self._counts: Counter[FeedId] = Counter()
 
     def run(self) -> Iterator[Progress]:
@@ -95,15 +97,32 @@ class Rescue:
             with immediate(new):
                 self._keep(new, judged)
             for found in judged:
+                _, feed_no, sequence, *_ = found.row
+                self._newest_read[feed_no] = max(sequence, self._newest_read.get(feed_no, 0))
                 if found.message is None:
                     self._put_aside(aside, found)
             yield Progress("rescue", rows[-1][0], last)
+        self._find_missing(old, judge)
         with immediate(new):
             self._keep_facts(old, new)
             self._keep_forks(old, new, aside)
         self.result.cuts = tuple(
             Cut(feed, sequence, self._counts[feed]) for feed, sequence in judge.ended.items()
         )
+
+    def _find_missing(self, old: apsw.Connection, judge: Judge) -> None:
+        """Name the feeds whose last messages the index knows and nobody has read."""
+        missing = 0
+        with suppress(*UNREADABLE):
+            for feed_no, feed, newest in old.execute(
+                "SELECT feed_no, feed, max(sequence) FROM messages INDEXED BY messages_by_feed"
+                " JOIN feeds USING (feed_no) GROUP BY feed_no"
+            ):
+                read = self._newest_read.get(feed_no, 0)
+                if isinstance(newest, int) and read < newest:
+                    missing += newest - read
+                    judge.ended.setdefault(feed, read + 1)
+        self.result.unread = max(self.result.unread, missing)
 
     def _keep(self, new: apsw.Connection, judged: list[Judged]) -> None:
         rows = []
@@ -148,10 +167,10 @@ class Rescue:
         if isinstance(own, bytes) and own.decode("utf-8", "replace") in self._feed_nos:
             self.result.own = FeedId(own.decode())
             new.execute("REPLACE INTO meta VALUES('own', ?)", (own,))
-        for name, length in (("network_key", 32), ("hmac_key", 32), ("hmac_key", 0)):
-            value = facts.get(name)
-            if isinstance(value, bytes) and len(value) == length:
-                new.execute("REPLACE INTO meta VALUES(?,?)", (name, value))
+        network_key, hmac_key = facts.get("network_key"), facts.get("hmac_key", b"")
+        if is_binding(network_key, hmac_key):
+            new.execute("REPLACE INTO meta VALUES('network_key', ?)", (network_key,))
+            new.execute("REPLACE INTO meta VALUES('hmac_key', ?)", (hmac_key,))
 
     def _keep_forks(self, old: apsw.Connection, new: apsw.Connection, aside: BinaryIO) -> None:
         names = _format_names(old)
@@ -200,7 +219,7 @@ def _open_damaged(path: Path, scratch: Path) -> apsw.Connection:
     """
     db = open_for_looking(path)
     with suppress(*UNREADABLE):
-        db.execute("SELECT 1 FROM messages LIMIT 1").fetchall()
+        db.execute(f"SELECT {COLUMNS} FROM messages LIMIT 1").fetchall()  # noqa: S608 (fixed texts)
         return db
     db.close(True)
     open_for_writing(scratch, LOG_SCHEMA).close()

@@ -16,12 +16,14 @@ from pathlib import Path
 from lichen.feed.refs import blob_key_bytes
 from lichen.store.binding import LOG_FILE
 from lichen.store.blobs import BLOBS_FOLDER, find_blobs
-from lichen.store.errors import BackupDamaged, BackupRefused, NewerFormat, writing
-from lichen.store.keeping.backup import SECRET_FILE, read_facts
-from lichen.store.keeping.files import LOCAL_FILE, SCHEMAS
+from lichen.store.errors import BackupDamaged, BackupRefused, NewerFormat, StoreError
+from lichen.store.keeping.backup import empty_folder, read_facts
+from lichen.store.keeping.files import LOCAL_FILE, SCHEMAS, SECRET_FILE
 from lichen.store.keeping.heal import note_changed_log
 from lichen.store.keeping.manifest import (
     Manifest,
+    choosing,
+    copying_to,
     hash_file,
     read_manifest,
     sync,
@@ -33,6 +35,7 @@ from lichen.words import N_
 BLOBS_AT_ONCE = 20
 """Blobs between two signs of life."""
 _KNOWN_FILES = frozenset({LOG_FILE, LOCAL_FILE, SECRET_FILE})
+_LOCKS = frozenset({LOCK_FILE, HEALER_FILE})
 
 
 class Restore:
@@ -48,14 +51,14 @@ class Restore:
         """Do it. Raises ``StoreError`` in words; ``NewerFormat``, for one."""
         self.manifest = read_manifest(self._backup)
         yield from self._look()
-        with writing():
+        with choosing(self._directory, N_("Choose another one with --home.")):
             self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._refuse_unless_empty()  # or its permissions are nothing of ours
             self._directory.chmod(0o700)
         lock = DirectoryLock(self._directory)
         try:
             self._refuse_unless_empty()
-            with writing():
-                yield from self._copy()
+            yield from self._copy_or_nothing()
         finally:
             lock.release()
 
@@ -81,13 +84,19 @@ class Restore:
             raise BackupDamaged(self._backup / LOG_FILE)
 
     def _refuse_unless_empty(self) -> None:
-        locks = {LOCK_FILE, HEALER_FILE}
-        found = [path.name for path in self._directory.iterdir() if path.name not in locks]
-        if found:
+        if any(path.name not in _LOCKS for path in self._directory.iterdir()):
             raise BackupRefused(
                 N_("The folder {path} is not empty.", path=self._directory),
                 N_("A backup is restored into an empty folder: choose one with --home."),
             )
+
+    def _copy_or_nothing(self) -> Iterator[Progress]:
+        try:
+            with copying_to(self._directory):
+                yield from self._copy()
+        except (StoreError, GeneratorExit):
+            empty_folder(self._directory, *_LOCKS)
+            raise
 
     def _copy(self) -> Iterator[Progress]:
         yield from self._copy_blobs()
@@ -118,7 +127,10 @@ class Restore:
         for number, (blob, path, _) in enumerate(found):
             if number % BLOBS_AT_ONCE == 0:
                 yield Progress("blobs", number, len(found))
-            data = path.read_bytes()
+            try:
+                data = path.read_bytes()
+            except OSError:
+                data = b""
             if hashlib.sha256(data).digest() != blob_key_bytes(blob):
                 self.blobs_damaged += 1
                 continue

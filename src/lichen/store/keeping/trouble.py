@@ -72,6 +72,8 @@ class TroubleWatch:
                 self._change(Trouble(fault.reason, self._clock_ms()))
             else:
                 self.now = msgspec.structs.replace(before, count=before.count + 1)
+        elif isinstance(fault, StoreReadFailed):
+            self.note_fault(fault)
         elif fault is None and self.now is not None:
             self._change(None)
 

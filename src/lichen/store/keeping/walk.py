@@ -18,6 +18,8 @@ SLICE_ROWS = 500
 """Rows read at once: some 20 ms of work, so that a running peer gets its turns."""
 ROW_BYTES_MIN = 256
 """No row of a log takes less; bounds the numbers that are tried when no index can be read."""
+PROBES_MAX = 2_000_000
+"""Numbers tried one after the other, some 10 s: what is damaged may claim any number to be last."""
 
 UNREADABLE = (
     apsw.CorruptError,
@@ -29,7 +31,7 @@ UNREADABLE = (
 )
 """What SQLite says of parts that it cannot read; a text may be none any more, too."""
 _KINDS = (int, int, int, bytes, float, bytes)
-_COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
+COLUMNS = "received_no, feed_no, sequence, key, received_ms, data"
 
 
 class Unread(msgspec.Struct, frozen=True):
@@ -58,12 +60,15 @@ def walk(
         if rows:
             yield rows
             number = rows[-1][0] + 1
-        if is_broken:
-            found = _next_readable(db, number + 1, last)
-            yield Unread(number, found - 1)
+        if is_broken or not rows:
+            # What lies behind a changed number is not found in order any more, but by its own.
+            end = min(last, number + PROBES_MAX)
+            found = _next_readable(db, number + is_broken, end)
+            if is_broken or found <= end:
+                yield Unread(number, found - 1)
+            if found > end:
+                return
             number = found
-        elif not rows:
-            return
 
 
 def places(db: apsw.Connection, unread: Iterable[Unread]) -> dict[int, int]:
@@ -89,12 +94,17 @@ def _slice(db: apsw.Connection, first: int, last: int, rows_max: int) -> tuple[l
     number = first - 1
     try:
         for row in db.execute(
-            f"SELECT {_COLUMNS} FROM messages"  # noqa: S608 (fixed texts)
+            f"SELECT {COLUMNS} FROM messages"  # noqa: S608 (fixed texts)
             " WHERE received_no BETWEEN ? AND ? ORDER BY received_no LIMIT ?",
             (first, last, rows_max),
         ):
-            if row[0] <= number or not _is_row(row):
-                return rows, True  # a page that leads backwards, or is of something else
+            if not _is_row(row):
+                return rows, True
+            if row[0] <= number:
+                # Of two that are not in order one claims a number that is not its own.
+                if rows and row[0] > (rows[-2][0] if len(rows) > 1 else first - 1):
+                    rows.pop()
+                return rows, True
             number = row[0]
             rows.append(row)
     except UNREADABLE:
@@ -107,7 +117,7 @@ def _next_readable(db: apsw.Connection, first: int, last: int) -> int:
     for number in range(first, last + 1):
         with suppress(*UNREADABLE):
             row = db.execute(
-                f"SELECT {_COLUMNS} FROM messages WHERE received_no = ?",  # noqa: S608 (fixed texts)
+                f"SELECT {COLUMNS} FROM messages WHERE received_no = ?",  # noqa: S608 (fixed texts)
                 (number,),
             ).fetchone()
             if row is not None and _is_row(row):

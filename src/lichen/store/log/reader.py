@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
+import apsw
 import orjson
 
 from lichen.feed.canonical import encode_string
@@ -24,9 +25,8 @@ _COLUMNS = "received_no, feed_no, sequence, m.key, received_ms, data"
 _BY_KEY = "substr(key, 1, 8) = substr(?1, 1, 8) AND key = ?1"
 """The index holds the first bytes of keys only: written in no order at all, it has to be small. In
 files that have one of whole keys the same question finds that."""
-_BY_HEX = "substr(m.key, 1, 8) = unhex(substr(k.value, 1, 16)) AND m.key = unhex(k.value)"
-"""The same for keys written in hexadecimal digits, as a list can hold them."""
 LogRow = tuple[int, int, int, bytes, float, bytes]
+Texts = list[tuple[bytes, bytes]]
 
 
 class Log:
@@ -49,20 +49,21 @@ class Log:
         self._last_no = 0
         with self._readers.lend() as db:
             for number, feed, name, last in db.execute(
-                "SELECT feed_no, feed, format,"
-                " (SELECT max(sequence) FROM messages m WHERE m.feed_no = f.feed_no) FROM feeds f"
+                "SELECT feed_no, feed, format, (SELECT max(sequence) + 0"
+                " FROM messages m WHERE m.feed_no = f.feed_no) FROM feeds f"
             ):
                 self._feeds[number] = (FeedId(feed), name)
                 self._feed_nos[FeedId(feed)] = number
                 if last is not None:
                     self._clock[FeedId(feed)] = last
-            self._forked.update(
-                self._feeds[no][0] for (no,) in db.execute("SELECT feed_no FROM forks")
-            )
+            forks = db.execute("SELECT feed FROM forks JOIN feeds USING (feed_no)")
+            self._forked.update(FeedId(feed) for (feed,) in forks)
             waiting = (
-                Unaudited(self._feeds[no][0], first, last, source)
-                for no, first, last, source in db.execute(
-                    "SELECT feed_no, first, last, source FROM unaudited ORDER BY feed_no, first"
+                Unaudited(FeedId(feed), first, last, source)
+                for feed, first, last, source in db.execute(
+                    "SELECT feed, first, last, source FROM unaudited u JOIN feeds USING (feed_no)"
+                    " WHERE first > 0 AND last BETWEEN first AND (SELECT max(sequence)"
+                    " FROM messages m WHERE m.feed_no = u.feed_no) ORDER BY feed_no, first"
                 )
             )
             self._unaudited.update(with_stretches({}, waiting))
@@ -157,8 +158,7 @@ class Log:
 
     def at(self, feed: FeedId, sequence: int) -> Stored | None:
         """Return a message by its place in its feed."""
-        found = self.run(feed, sequence, sequence, 0)
-        return found[0] if found else None
+        return next(iter(self.run(feed, sequence, sequence, 0)), None)
 
     def run(self, feed: FeedId, first: int, last: int, bytes_max: int) -> list[Stored]:
         """Return messages ``first`` to ``last`` of a feed, as many as fit: always one if any."""
@@ -182,33 +182,31 @@ class Log:
                 )
         return found
 
-    def run_data(self, feed: FeedId, first: int, last: int, bytes_max: int) -> list[bytes]:
-        """Return the texts alone of ``run``: what is sent to peers that want plain values."""
-        found: list[bytes] = []
+    def run_texts(self, feed: FeedId, first: int, last: int, bytes_max: int) -> Texts:
+        """Return keys and texts alone of ``run``: what is sent to peers that want plain values."""
+        found: Texts = []
         size = 0
         with self._readers.lend() as db:
-            for (data,) in db.execute(
-                "SELECT data FROM messages"
+            for key, data in db.execute(
+                "SELECT key, data FROM messages"
                 " WHERE feed_no = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
                 (self._feed_nos.get(feed), first, last),
             ):
                 size += len(data)
                 if found and size > bytes_max:
                     break
-                found.append(data)
+                found.append((key, data))
         return found
 
     def since(self, received_no: int, limit: int) -> list[Stored]:
         """Return up to ``limit`` messages received after ``received_no``, oldest first."""
-        return self._select(
-            "WHERE received_no > ? ORDER BY received_no LIMIT ?", (received_no, limit)
-        )
+        where = "WHERE received_no > ? ORDER BY received_no LIMIT ?"
+        return self._select(where, (received_no, limit))
 
     def before(self, received_no: int, limit: int) -> list[Stored]:
         """Return up to ``limit`` messages received before ``received_no``, newest first."""
-        return self._select(
-            "WHERE received_no < ? ORDER BY received_no DESC LIMIT ?", (received_no, limit)
-        )
+        where = "WHERE received_no < ? ORDER BY received_no DESC LIMIT ?"
+        return self._select(where, (received_no, limit))
 
     def at_numbers(self, numbers: Sequence[int]) -> list[Stored]:
         """Return the messages with these ``received_no``, in the order asked for."""
@@ -313,8 +311,8 @@ class Log:
                 for held in (recent or "").split(","):
                     wanted.pop(held, None)
             rows = db.execute(
-                "SELECT k.value FROM json_each(?) k"
-                f" WHERE NOT EXISTS (SELECT 1 FROM messages m WHERE {_BY_HEX})",
+                "SELECT value FROM json_each(?) WHERE NOT EXISTS (SELECT 1 FROM messages"
+                " WHERE substr(key, 1, 8) = unhex(substr(value, 1, 16)) AND key = unhex(value))",
                 (orjson.dumps([*wanted]).decode(),),
             )
             return [wanted[key] for (key,) in rows]
@@ -377,11 +375,13 @@ class Log:
 
     def _select(self, where: str, bindings: tuple[object, ...]) -> list[Stored]:
         with self._readers.lend() as db:
-            return list(
-                self._stored(db.execute(f"SELECT {_COLUMNS} FROM messages m {where}", bindings))
-            )
+            rows = db.execute(f"SELECT {_COLUMNS} FROM messages m {where}", bindings)
+            return list(self._stored(rows))
 
     def _stored(self, rows: Iterable[LogRow]) -> Iterator[Stored]:
-        for number, feed_no, sequence, key, received_ms, data in rows:
-            feed, name = self._feeds[feed_no]
-            yield Stored(number, msg_id_from_bytes(key), feed, sequence, received_ms, data, name)
+        try:
+            for no, feed_no, sequence, key, received_ms, data in rows:
+                feed, name = self._feeds[feed_no]
+                yield Stored(no, msg_id_from_bytes(key), feed, sequence, received_ms, data, name)
+        except (KeyError, TypeError) as error:
+            raise apsw.CorruptError from error  # such a number is that of no feed

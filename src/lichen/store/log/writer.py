@@ -5,7 +5,8 @@ from collections.abc import Mapping, Sequence
 import apsw
 
 from lichen.feed.message import FeedId, FeedState, ForkProof, MsgId
-from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
+from lichen.feed.refs import is_feed_id, msg_id_from_bytes, msg_key_bytes
+from lichen.store.errors import DAMAGED, StoreReadFailed
 from lichen.store.ingest.values import Kept, Unaudited
 from lichen.store.log.reader import Log, LogRow
 from lichen.store.log.stretches import Stretches, with_stretches, without
@@ -42,6 +43,8 @@ LOG_SCHEMA = Schema(
     ),
 )
 
+NUMBERS_FREE = 1_000_000
+"""Numbers that a log may have given to messages that it has no more, however short it is."""
 RECEIVED_STEPS_PER_MS = 1000
 """Receive times are whole numbers of such steps, and no two are the same: they order the log."""
 
@@ -55,6 +58,9 @@ class LogWriter:
         self._db = db
         self._log = log
         self._states: dict[FeedId, FeedState] = {}
+        is_sound = is_possible(log.last_no, log.count())
+        if not is_sound or not all(is_feed_id(feed) for feed, _ in log._feeds.values()):
+            raise StoreReadFailed(DAMAGED)
         self._last_ms: float = db.execute(
             "SELECT ifnull((SELECT received_ms FROM messages ORDER BY received_no DESC LIMIT 1), 0)"
         ).get
@@ -269,6 +275,14 @@ class LogWriter:
             log._clock[author] = newest.sequence
         log._forked.update(fork.first.author for fork in forks)
         log._last_no = last_no
+
+
+def is_possible(last_no: int, messages: int) -> bool:
+    """Tell whether the last number of so many messages is one: numbers are given one by one.
+
+    Only what an audit cuts off leaves a gap, which is little; whoever folds goes through gaps.
+    """
+    return 0 <= last_no <= 10 * messages + NUMBERS_FREE
 
 
 def _fork_row(feed_nos: Mapping[FeedId, int], fork: ForkProof) -> tuple[int | bytes, ...]:
