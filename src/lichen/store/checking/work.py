@@ -13,8 +13,8 @@ from lichen.feed.message import ChainedMessage, Message, as_verified
 VERIFIED_ONE_IN: Final = 5
 """Of so many messages one signature at most is checked here, if it is due at once."""
 LEFT_ONE_IN: Final = 3
-"""Of so many signatures that are due one is left to the writer in any case. Both together leave the
-two processes about as much to do, whether few or many signatures are due."""
+"""Of so many signatures that are due in a file one is left to the writer, which has nobody to talk
+to meanwhile. So both processes have about as much to do, whether few or many signatures are due."""
 
 
 class Chained(msgspec.Struct, array_like=True):
@@ -43,22 +43,25 @@ def chain_texts(texts: Sequence[bytes], feed_format: FeedFormat) -> Chained:
     """Chain each text."""
     found = map(feed_format.chain_text, texts)
     messages = [each if isinstance(each, ChainedMessage) else None for each in found]
-    return Chained(messages, _verify_some(messages, feed_format), {})
+    return Chained(messages, _verify_some(messages, feed_format, is_file=False), {})
 
 
 def chain_block(block: bytes, feed_format: FeedFormat) -> Chained:
     """Chain each line of a block of lines."""
     messages, claimed = chain_lines(block, feed_format)
-    return Chained(messages, _verify_some(messages, feed_format), claimed)
+    return Chained(messages, _verify_some(messages, feed_format, is_file=True), claimed)
 
 
-def _verify_some(messages: Sequence[ChainedMessage | None], feed_format: FeedFormat) -> list[int]:
+def _verify_some(
+    messages: Sequence[ChainedMessage | None], feed_format: FeedFormat, *, is_file: bool
+) -> list[int]:
     verified: list[int] = []
     due = 0
     for place, message in enumerate(messages):
         if message is None or place < len(verified) * VERIFIED_ONE_IN or not is_due(message):
             continue
         due += 1
-        if due % LEFT_ONE_IN and feed_format.is_signed(message.author, message.data):
+        is_left = is_file and due % LEFT_ONE_IN == 0
+        if not is_left and feed_format.is_signed(message.author, message.data):
             verified.append(place)
     return verified
