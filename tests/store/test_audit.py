@@ -97,6 +97,25 @@ def test_all_but_the_newest_waits_and_is_one_row(store: Store, author: MakeAutho
 
 
 @pytest.mark.usefixtures("paused")
+@pytest.mark.parametrize("change", ["last = last + 1024", "last = 0", "first = -1"])
+def test_a_stretch_that_the_disk_has_changed_still_waits(
+    open_store: OpenStore, author: MakeAuthor, change: str
+) -> None:
+    store = open_store()
+    ada = author(1)
+    chain_first(store, ada.posts(15))
+    store.close()
+    db = apsw.Connection(str(store.directory / "log.db"))
+    db.execute(f"UPDATE unaudited SET {change}")
+    db.close()
+    store = open_store()
+    assert store.log.audited(ada.id) == 0
+    assert not any(store.log.is_audited(ada.id, sequence) for sequence in range(1, 15))
+    audit(store)
+    assert store.log.audited(ada.id) == 15
+
+
+@pytest.mark.usefixtures("paused")
 def test_a_text_beyond_ascii_is_checked_in_the_midst_of_what_waits(
     store: Store, author: MakeAuthor
 ) -> None:

@@ -17,7 +17,7 @@ from lichen.feed.message import FeedId, MsgId
 from lichen.feed.refs import msg_id_from_bytes, msg_key_bytes
 from lichen.store.ingest.values import Unaudited
 from lichen.store.log.marks import feed_mark, message_mark
-from lichen.store.log.stretches import Stretches, count, with_stretches
+from lichen.store.log.stretches import Stretches, count, possible, with_stretches
 from lichen.store.log.values import Stored, StoredFork
 from lichen.store.schema import OnFault, Readers
 
@@ -61,12 +61,11 @@ class Log:
             waiting = (
                 Unaudited(FeedId(feed), first, last, source)
                 for feed, first, last, source in db.execute(
-                    "SELECT feed, first, last, source FROM unaudited u JOIN feeds USING (feed_no)"
-                    " WHERE first > 0 AND last BETWEEN first AND (SELECT max(sequence)"
-                    " FROM messages m WHERE m.feed_no = u.feed_no) ORDER BY feed_no, first"
+                    "SELECT feed, first, last, source FROM unaudited JOIN feeds USING (feed_no)"
+                    " ORDER BY feed_no, first"
                 )
             )
-            self._unaudited.update(with_stretches({}, waiting))
+            self._unaudited.update(with_stretches({}, possible(waiting, self._clock)))
             # Numbers of messages that were cut off again are not given to others.
             self._last_no = db.execute(
                 "SELECT max(ifnull((SELECT max(received_no) FROM messages), 0),"

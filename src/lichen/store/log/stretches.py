@@ -4,7 +4,7 @@ They are few: what comes from one peer in one go is one stretch, also if some me
 checked on receipt. To check those once more costs less than to keep the pieces apart.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from lichen.feed.message import FeedId
 from lichen.store.ingest.values import Unaudited
@@ -13,6 +13,15 @@ JOIN_GAP_MAX = 64
 """Checked messages between two stretches that are still made one: the newest of each batch is."""
 
 Stretches = tuple[Unaudited, ...]
+
+
+def possible(read: Iterable[Unaudited], clock: Mapping[FeedId, int]) -> Iterator[Unaudited]:
+    """Yield stretches as far as they can be; of one that the disk has changed, all that follows."""
+    for each in read:
+        newest = clock.get(each.feed, 0)
+        if each.first <= newest:
+            last = each.last if each.first <= each.last <= newest else newest
+            yield Unaudited(each.feed, max(each.first, 1), last, each.source)
 
 
 def with_stretches(
@@ -29,7 +38,7 @@ def with_stretches(
             and newest.source == new.source
             and new.first - newest.last <= JOIN_GAP_MAX + 1
         ):
-            joined = Unaudited(feed, newest.first, new.last, new.source)
+            joined = Unaudited(feed, newest.first, max(newest.last, new.last), new.source)
             changed[feed] = (*stretches[:-1], joined)
         else:
             changed[feed] = (*stretches, new)
