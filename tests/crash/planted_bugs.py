@@ -188,7 +188,7 @@ def old_clocks_are_of_the_same_generation(patch: Patch) -> None:
 
 
 def views_are_not_compared_with_the_log(patch: Patch) -> None:
-    def agreed(db: apsw.Connection, name: str, _keys_at: Any) -> Any:
+    def agreed(db: apsw.Connection, name: str, _log: Any) -> Any:
         intervals: tuple[tuple[int, int], ...] = ()
         keys: dict[int, bytes] = {}
         for first, first_key, last, last_key in db.execute(

@@ -6,11 +6,13 @@ key is empty.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import apsw
 import msgspec
 
+from lichen.feed.refs import msg_key_bytes
+from lichen.store.log import Log
 from lichen.store.views.intervals import Interval, count, with_interval
 from lichen.store.views.rows import EarlyView, TitledView, TypedView, View
 
@@ -148,9 +150,7 @@ class Cursor:
         return ViewProgress(self.view.name, folded, total, rate, left_s, self.title)
 
 
-def agreed(
-    db: apsw.Connection, name: str, keys_at: Callable[[Interval], Keys]
-) -> tuple[tuple[Interval, ...], Keys] | None:
+def agreed(db: apsw.Connection, name: str, log: Log) -> tuple[tuple[Interval, ...], Keys] | None:
     """Return what a view has folded and the keys of the ends; None if the log has other ones."""
     intervals: tuple[Interval, ...] = ()
     keys: dict[int, bytes] = {}
@@ -158,8 +158,24 @@ def agreed(
         "SELECT first, first_key, last, last_key FROM view_folded WHERE view = ?", (name,)
     ):
         noted = {first: first_key, last: last_key}
-        if keys_at((first, last)) != noted:
+        if not _are_held(log, noted):
             return None
         keys |= noted
         intervals = with_interval(intervals, (first, last))
     return intervals, keys
+
+
+def _are_held(log: Log, keys: Keys) -> bool:
+    """Tell whether the log has these keys, or soon will have.
+
+    Views let go of messages before the log does: if that was interrupted, it still has messages for
+    which an empty key is noted, and the audit comes to them again.
+    """
+    held = {stored.received_no: stored for stored in log.at_numbers(list(keys))}
+    for number, key in keys.items():
+        stored = held.get(number)
+        if not key and stored is not None and stored.sequence > log.audited(stored.feed):
+            continue
+        if key != (b"" if stored is None else msg_key_bytes(stored.key)):
+            return False
+    return True

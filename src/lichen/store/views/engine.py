@@ -360,7 +360,7 @@ class FoldEngine:
             version = db.execute(
                 "SELECT version FROM view_versions WHERE view = ?", (view.name,)
             ).get
-            held = agreed(db, view.name, self._keys_at) if version == view.version else None
+            held = agreed(db, view.name, self._log) if version == view.version else None
             if held is not None:
                 cursor.restart(*held)
                 continue
